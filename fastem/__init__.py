@@ -1,0 +1,11 @@
+"""Gaussian mixture models, fitted fast and right."""
+
+from importlib.metadata import version
+
+from fastem.covariances import SingularCovarianceError
+from fastem.mixture import GaussianMixture
+from fastem.progress import Progress
+
+__version__ = version("fastem")
+
+__all__ = ["GaussianMixture", "Progress", "SingularCovarianceError", "__version__"]

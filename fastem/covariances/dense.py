@@ -1,0 +1,78 @@
+"""Cholesky factors of dense matrices, for the structures that have them."""
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dtrtri
+
+from fastem.covariances.structure import SingularCovarianceError
+from fastem.statistics import Array
+
+
+def dependent_columns(covariance: Array) -> tuple[int, ...]:
+    """Columns with no variance left, given the columns before them.
+
+    Symmetric elimination, in which such a column is skipped. What is left of a
+    variance is zero if it is within D roundings of the variance itself.
+    """
+    left = covariance.copy()
+    n_features = len(left)
+    smallest = n_features * np.finfo(left.dtype).eps * np.diag(covariance)
+    columns = []
+    for j in range(n_features):
+        if left[j, j] <= smallest[j]:
+            columns.append(j)
+        else:
+            factor = left[j + 1 :, j] / left[j, j]
+            left[j + 1 :, j + 1 :] -= np.outer(factor, left[j, j + 1 :])
+    return tuple(columns)
+
+
+def inverse_cholesky(covariances: Array, shared: bool) -> Array:
+    """Upper triangular U with U U' = inverse, for each matrix of (K, D, D).
+
+    Raises
+    ------
+    SingularCovarianceError
+        For the first matrix that is not positive definite to rounding.
+    """
+    n_features = covariances.shape[-1]
+    factors = np.empty_like(covariances)
+    for k, covariance in enumerate(covariances):
+        lower, failed_at = dpotrf(covariance, lower=1, clean=1)
+        smallest = n_features * np.finfo(np.float64).eps * np.diag(covariance)
+        # Written so that a NaN counts as singular.
+        if failed_at or not np.all(np.diag(lower) ** 2 > smallest):
+            columns = dependent_columns(covariance)
+            raise SingularCovarianceError(None if shared else k, columns)
+        factors[k] = dtrtri(lower, lower=1)[0].T
+    return factors
+
+
+def cholesky_of_precision(precisions: Array) -> Array:
+    """Upper triangular U with U U' = precision, for each matrix of (K, D, D).
+
+    Cholesky gives lower factors; reversing rows and columns before and after makes
+    them upper.
+    """
+    reversed_factors = np.linalg.cholesky(precisions[:, ::-1, ::-1])
+    return np.ascontiguousarray(reversed_factors[:, ::-1, ::-1])
+
+
+def inverse_gram(factors: Array) -> Array:
+    """Covariances (U U')^-1 = V' V with V = U^-1, for each U of (K, D, D)."""
+    inverses = np.stack([dtrtri(factor, lower=0)[0] for factor in factors])
+    covariances: Array = inverses.transpose(0, 2, 1) @ inverses
+    return covariances
+
+
+def mirror_lower(matrices: Array) -> Array:
+    """Symmetric matrices from their lower triangles."""
+    lower = np.tril(matrices)
+    strictly_lower = np.tril(matrices, -1)
+    return lower + np.swapaxes(strictly_lower, -1, -2)
+
+
+def add_to_diagonal(matrices: Array, value: float) -> Array:
+    """The matrices (..., D, D), in place, with ``value`` added to their diagonals."""
+    diagonal = np.arange(matrices.shape[-1])
+    matrices[..., diagonal, diagonal] += value
+    return matrices

@@ -1,0 +1,85 @@
+"""Each component has its own covariance matrix."""
+
+from typing import Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastem.covariances import dense
+from fastem.covariances.structure import (
+    CovarianceStructure,
+    counted_weights,
+    mean_shifts,
+)
+from fastem.kernels import FullFactors, PassSums
+from fastem.statistics import Array, SufficientStatistics
+
+
+@final
+class Full(CovarianceStructure):
+    """Covariances of shape (K, D, D)."""
+
+    name: ClassVar[str] = "full"
+    has_matrices: ClassVar[bool] = True
+
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_components, n_features, n_features)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_components * n_features * (n_features + 1) // 2
+
+    def estimate(self, statistics: SufficientStatistics, ridge: float) -> Array:
+        shifts = mean_shifts(statistics)
+        covariances = statistics.scatter / counted_weights(statistics)[:, None, None]
+        covariances -= shifts[:, :, None] * shifts[:, None, :]
+        return dense.add_to_diagonal(covariances, ridge)
+
+    def cholesky(self, covariances: Array) -> Array:
+        return dense.inverse_cholesky(covariances, shared=False)
+
+    def cholesky_of_precisions(self, precisions: Array) -> Array:
+        return dense.cholesky_of_precision(precisions)
+
+    def gram(self, factors: Array) -> Array:
+        return factors @ factors.transpose(0, 2, 1)
+
+    def invert(self, precisions_cholesky: Array) -> Array:
+        return dense.inverse_gram(precisions_cholesky)
+
+    def log_determinants(self, precisions_cholesky: Array, n_features: int) -> Array:
+        diagonals = np.diagonal(precisions_cholesky, axis1=1, axis2=2)
+        log_determinants: Array = np.log(diagonals).sum(axis=1)
+        return log_determinants
+
+    def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
+        return covariances
+
+    def zero_scatter(self, n_components: int, n_features: int) -> Array:
+        return np.zeros((n_components, n_features, n_features))
+
+    def add_scatter(
+        self, scatter: Array, component: int, weights: Array, residuals: Array
+    ) -> None:
+        scatter[component] += (weights * residuals.T) @ residuals
+
+    def scatter_size(self, n_components: int, n_features: int) -> int:
+        return n_components * n_features**2
+
+    def scatter(self, sums: PassSums, factors: Any) -> Array:
+        return dense.mirror_lower(sums.scatter.reshape(factors.whiteners.shape))
+
+    def kernel_factors(
+        self,
+        center: Array,
+        means: Array,
+        precisions_cholesky: Array,
+        log_normalizers: Array,
+        dtype: DTypeLike,
+    ) -> FullFactors:
+        whiteners = precisions_cholesky.transpose(0, 2, 1)
+        return FullFactors(
+            center,
+            means.astype(dtype),
+            np.ascontiguousarray(whiteners, dtype),
+            log_normalizers.astype(dtype),
+        )

@@ -1,0 +1,84 @@
+"""Each component has one variance of its own, the same for every column.
+
+The kernels see a diagonal structure: a second one would save one multiplication
+a value in the expectation step, which is bound by other things.
+"""
+
+from typing import Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastem.covariances.diagonal import Diagonal
+from fastem.covariances.structure import CovarianceStructure, SingularCovarianceError
+from fastem.kernels import DiagonalFactors, PassSums
+from fastem.statistics import Array, SufficientStatistics
+
+_diagonal = Diagonal()
+
+
+@final
+class Spherical(CovarianceStructure):
+    """Covariances of shape (K,)."""
+
+    name: ClassVar[str] = "spherical"
+    has_matrices: ClassVar[bool] = False
+
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_components,)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_components
+
+    def estimate(self, statistics: SufficientStatistics, ridge: float) -> Array:
+        variances: Array = _diagonal.estimate(statistics, ridge).mean(axis=1)
+        return variances
+
+    def cholesky(self, covariances: Array) -> Array:
+        singular = np.flatnonzero(~(covariances > 0))
+        if len(singular):
+            raise SingularCovarianceError(int(singular[0]), ())
+        return _diagonal.cholesky(covariances[:, np.newaxis])[:, 0]
+
+    def cholesky_of_precisions(self, precisions: Array) -> Array:
+        return np.sqrt(precisions)
+
+    def gram(self, factors: Array) -> Array:
+        return factors**2
+
+    def invert(self, precisions_cholesky: Array) -> Array:
+        return precisions_cholesky**-2
+
+    def log_determinants(self, precisions_cholesky: Array, n_features: int) -> Array:
+        log_determinants: Array = n_features * np.log(precisions_cholesky)
+        return log_determinants
+
+    def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
+        return covariances[:, np.newaxis, np.newaxis] * np.eye(n_features)
+
+    def zero_scatter(self, n_components: int, n_features: int) -> Array:
+        return _diagonal.zero_scatter(n_components, n_features)
+
+    def add_scatter(
+        self, scatter: Array, component: int, weights: Array, residuals: Array
+    ) -> None:
+        _diagonal.add_scatter(scatter, component, weights, residuals)
+
+    def scatter_size(self, n_components: int, n_features: int) -> int:
+        return _diagonal.scatter_size(n_components, n_features)
+
+    def scatter(self, sums: PassSums, factors: Any) -> Array:
+        return _diagonal.scatter(sums, factors)
+
+    def kernel_factors(
+        self,
+        center: Array,
+        means: Array,
+        precisions_cholesky: Array,
+        log_normalizers: Array,
+        dtype: DTypeLike,
+    ) -> DiagonalFactors:
+        whiteners = np.broadcast_to(precisions_cholesky[:, np.newaxis], means.shape)
+        return _diagonal.kernel_factors(
+            center, means, whiteners, log_normalizers, dtype
+        )

@@ -1,0 +1,95 @@
+"""All components share one covariance matrix."""
+
+from typing import Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastem.covariances import dense
+from fastem.covariances.structure import CovarianceStructure, mean_shifts
+from fastem.kernels import PassSums, TiedFactors
+from fastem.statistics import Array, SufficientStatistics
+
+
+@final
+class Tied(CovarianceStructure):
+    """Covariances of shape (D, D)."""
+
+    name: ClassVar[str] = "tied"
+    has_matrices: ClassVar[bool] = True
+
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return (n_features, n_features)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_features * (n_features + 1) // 2
+
+    def estimate(self, statistics: SufficientStatistics, ridge: float) -> Array:
+        shifts = mean_shifts(statistics)
+        between = (statistics.weights * shifts.T) @ shifts
+        covariance = (statistics.scatter - between) / statistics.weights.sum()
+        return dense.add_to_diagonal(covariance, ridge)
+
+    def cholesky(self, covariances: Array) -> Array:
+        factor: Array = dense.inverse_cholesky(covariances[np.newaxis], shared=True)[0]
+        return factor
+
+    def cholesky_of_precisions(self, precisions: Array) -> Array:
+        factor: Array = dense.cholesky_of_precision(precisions[np.newaxis])[0]
+        return factor
+
+    def gram(self, factors: Array) -> Array:
+        return factors @ factors.T
+
+    def invert(self, precisions_cholesky: Array) -> Array:
+        covariance: Array = dense.inverse_gram(precisions_cholesky[np.newaxis])[0]
+        return covariance
+
+    def log_determinants(self, precisions_cholesky: Array, n_features: int) -> Array:
+        log_determinant: Array = np.log(np.diag(precisions_cholesky)).sum(keepdims=True)
+        return log_determinant
+
+    def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
+        return np.repeat(covariances[np.newaxis], n_components, axis=0)
+
+    def zero_scatter(self, n_components: int, n_features: int) -> Array:
+        return np.zeros((n_features, n_features))
+
+    def add_scatter(
+        self, scatter: Array, component: int, weights: Array, residuals: Array
+    ) -> None:
+        scatter += (weights * residuals.T) @ residuals
+
+    def count_unclaimed(self, scatter: Array, second_moment: Array) -> Array:
+        return scatter + second_moment
+
+    def scatter_size(self, n_components: int, n_features: int) -> int:
+        return n_features**2 + n_components**2
+
+    def scatter(self, sums: PassSums, factors: Any) -> Array:
+        # The kernel's K x K table: rows that prefer component j, as they fall to k.
+        n_components, n_features = factors.means.shape
+        about_preferred, shared = np.split(sums.scatter, [n_features**2])
+        shared = shared.reshape(n_components, n_components)
+        means = factors.means.astype(np.float64)
+        scatter = dense.mirror_lower(about_preferred.reshape(n_features, n_features))
+        for mean, row in zip(means, shared, strict=True):
+            difference = means - mean
+            scatter += (row * difference.T) @ difference
+        return scatter
+
+    def kernel_factors(
+        self,
+        center: Array,
+        means: Array,
+        precisions_cholesky: Array,
+        log_normalizers: Array,
+        dtype: DTypeLike,
+    ) -> TiedFactors:
+        return TiedFactors(
+            center,
+            means.astype(dtype),
+            (means @ precisions_cholesky).astype(dtype),
+            np.ascontiguousarray(precisions_cholesky.T, dtype),
+            log_normalizers.astype(dtype),
+        )

@@ -1,0 +1,248 @@
+"""Where EM starts: k-means, k-means++, random, or the user's own parameters.
+
+The methods are scikit-learn's and draw the same random numbers, so the same seed
+gives the same start. Each ends in responsibilities; one maximisation step turns
+them into parameters.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.cluster import KMeans, kmeans_plusplus
+
+from fastem.covariances import CovarianceStructure
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.validation import Rows
+
+_BLOCK_VALUES = 1 << 20
+
+
+@dataclass(frozen=True)
+class UserStart:
+    """The parts of a start that the user gave; None for the others."""
+
+    weights: Array | None = None
+    means: Array | None = None
+    precisions: Array | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to estimate from the rows."""
+        return not (
+            self.weights is None or self.means is None or self.precisions is None
+        )
+
+
+def initial_parameters(
+    X: Rows,
+    row_weights: Rows,
+    structure: CovarianceStructure,
+    n_components: int,
+    method: str,
+    ridge: float,
+    user: UserStart,
+    random_state: np.random.RandomState,
+) -> MixtureParameters:
+    """Parameters to start EM from.
+
+    Parameters
+    ----------
+    X : array of shape (N, D)
+    row_weights : array of shape (N,) or (0,)
+        Empty means all 1.
+    method : {'kmeans', 'k-means++', 'random', 'random_from_data'}
+    ridge : float
+        Added to every variance.
+    user : UserStart
+        Replaces what the method gives.
+
+    Raises
+    ------
+    SingularCovarianceError
+        If the rows given to a component do not span all columns and ``ridge`` is 0.
+    """
+    if user.is_complete:
+        assert user.weights is not None
+        assert user.means is not None
+        assert user.precisions is not None
+        cholesky = structure.cholesky_of_precisions(user.precisions)
+        return MixtureParameters(
+            user.weights, user.means, structure.invert(cholesky), cholesky
+        )
+    statistics = _METHODS[method](X, row_weights, n_components, random_state, structure)
+    parameters = structure.maximize(statistics, ridge)
+    # Of all rows, not of those that a component has claimed: scikit-learn's way, by
+    # which the weights of k-means++ and random_from_data sum to K / N.
+    total = float(row_weights.sum(dtype=np.float64)) if len(row_weights) else len(X)
+    parameters = replace(parameters, weights=statistics.weights / total)
+    if user.weights is not None:
+        parameters = replace(parameters, weights=user.weights)
+    if user.means is not None:
+        parameters = replace(parameters, means=user.means)
+    if user.precisions is not None:
+        cholesky = structure.cholesky_of_precisions(user.precisions)
+        parameters = replace(
+            parameters,
+            covariances=structure.invert(cholesky),
+            precisions_cholesky=cholesky,
+        )
+    return parameters
+
+
+def _weights_of(rows: Rows, row_weights: Rows, selection: slice | np.ndarray) -> Array:
+    if len(row_weights):
+        return row_weights[selection].astype(np.float64)
+    return np.ones(len(rows))
+
+
+def _blocks(X: Rows, row_weights: Rows, width: int) -> Iterator[tuple[Array, Array]]:
+    """Consecutive rows and their weights in float64, ``width`` values a row."""
+    size = max(1, _BLOCK_VALUES // width)
+    for start in range(0, len(X), size):
+        block = X[start : start + size]
+        weights = _weights_of(block, row_weights, slice(start, start + size))
+        yield block.astype(np.float64), weights
+
+
+def _mean(X: Rows, row_weights: Rows) -> Array:
+    total = np.zeros(X.shape[1])
+    weight = 0.0
+    for block, w in _blocks(X, row_weights, X.shape[1]):
+        total += w @ block
+        weight += w.sum()
+    mean: Array = total / weight
+    return mean
+
+
+def statistics_of_labels(
+    X: Rows,
+    row_weights: Rows,
+    labels: np.ndarray,
+    n_components: int,
+    structure: CovarianceStructure,
+) -> SufficientStatistics:
+    """Statistics when each row belongs to one component wholly."""
+    n_features = X.shape[1]
+    weights = np.zeros(n_components)
+    means = np.zeros((n_components, n_features))
+    scatter = structure.zero_scatter(n_components, n_features)
+    for k in range(n_components):
+        members = labels == k
+        rows = X[members]
+        weights_of_rows = row_weights[members] if len(row_weights) else row_weights
+        if len(rows) == 0:
+            continue
+        means[k] = _mean(rows, weights_of_rows)
+        for block, w in _blocks(rows, weights_of_rows, n_features):
+            weights[k] += w.sum()
+            structure.add_scatter(scatter, k, w, block - means[k])
+    return SufficientStatistics(0.0, weights, means, np.zeros_like(means), scatter)
+
+
+def _kmeans(
+    X: Rows,
+    row_weights: Rows,
+    n_components: int,
+    random_state: np.random.RandomState,
+    structure: CovarianceStructure,
+) -> SufficientStatistics:
+    kmeans = KMeans(n_components, n_init=1, random_state=random_state)
+    kmeans.fit(X, sample_weight=row_weights if len(row_weights) else None)
+    return statistics_of_labels(X, row_weights, kmeans.labels_, n_components, structure)
+
+
+def _statistics_of_chosen(
+    X: Rows, row_weights: Rows, chosen: np.ndarray, structure: CovarianceStructure
+) -> SufficientStatistics:
+    """Statistics when each component has one row, and the other rows have none."""
+    n_features = X.shape[1]
+    means = X[chosen].astype(np.float64)
+    weights = _weights_of(means, row_weights, chosen)
+    scatter = structure.zero_scatter(len(chosen), n_features)
+    second_moment = -(weights * means.T) @ means
+    for block, w in _blocks(X, row_weights, n_features):
+        second_moment += (w * block.T) @ block
+    return SufficientStatistics(
+        0.0,
+        weights,
+        means,
+        np.zeros_like(means),
+        structure.count_unclaimed(scatter, second_moment),
+    )
+
+
+def _kmeans_plus_plus(
+    X: Rows,
+    row_weights: Rows,
+    n_components: int,
+    random_state: np.random.RandomState,
+    structure: CovarianceStructure,
+) -> SufficientStatistics:
+    _, chosen = kmeans_plusplus(
+        X,
+        n_components,
+        sample_weight=row_weights if len(row_weights) else None,
+        random_state=random_state,
+    )
+    return _statistics_of_chosen(X, row_weights, chosen, structure)
+
+
+def _random_from_data(
+    X: Rows,
+    row_weights: Rows,
+    n_components: int,
+    random_state: np.random.RandomState,
+    structure: CovarianceStructure,
+) -> SufficientStatistics:
+    probabilities = None
+    if len(row_weights):
+        probabilities = row_weights.astype(np.float64)
+        probabilities /= probabilities.sum()
+    chosen = random_state.choice(
+        len(X), size=n_components, replace=False, p=probabilities
+    )
+    return _statistics_of_chosen(X, row_weights, chosen, structure)
+
+
+def _random(
+    X: Rows,
+    row_weights: Rows,
+    n_components: int,
+    random_state: np.random.RandomState,
+    structure: CovarianceStructure,
+) -> SufficientStatistics:
+    """Uniform responsibilities, drawn block by block in the order of the rows.
+
+    All means lie close to that of the rows, so moments about it are exact enough.
+    """
+    n_features = X.shape[1]
+    center = _mean(X, row_weights)
+    weights = np.zeros(n_components)
+    first = np.zeros((n_components, n_features))
+    scatter = structure.zero_scatter(n_components, n_features)
+    for block, w in _blocks(X, row_weights, max(n_components, n_features)):
+        r = random_state.uniform(size=(len(block), n_components)).astype(X.dtype)
+        r /= r.sum(axis=1)[:, np.newaxis]
+        weighted = r.T.astype(np.float64) * w
+        block -= center
+        weights += weighted.sum(axis=1)
+        first += weighted @ block
+        for k in range(n_components):
+            structure.add_scatter(scatter, k, weighted[k], block)
+    reference = np.repeat(center[np.newaxis], n_components, axis=0)
+    return SufficientStatistics(0.0, weights, reference, first, scatter)
+
+
+_METHODS: dict[
+    str,
+    Callable[
+        [Rows, Rows, int, np.random.RandomState, CovarianceStructure],
+        SufficientStatistics,
+    ],
+] = {
+    "kmeans": _kmeans,
+    "k-means++": _kmeans_plus_plus,
+    "random": _random,
+    "random_from_data": _random_from_data,
+}

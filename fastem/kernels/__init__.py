@@ -1,0 +1,25 @@
+"""Compiled passes over the rows: every line of Numba, and nothing else."""
+
+from fastem.kernels.diagonal import DiagonalFactors
+from fastem.kernels.full import FullFactors
+from fastem.kernels.launch import (
+    CHUNK_ROWS,
+    PassSums,
+    expectation_pass,
+    label_pass,
+    log_likelihood_pass,
+    probability_pass,
+)
+from fastem.kernels.tied import TiedFactors
+
+__all__ = [
+    "CHUNK_ROWS",
+    "DiagonalFactors",
+    "FullFactors",
+    "PassSums",
+    "TiedFactors",
+    "expectation_pass",
+    "label_pass",
+    "log_likelihood_pass",
+    "probability_pass",
+]

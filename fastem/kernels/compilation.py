@@ -1,0 +1,77 @@
+"""How every kernel is compiled, and where Numba keeps the machine code."""
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import njit
+
+# A named set, never fastmath=True: "nnan" and "ninf" would let LLVM assume
+# that -inf (the log-weight of an empty component) and NaN cannot occur.
+FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
+
+# "reassoc" may cancel the add-and-subtract that rounds an exponent to an
+# integer, so functions that round that way are compiled with this set.
+FASTMATH_EXACT_ROUNDING = {"contract"}
+
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": FASTMATH}
+
+
+def _source_hash() -> str:
+    """Hash of every file of this package.
+
+    Numba's own index looks at one file a function: after an edit to a function
+    in another module, it would go on serving machine code of the old one.
+    """
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _user_cache_root() -> Path:
+    """The folder for caches: NUMBA_CACHE_DIR if set, else the user's own."""
+    if numba.config.CACHE_DIR:
+        return Path(numba.config.CACHE_DIR)
+    if sys.platform == "win32" and "LOCALAPPDATA" in os.environ:
+        return Path(os.environ["LOCALAPPDATA"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _writable_cache_folder() -> str | None:
+    """A writable folder that belongs to these sources alone, or None."""
+    try:
+        folder = _user_cache_root() / "fastem" / f"kernels-{_source_hash()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, RuntimeError):  # RuntimeError: no home directory
+        return None
+    return str(folder)
+
+
+CACHE_FOLDER = _writable_cache_folder()
+
+
+def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate a function for compilation, cached on disk where possible.
+
+    Without a writable folder the kernels compile anew in each process.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = CACHE_FOLDER or before
+        try:
+            settings = {**OPTIONS, "cache": CACHE_FOLDER is not None, **options}
+            return njit(**settings)(function)
+        finally:
+            numba.config.CACHE_DIR = before
+
+    return decorate

@@ -1,0 +1,167 @@
+"""Calls kernels: grid, segments, threads, locks; all that is not arithmetic.
+
+The functions here are what the rest of fastem sees of the kernels.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from fastem.kernels import passes
+from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
+
+# Rows in a chunk. The grid must not depend on the number of threads, and had
+# better not depend on N, so that any table cut at multiples of it gives the same
+# bits. At 1024, zeroing and adding the partial sums cost below 1 %.
+CHUNK_ROWS = 1024
+
+# Multiply-adds in a segment: one kernel call, between two of which Python can see
+# a Ctrl-C. 4e9 take 0.3 s on one slow core.
+_SEGMENT_WORK = 4e9
+_SEGMENT_BYTES = 64 * 1024 * 1024
+_FEWEST_CHUNKS = 32
+
+# Numba's workqueue threading layer aborts the process when two Python threads
+# enter it. The threads share the cores anyway, so let them take turns.
+_lock = threading.Lock()
+_forked = False
+
+
+def _after_fork_in_child() -> None:
+    """GNU OpenMP kills a forked child that enters a parallel kernel."""
+    global _lock, _forked
+    _lock = threading.Lock()
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+class PassSums(NamedTuple):
+    """What an expectation pass returns, added up over all rows."""
+
+    log_likelihood: float
+    weights: np.ndarray  # (K,) sums of responsibilities
+    first: np.ndarray  # (K, D) sums of responsibility x (row - mean)
+    scatter: np.ndarray  # flat; its meaning is the structure's
+
+
+@contextmanager
+def _threads(n_threads: int | None) -> Iterator[int]:
+    """Hold the lock with at most ``n_threads`` threads; restore the setting."""
+    with _lock:
+        before = numba.get_num_threads()
+        n = (
+            before
+            if n_threads is None
+            else min(n_threads, numba.config.NUMBA_NUM_THREADS)
+        )
+        if n != before:
+            numba.set_num_threads(n)
+        try:
+            yield 1 if _forked else n
+        finally:
+            if n != before:
+                numba.set_num_threads(before)
+
+
+def _segments(
+    n_rows: int, row_work: float, chunk_bytes: int
+) -> Iterator[tuple[int, int]]:
+    """Start and stop of consecutive runs of whole chunks."""
+    by_work = int(_SEGMENT_WORK / (row_work * CHUNK_ROWS))
+    by_memory = _SEGMENT_BYTES // chunk_bytes
+    rows = CHUNK_ROWS * max(_FEWEST_CHUNKS, min(by_work, by_memory))
+    for start in range(0, n_rows, rows):
+        yield start, min(start + rows, n_rows)
+
+
+def _chunks(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    for chunk_start in range(start, stop, CHUNK_ROWS):
+        yield chunk_start, min(chunk_start + CHUNK_ROWS, stop)
+
+
+def _row_work(factors: Any) -> float:
+    """Multiply-adds a row, with 50 for the exponential of each component."""
+    n_components, n_features = factors.means.shape
+    return n_components * (n_features * (n_features + 1.0) + 50.0)
+
+
+def expectation_pass(
+    X: np.ndarray,
+    row_weights: np.ndarray,
+    factors: Any,
+    scatter_size: int,
+    n_threads: int | None = None,
+) -> PassSums:
+    """Responsibilities of every row, and the sums they weight, in one pass.
+
+    Parameters
+    ----------
+    X : array of shape (N, D), C-contiguous, float32 or float64
+    row_weights : array of shape (N,) or (0,), the type of X; empty means all 1
+    factors : NamedTuple, one of the kernels' kinds, its arrays in the type of X
+    scatter_size : number of sums that the structure keeps as scatter
+    n_threads : at most this many threads; None for Numba's own setting
+    """
+    n_rows = X.shape[0]
+    n_components, n_features = factors.means.shape
+    first_start = 1 + n_components
+    scatter_start = first_start + n_components * n_features
+    totals = np.zeros(scatter_start + scatter_size)
+    for start, stop in _segments(n_rows, _row_work(factors), totals.nbytes):
+        with _threads(n_threads) as n:
+            if n == 1 or n_rows <= CHUNK_ROWS:
+                sums = np.empty_like(totals)
+                for chunk in _chunks(start, stop):
+                    passes.expectation_chunk(X, row_weights, factors, *chunk, sums)
+                    totals += sums
+            else:
+                partial = np.empty((-(-(stop - start) // CHUNK_ROWS), totals.size))
+                passes.expectation_grid(
+                    X, row_weights, factors, start, stop, CHUNK_ROWS, partial
+                )
+                passes.add_partial_sums(partial, totals)
+    return PassSums(
+        float(totals[0]),
+        totals[1:first_start],
+        totals[first_start:scatter_start].reshape(n_components, n_features),
+        totals[scatter_start:],
+    )
+
+
+def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -> Any:
+    for start, stop in _segments(X.shape[0], _row_work(factors), 1):
+        with _threads(n_threads) as n:
+            if n == 1 or X.shape[0] <= CHUNK_ROWS:
+                for chunk in _chunks(start, stop):
+                    passes.row_chunk(X, factors, output, *chunk)
+            else:
+                passes.row_grid(X, factors, output, start, stop, CHUNK_ROWS)
+    return output.out
+
+
+def label_pass(X: np.ndarray, factors: Any, n_threads: int | None = None) -> np.ndarray:
+    """Most likely component of each row: array of shape (N,), intp."""
+    return _row_pass(X, factors, Labels(np.empty(len(X), np.intp)), n_threads)
+
+
+def log_likelihood_pass(
+    X: np.ndarray, factors: Any, n_threads: int | None = None
+) -> np.ndarray:
+    """Log-density of the mixture at each row: array of shape (N,), as X."""
+    return _row_pass(X, factors, LogLikelihoods(np.empty(len(X), X.dtype)), n_threads)
+
+
+def probability_pass(
+    X: np.ndarray, factors: Any, n_threads: int | None = None
+) -> np.ndarray:
+    """Responsibilities of each row: array of shape (N, K), as X."""
+    out = np.empty((len(X), factors.means.shape[0]), X.dtype)
+    return _row_pass(X, factors, Probabilities(out), n_threads)

@@ -1,0 +1,84 @@
+"""Tiles: a few hundred rows, transposed, that stay in the core's own cache."""
+
+import numpy as np
+
+from fastem.kernels.compilation import kernel
+from fastem.kernels.elementary import exp_nonpositive, log_positive
+
+# What one core's tile and scratch may take: half of a 1 MB second-level cache.
+_TILE_BYTES = 512 * 1024
+_LARGEST_TILE = 256
+_SMALLEST_TILE = 64
+
+
+@kernel()
+def tile_rows(n_features, n_components, itemsize):
+    """Number of rows in a tile: a multiple of 64, so that vectors are full."""
+    row_bytes = itemsize * (3 * n_features + n_components + 4)
+    rows = _TILE_BYTES // row_bytes // 64 * 64
+    return max(_SMALLEST_TILE, min(_LARGEST_TILE, rows))
+
+
+@kernel()
+def load_tile(X, row_weights, center, start, stop, tile_out, weights_out):
+    """Copy rows start:stop of X, less the center, as columns of the tile.
+
+    An empty ``row_weights`` means 1 for every row. Columns past ``stop`` hold the
+    center itself with weight 0: they take part in every loop and count in none.
+    """
+    n_rows = stop - start
+    n_features, width = tile_out.shape
+    for j in range(n_features):
+        x, c = tile_out[j], center[j]
+        for b in range(n_rows):
+            x[b] = X[start + b, j] - c
+        for b in range(n_rows, width):
+            x[b] = 0
+    if row_weights.shape[0] > 0:
+        for b in range(n_rows):
+            weights_out[b] = row_weights[start + b]
+    else:
+        for b in range(n_rows):
+            weights_out[b] = 1
+    for b in range(n_rows, width):
+        weights_out[b] = 0
+
+
+@kernel()
+def subtract_maximum_and_exponentiate(values, largest_out, totals_out):
+    """Turn log-densities (K, B), in place, into densities over the row's largest."""
+    n_components, n_rows = values.shape
+    for b in range(n_rows):
+        largest_out[b] = values[0, b]
+        totals_out[b] = 0
+    for k in range(1, n_components):
+        value = values[k]
+        for b in range(n_rows):
+            largest_out[b] = value[b] if value[b] > largest_out[b] else largest_out[b]
+    for k in range(n_components):
+        value = values[k]
+        for b in range(n_rows):
+            e = exp_nonpositive(value[b] - largest_out[b])
+            value[b] = e
+            totals_out[b] += e
+
+
+@kernel()
+def normalize_responsibilities(values, row_weights, scratch):
+    """Turn log-densities (K, B), in place, into responsibilities x row weight.
+
+    Returns the weighted sum of the rows' log-likelihoods (log-sum-exp), in float64.
+    """
+    n_components, n_rows = values.shape
+    largest, totals = scratch[0], scratch[1]
+    subtract_maximum_and_exponentiate(values, largest, totals)
+    log_likelihood = 0.0
+    for b in range(n_rows):
+        row_log_likelihood = largest[b] + log_positive(totals[b])
+        log_likelihood += np.float64(row_weights[b]) * np.float64(row_log_likelihood)
+        totals[b] = row_weights[b] / totals[b]
+    for k in range(n_components):
+        value = values[k]
+        for b in range(n_rows):
+            value[b] *= totals[b]
+    return log_likelihood

@@ -1,0 +1,635 @@
+"""The estimator: scikit-learn's interface to the rooms below."""
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, DensityMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from fastem import em, kernels, validation
+from fastem.covariances import (
+    STRUCTURES,
+    CovarianceStructure,
+    SingularCovarianceError,
+)
+from fastem.initialization import UserStart, initial_parameters
+from fastem.progress import Progress, Reporter
+from fastem.statistics import Array, MixtureParameters
+from fastem.validation import Rows
+
+
+class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
+    """Gaussian mixture model, fitted by Expectation-Maximisation on all cores.
+
+    A drop-in for :class:`sklearn.mixture.GaussianMixture`: the same parameters,
+    attributes and methods, and from the same start the same numbers after the same
+    number of iterations. What it adds: ``sample_weight``, ``n_threads``,
+    :meth:`from_parameters`, and memory that does not grow with rows x components.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components, K.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        - 'full': each component has its own covariance matrix.
+        - 'tied': all components share one covariance matrix.
+        - 'diag': each component has a variance of its own for each column.
+        - 'spherical': each component has one variance for all columns.
+    tol : float, default=1e-3
+        EM stops when the mean log-likelihood of a row changes by less than this in
+        an iteration. That says how fast it moves, not how far it has to go.
+    reg_covar : float, default=1e-6
+        Added to every variance, in squared units of the data.
+    max_iter : int, default=100
+        Largest number of EM iterations.
+    n_init : int, default=1
+        Number of starts; the fit with the largest lower bound is kept. Starts that
+        end in a singular covariance are left out, with a warning.
+    init_params : {'kmeans', 'k-means++', 'random_from_data', 'random'}, \
+default='kmeans'
+        How EM starts. As in scikit-learn, 'k-means++' and 'random_from_data' give
+        each component one single row: covariances of ``reg_covar`` on the diagonal
+        and weights of 1 / N, which do not sum to one. The first iterations recover
+        from that, often at a poor optimum. For a start among the rows that is sound,
+        use 'kmeans', or pass such rows as ``means_init`` together with
+        ``weights_init`` and ``precisions_init`` of the spread of the data.
+    weights_init : array-like of shape (K,), default=None
+        Weights to start from, instead of those of ``init_params``.
+    means_init : array-like of shape (K, D), default=None
+        Means to start from, likewise.
+    precisions_init : array-like, default=None
+        Inverse covariances to start from, in the shape of ``covariances_``.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the starts and of :meth:`sample`.
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the parameters of the last fit.
+    verbose : int, default=0
+        1 prints starts and iterations, 2 also changes and times.
+    verbose_interval : int, default=10
+        Number of iterations between two prints.
+    n_threads : int or None, default=None
+        Largest number of threads to use; None for Numba's own setting (all cores
+        unless ``NUMBA_NUM_THREADS`` says otherwise). It changes no digit of any
+        result, and Numba's setting is what it was after each call.
+
+    Attributes
+    ----------
+    weights_ : array of shape (K,)
+        Weights of the components.
+    means_ : array of shape (K, D)
+        Means of the components.
+    covariances_ : array
+        Shape (K, D, D) for 'full', (D, D) for 'tied', (K, D) for 'diag', (K,) for
+        'spherical'.
+    precisions_ : array
+        Inverses of the covariances, in the same shape.
+    precisions_cholesky_ : array
+        Upper triangular U with U U' = precision; for 'diag' and 'spherical',
+        1 / standard deviation.
+    converged_ : bool
+        Whether the best start met ``tol`` within ``max_iter``.
+    n_iter_ : int
+        Number of iterations of the best start.
+    lower_bound_ : float
+        Mean log-likelihood of a row, at the start of the last iteration.
+    lower_bounds_ : list of float
+        The same for each iteration of the best start.
+    n_features_in_ : int
+        Number of columns, D.
+    feature_names_in_ : array of shape (D,)
+        Names of the columns, if X had names that are strings.
+
+    See Also
+    --------
+    sklearn.mixture.GaussianMixture : The interface that this class keeps to.
+
+    Notes
+    -----
+    Parameters are float64 whatever the type of X. Rows of float32 stay float32, and
+    all sums over more than a few hundred rows are float64.
+
+    References
+    ----------
+    .. [1] A. P. Dempster, N. M. Laird, D. B. Rubin, "Maximum likelihood from
+       incomplete data via the EM algorithm", JRSS B 39 (1977), 1-38.
+    .. [2] G. J. McLachlan, D. Peel, "Finite Mixture Models", Wiley (2000), ch. 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastem import GaussianMixture
+    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> model = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> model.means_.round(3)
+    array([[10.,  2.],
+           [ 1.,  2.]])
+    >>> model.predict([[0, 0], [12, 3]])
+    array([1, 0])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "covariance_type": [StrOptions(set(STRUCTURES))],
+        "tol": [Interval(Real, 0.0, None, closed="left")],
+        "reg_covar": [Interval(Real, 0.0, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "init_params": [
+            StrOptions({"kmeans", "random", "random_from_data", "k-means++"})
+        ],
+        "weights_init": ["array-like", None],
+        "means_init": ["array-like", None],
+        "precisions_init": ["array-like", None],
+        "random_state": ["random_state"],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "verbose_interval": [Interval(Integral, 1, None, closed="left")],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        weights_init: ArrayLike | None = None,
+        means_init: ArrayLike | None = None,
+        precisions_init: ArrayLike | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+        n_threads: int | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.n_threads = n_threads
+
+    @classmethod
+    def from_parameters(
+        cls,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        *,
+        covariance_type: str = "full",
+        feature_names: ArrayLike | None = None,
+        **parameters: Any,
+    ) -> Self:
+        """A model with these parameters, ready for every method but needing no data.
+
+        ``fit`` starts from them: they are also its ``weights_init``, ``means_init``
+        and ``precisions_init``.
+
+        Parameters
+        ----------
+        weights : array-like of shape (K,)
+            Not negative, summing to 1.
+        means : array-like of shape (K, D)
+        covariances : array-like
+            In the shape that ``covariance_type`` gives to ``covariances_``.
+        covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        feature_names : array-like of str of shape (D,), default=None
+        **parameters
+            Other constructor parameters.
+
+        Returns
+        -------
+        GaussianMixture
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, a weight negative, or a covariance not symmetric and
+            positive definite.
+
+        Examples
+        --------
+        >>> from fastem import GaussianMixture
+        >>> model = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [4.0]],
+        ...                                         [[1.0], [1.0]],
+        ...                                         covariance_type="diag")
+        >>> model.predict_proba([[2.0]])
+        array([[0.5, 0.5]])
+        """
+        if covariance_type not in STRUCTURES:
+            raise ValueError(
+                f"covariance_type must be one of {', '.join(map(repr, STRUCTURES))}, "
+                f"but is {covariance_type!r}"
+            )
+        structure = STRUCTURES[covariance_type]
+        shape = np.shape(means)
+        if len(shape) != 2 or 0 in shape:
+            raise ValueError(
+                "means should have the shape (n_components, n_features), but has "
+                f"{shape}"
+            )
+        checked = validation.check_positive_definite(
+            covariances, structure, *shape, "covariances"
+        )
+        fitted = MixtureParameters(
+            weights=validation.check_weights(weights, shape[0], "weights"),
+            means=validation.check_means(means, shape, "means"),
+            covariances=checked,
+            precisions_cholesky=structure.cholesky(checked),
+        )
+        model = cls(
+            n_components=shape[0],
+            covariance_type=covariance_type,
+            weights_init=fitted.weights,
+            means_init=fitted.means,
+            precisions_init=structure.gram(fitted.precisions_cholesky),
+            **parameters,
+        )
+        model._set_fitted(em.Fit(fitted, converged=False, lower_bounds=[]))
+        model.n_features_in_ = shape[1]
+        if feature_names is not None:
+            names = np.asarray(feature_names, dtype=object)
+            if names.shape != shape[1:]:
+                raise ValueError(
+                    f"feature_names should have the shape {shape[1:]}, but has "
+                    f"{names.shape}"
+                )
+            model.feature_names_in_ = names
+        return model
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        callback: Callable[[Progress], object] | None = None,
+    ) -> Self:
+        """Estimate the parameters from the rows of X.
+
+        On an error the estimator is left as it was.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+            Numbers; other types than float32 are converted to float64.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (N,), default=None
+            How often each row counts. Weight 2 is a row given twice, 0 one left out;
+            a common factor changes nothing.
+        callback : callable, default=None
+            Called with a :class:`fastem.Progress` after each iteration.
+
+        Returns
+        -------
+        GaussianMixture
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If X, a parameter or a weight cannot be used; the text says where and why.
+        SingularCovarianceError
+            If every start ended in a covariance that is not positive definite.
+        """
+        self._fit(X, sample_weight, callback)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit_predict(
+        self, X: Any, y: None = None, sample_weight: ArrayLike | None = None
+    ) -> NDArray[np.intp]:
+        """Fit, and return the most likely component of each row.
+
+        The same as ``fit(X, sample_weight=sample_weight).predict(X)``.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (N,), default=None
+
+        Returns
+        -------
+        array of shape (N,), int
+        """
+        rows = self._fit(X, sample_weight, None)
+        return kernels.label_pass(rows, self._factors(rows), self.n_threads)
+
+    def predict(self, X: Any) -> NDArray[np.intp]:
+        """The most likely component of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+
+        Returns
+        -------
+        array of shape (N,), int
+            The first one of equally likely components.
+        """
+        rows = self._rows(X)
+        return kernels.label_pass(rows, self._factors(rows), self.n_threads)
+
+    def predict_proba(self, X: Any) -> Rows:
+        """The probability of each component given the row: the degree of membership.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+
+        Returns
+        -------
+        array of shape (N, K), float32 if X is, else float64
+        """
+        rows = self._rows(X)
+        return kernels.probability_pass(rows, self._factors(rows), self.n_threads)
+
+    def score_samples(self, X: Any) -> Rows:
+        """The logarithm of the mixture's density at each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+
+        Returns
+        -------
+        array of shape (N,), float32 if X is, else float64
+        """
+        rows = self._rows(X)
+        return kernels.log_likelihood_pass(rows, self._factors(rows), self.n_threads)
+
+    def score(
+        self, X: Any, y: None = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """The mean log-likelihood of a row.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (N,), default=None
+
+        Returns
+        -------
+        float
+        """
+        return self._score(X, sample_weight)[0]
+
+    def bic(self, X: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Bayesian information criterion: lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+        sample_weight : array-like of shape (N,), default=None
+            The number of rows is then the sum of the weights.
+
+        Returns
+        -------
+        float
+            p log N - 2 log L, with p free parameters and N rows.
+        """
+        mean, n_rows = self._score(X, sample_weight)
+        return self._n_parameters() * math.log(n_rows) - 2 * mean * n_rows
+
+    def aic(self, X: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike's information criterion: lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+        sample_weight : array-like of shape (N,), default=None
+
+        Returns
+        -------
+        float
+            2 p - 2 log L, with p free parameters.
+        """
+        mean, n_rows = self._score(X, sample_weight)
+        return 2 * self._n_parameters() - 2 * mean * n_rows
+
+    def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.intp]]:
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+
+        Returns
+        -------
+        X : array of shape (n_samples, D)
+            In the order of their components.
+        y : array of shape (n_samples,), int
+            The component that each row was drawn from.
+        """
+        structure, fitted = self._fitted()
+        if n_samples < 1:
+            raise ValueError(f"n_samples must be at least 1, but is {n_samples}")
+        random = check_random_state(self.random_state)
+        n_components, n_features = fitted.means.shape
+        counts = random.multinomial(n_samples, fitted.weights)
+        if structure.has_matrices:
+            matrices = structure.expand(fitted.covariances, n_components, n_features)
+            drawn = [
+                random.multivariate_normal(mean, matrix, int(count))
+                for mean, matrix, count in zip(
+                    fitted.means, matrices, counts, strict=True
+                )
+            ]
+        else:
+            drawn = [
+                mean
+                + random.standard_normal(size=(count, n_features)) * np.sqrt(variance)
+                for mean, variance, count in zip(
+                    fitted.means, fitted.covariances, counts, strict=True
+                )
+            ]
+        return np.concatenate(drawn), np.repeat(np.arange(n_components), counts)
+
+    def _fit(
+        self,
+        X: Any,
+        sample_weight: ArrayLike | None,
+        callback: Callable[[Progress], object] | None,
+    ) -> Rows:
+        """Fit, and return the validated rows."""
+        with _unchanged_on_error(self):
+            warm = self.warm_start and hasattr(self, "converged_")
+            rows = validation.check_rows(self, X, fitting=True)
+            row_weights = validation.check_row_weights(sample_weight, rows)
+            validation.check_enough_rows(rows, row_weights, self.n_components)
+            structure = STRUCTURES[self.covariance_type]
+            user = self._user_start(structure, rows.shape[1])
+            random_state = check_random_state(self.random_state)
+            reporter = Reporter(self.verbose, self.verbose_interval, callback)
+
+            def start() -> MixtureParameters:
+                if warm:
+                    return self._continued_parameters(rows.shape[1])
+                return initial_parameters(
+                    rows,
+                    row_weights,
+                    structure,
+                    self.n_components,
+                    self.init_params,
+                    self.reg_covar,
+                    user,
+                    random_state,
+                )
+
+            def run() -> em.Fit:
+                return em.fit(
+                    start(),
+                    lambda parameters: em.expectation(
+                        rows, row_weights, parameters, structure, self.n_threads
+                    ),
+                    lambda statistics: structure.maximize(statistics, self.reg_covar),
+                    tol=self.tol,
+                    max_iter=self.max_iter,
+                    lower_bound=self.lower_bound_ if warm else -math.inf,
+                    reporter=reporter,
+                )
+
+            n_runs = 1 if warm else self.n_init
+            try:
+                best = em.best_of(run for _ in range(n_runs))
+            except SingularCovarianceError as error:
+                names = getattr(self, "feature_names_in_", None)
+                raise error.with_names(names) from None
+            self._set_fitted(best)
+        if not self.converged_ and self.max_iter > 0:
+            self._warn_not_converged()
+        return rows
+
+    def _user_start(self, structure: CovarianceStructure, n_features: int) -> UserStart:
+        """The validated ``*_init`` parameters; the originals stay as they are."""
+        shape = (self.n_components, n_features)
+        return UserStart(
+            weights=None
+            if self.weights_init is None
+            else validation.check_weights(self.weights_init, shape[0], "weights_init"),
+            means=None
+            if self.means_init is None
+            else validation.check_means(self.means_init, shape, "means_init"),
+            precisions=None
+            if self.precisions_init is None
+            else validation.check_positive_definite(
+                self.precisions_init, structure, *shape, "precisions_init"
+            ),
+        )
+
+    def _continued_parameters(self, n_features: int) -> MixtureParameters:
+        """Parameters of the last fit, if ``fit`` can go on from them."""
+        _, fitted = self._fitted()
+        if fitted.means.shape != (self.n_components, n_features):
+            raise ValueError(
+                "warm_start continues the last fit, which had "
+                f"{fitted.means.shape[0]} components and {fitted.means.shape[1]} "
+                f"columns; now n_components={self.n_components} and X has "
+                f"{n_features} columns. Set warm_start=False to start anew."
+            )
+        return fitted
+
+    def _set_fitted(self, fit: em.Fit) -> None:
+        structure = STRUCTURES[self.covariance_type]
+        self.weights_ = fit.parameters.weights
+        self.means_ = fit.parameters.means
+        self.covariances_ = fit.parameters.covariances
+        self.precisions_cholesky_ = fit.parameters.precisions_cholesky
+        self.precisions_ = structure.gram(fit.parameters.precisions_cholesky)
+        self.converged_ = fit.converged
+        self.n_iter_ = fit.n_iter
+        self.lower_bound_ = fit.lower_bound
+        self.lower_bounds_ = fit.lower_bounds
+        self._fitted_covariance_type = self.covariance_type
+
+    def _fitted(self) -> tuple[CovarianceStructure, MixtureParameters]:
+        """The fitted parameters, as they stand in the public attributes."""
+        check_is_fitted(self)
+        fitted_type = getattr(self, "_fitted_covariance_type", self.covariance_type)
+        if fitted_type != self.covariance_type:
+            raise ValueError(
+                f"covariance_type is {self.covariance_type!r}, but the fit was made "
+                f"with {fitted_type!r}. Set it back, or fit again"
+                f"{' with warm_start=False' if self.warm_start else ''}."
+            )
+        return STRUCTURES[self.covariance_type], MixtureParameters(
+            self.weights_, self.means_, self.covariances_, self.precisions_cholesky_
+        )
+
+    def _rows(self, X: Any) -> Rows:
+        check_is_fitted(self)
+        return validation.check_rows(self, X, fitting=False)
+
+    def _factors(self, rows: Rows) -> Any:
+        structure, fitted = self._fitted()
+        return structure.factors(fitted, rows.dtype)
+
+    def _score(
+        self, X: Any, sample_weight: ArrayLike | None
+    ) -> tuple[float, float | int]:
+        """Mean log-likelihood of a row, and the number of rows."""
+        log_likelihoods = self.score_samples(X)
+        if sample_weight is None:
+            mean = float(log_likelihoods.mean(dtype=np.float64))
+            return mean, len(log_likelihoods)
+        weights = validation.check_sample_weight(sample_weight, len(log_likelihoods))
+        return float(np.average(log_likelihoods, weights=weights)), weights.sum()
+
+    def _n_parameters(self) -> int:
+        """Number of free parameters of the model."""
+        structure, fitted = self._fitted()
+        n_components, n_features = fitted.means.shape
+        n_of_means_and_weights: int = n_components * n_features + n_components - 1
+        return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
+
+    def _warn_not_converged(self) -> None:
+        change = (
+            float(np.diff(self.lower_bounds_)[-1]) if self.n_iter_ > 1 else math.inf
+        )
+        warnings.warn(
+            f"Best performing initialization did not converge: after {self.n_iter_} "
+            f"iterations the mean log-likelihood still changed by {change:.1e} in one, "
+            f"and tol is {self.tol:g}. Increase max_iter or tol, or try another start.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+
+@contextmanager
+def _unchanged_on_error(estimator: GaussianMixture) -> Iterator[None]:
+    """Give the estimator back its attributes if the block raises."""
+    before = dict(estimator.__dict__)
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
+        raise

@@ -1,0 +1,79 @@
+"""The two values that EM passes around: what rows say, and what is believed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SufficientStatistics:
+    """Sums over rows, weighted by responsibilities: all that a fit keeps of them.
+
+    Moments are taken about a reference point for each component, the mean it had
+    during the pass: so a covariance never is the difference of two huge numbers.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        Sum over rows of sample weight times log-density.
+    weights : array of shape (K,)
+        Sums of responsibilities.
+    reference : array of shape (K, D)
+        The points that the moments are about.
+    first : array of shape (K, D)
+        Sums of responsibility x (row - reference).
+    scatter : array
+        Sums of responsibility x (row - reference)(row - reference)', in the shape
+        that the covariance structure needs.
+    """
+
+    log_likelihood: float
+    weights: Array
+    reference: Array
+    first: Array
+    scatter: Array
+
+    def __add__(self, other: "SufficientStatistics") -> "SufficientStatistics":
+        """Statistics of both sets of rows; the references must be the same."""
+        if not np.array_equal(self.reference, other.reference):
+            raise ValueError(
+                "statistics about different reference points cannot be added: "
+                "they come from passes with different parameters"
+            )
+        return SufficientStatistics(
+            self.log_likelihood + other.log_likelihood,
+            self.weights + other.weights,
+            self.reference,
+            self.first + other.first,
+            self.scatter + other.scatter,
+        )
+
+
+@dataclass(frozen=True)
+class MixtureParameters:
+    """A Gaussian mixture.
+
+    Attributes
+    ----------
+    weights : array of shape (K,)
+    means : array of shape (K, D)
+    covariances : array
+        In the shape of the covariance structure.
+    precisions_cholesky : array
+        Upper triangular U with U U' = inverse covariance, in the same shape; for
+        structures without off-diagonal elements, 1 / standard deviation.
+    """
+
+    weights: Array
+    means: Array
+    covariances: Array
+    precisions_cholesky: Array
+
+    @property
+    def center(self) -> Array:
+        """The mean of the mixture, shape (D,): what passes shift the rows by."""
+        center: Array = self.weights @ self.means / self.weights.sum()
+        return center

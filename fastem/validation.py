@@ -1,0 +1,278 @@
+"""From what users pass to what kernels take, with every error about it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import (
+    _get_feature_names,
+    check_array,
+    validate_data,
+)
+
+from fastem.covariances import CovarianceStructure
+from fastem.statistics import Array
+
+Rows = NDArray[np.floating[Any]]
+
+_BLOCK_ROWS = 65536
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view that kernels see as read-only, whatever the array is.
+
+    Numba compiles a kernel once for each kind of array; so that there is one kind
+    only, all are made contiguous and read-only.
+    """
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def check_rows(estimator: Any, X: Any, *, fitting: bool) -> Rows:
+    """X as a C-contiguous, read-only, finite float32 or float64 array (N, D).
+
+    Raises
+    ------
+    ValueError, TypeError
+        With the row and column of the first value that cannot be used.
+    """
+    names = _get_feature_names(X)
+    if np.ma.isMaskedArray(X) and np.ma.getmaskarray(X).any():
+        mask = np.ma.getmaskarray(X)
+        row, column = (int(i) for i in np.argwhere(mask)[0])
+        raise ValueError(
+            f"X is a masked array with {int(mask.sum())} masked values, the first in "
+            f"row {row}, {column_name(names, column)}. Drop those rows (for example "
+            "X[~X.mask.any(axis=1)].data) or fill the gaps."
+        )
+    times = [j for j, values in enumerate(_columns(X)) if values.dtype.kind in "mM"]
+    if times:
+        raise ValueError(
+            f"X holds dates or times in {column_name(names, times[0])}. Subtract a "
+            "start and divide by a unit to make numbers of them, or leave them out."
+        )
+    try:
+        rows = validate_data(
+            estimator,
+            X,
+            reset=fitting,
+            dtype=[np.float64, np.float32],
+            order="C",
+            ensure_all_finite=False,
+            ensure_min_samples=2 if fitting else 1,
+        )
+    except (ValueError, TypeError) as error:
+        text = [j for j, values in enumerate(_columns(X)) if not _is_numeric(values)]
+        if not text:
+            raise
+        raise type(error)(
+            f"X does not hold numbers in {column_name(names, text[0])}: {error}. "
+            "Leave that column out, or encode it as numbers."
+        ) from error
+    rows = np.require(rows, requirements="A")
+    _check_range(rows, names)
+    return read_only(rows)
+
+
+def column_name(names: NDArray[Any] | None, column: int) -> str:
+    """'column 3', with its name if it has one."""
+    return f"column {column}" if names is None else f"column {names[column]!r}"
+
+
+def _columns(X: Any) -> Iterator[np.ndarray]:
+    """Columns of a table, or of an array that may hold things other than numbers."""
+    if hasattr(X, "column_names"):  # Arrow
+        yield from (np.asarray(X[name]) for name in X.column_names)
+    elif hasattr(X, "iloc") and getattr(X, "ndim", 0) == 2:  # pandas
+        yield from (np.asarray(X.iloc[:, j]) for j in range(X.shape[1]))
+    elif hasattr(X, "columns") and hasattr(X, "get_column"):  # polars
+        yield from (np.asarray(X[name]) for name in X.columns)
+    elif isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUSmM":
+        yield from X.T
+
+
+def _is_numeric(values: np.ndarray) -> bool:
+    try:
+        values.astype(np.float64)
+    except (ValueError, TypeError):
+        return False
+    return values.dtype.kind != "c"
+
+
+def _check_range(X: Rows, names: NDArray[Any] | None) -> None:
+    """Every value must be finite and small enough to be squared and summed."""
+    largest = np.sqrt(np.finfo(X.dtype).max) / X.shape[1] / 8
+    for start in range(0, len(X), _BLOCK_ROWS):
+        block = X[start : start + _BLOCK_ROWS]
+        # Comparing with NaN gives False, so one comparison finds all three.
+        if np.abs(block).max() <= largest:
+            continue
+        _raise_not_finite(X, names)
+        row, column = (int(i) for i in np.argwhere(np.abs(block) > largest)[0])
+        raise ValueError(
+            f"X has values too large to be squared in {X.dtype} (above "
+            f"{largest:.0e} in size), the first, {block[row, column]:g}, in row "
+            f"{start + row}, {column_name(names, column)}. Scale that column."
+        )
+
+
+def _raise_not_finite(X: Rows, names: NDArray[Any] | None) -> None:
+    n_nan = n_infinite = n_rows = 0
+    first: tuple[int, int] | None = None
+    for start in range(0, len(X), _BLOCK_ROWS):
+        block = X[start : start + _BLOCK_ROWS]
+        bad = ~np.isfinite(block)
+        if not bad.any():
+            continue
+        n_nan += int(np.isnan(block).sum())
+        n_infinite += int(np.isinf(block).sum())
+        n_rows += int(bad.any(axis=1).sum())
+        if first is None:
+            row, column = (int(i) for i in np.argwhere(bad)[0])
+            first = start + row, column
+    if first is None:
+        return
+    counts = [f"{n} {what}" for n, what in ((n_nan, "NaN"), (n_infinite, "inf")) if n]
+    raise ValueError(
+        f"X contains {' and '.join(counts)} in {n_rows} of {len(X)} rows, the first "
+        f"in row {first[0]}, {column_name(names, first[1])}. Rows with missing values "
+        "cannot be used: drop them (for example X[np.isfinite(X).all(axis=1)]) or "
+        "impute them first."
+    )
+
+
+def check_sample_weight(sample_weight: ArrayLike, n_rows: int) -> Array:
+    """One finite weight a row, none negative, not all zero: shape (N,), float64."""
+    weights: Array = check_array(
+        sample_weight,
+        dtype=np.float64,
+        ensure_2d=False,
+        ensure_all_finite=False,
+        ensure_min_samples=0,
+        input_name="sample_weight",
+    )
+    if weights.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight has the shape {weights.shape}, but X has {n_rows} rows: it "
+            f"must have the shape ({n_rows},)"
+        )
+    bad = np.flatnonzero(~(weights >= 0) | np.isinf(weights))
+    if len(bad):
+        raise ValueError(
+            f"sample_weight must be finite and not negative, but {len(bad)} of "
+            f"{n_rows} values are not: the first is {weights[bad[0]]:g} in row {bad[0]}"
+        )
+    if not weights.any():
+        raise ValueError("sample_weight is zero for every row: no row is left to use")
+    return weights
+
+
+def check_row_weights(sample_weight: ArrayLike | None, X: Rows) -> Rows:
+    """Weights as the passes take them: in the type of X, or empty for None.
+
+    They are scaled to a maximum of 1, since a common factor has no meaning to a fit:
+    so constant weights become exactly 1, and none can overflow.
+    """
+    if sample_weight is None:
+        return read_only(np.empty(0, X.dtype))
+    weights = check_sample_weight(sample_weight, len(X))
+    return read_only((weights / weights.max()).astype(X.dtype))
+
+
+def check_enough_rows(X: Rows, row_weights: Rows, n_components: int) -> None:
+    """At least as many distinct rows of positive weight as components."""
+    counted = X[row_weights > 0] if len(row_weights) else X
+    if len(counted) < n_components:
+        what = "rows of positive weight" if len(row_weights) else "rows"
+        raise ValueError(
+            f"{n_components} components need at least as many rows: "
+            f"n_components={n_components}, but X has n_samples = {len(counted)} "
+            f"{what}. Use fewer components."
+        )
+    # Growing prefixes: nearly always the first one settles it.
+    n_prefix = 2 * n_components
+    while True:
+        n_distinct = len(np.unique(counted[:n_prefix], axis=0))
+        if n_distinct >= n_components:
+            return
+        if n_prefix >= len(counted):
+            break
+        n_prefix *= 8
+    raise ValueError(
+        f"X has only {n_distinct} distinct rows, fewer than n_components="
+        f"{n_components}. Use at most {n_distinct} components."
+    )
+
+
+def _check_numbers(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:
+    array: Array = check_array(
+        values,
+        dtype=np.float64,
+        ensure_2d=False,
+        allow_nd=True,
+        ensure_all_finite=False,
+        ensure_min_samples=0,
+        input_name=name,
+    )
+    if array.shape != shape:
+        raise ValueError(f"{name} should have the shape {shape}, but has {array.shape}")
+    if not np.isfinite(array).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{name} must be finite, but is {array[where]} at {where}")
+    return array
+
+
+def check_weights(values: ArrayLike, n_components: int, name: str) -> Array:
+    """Mixture weights: shape (K,), none negative, summing to 1 within 1e-6."""
+    weights = _check_numbers(values, name, (n_components,))
+    if (weights < 0).any():
+        k = int(np.argmin(weights))
+        raise ValueError(f"{name} must not be negative, but is {weights[k]:g} at {k}")
+    if abs(weights.sum() - 1) > 1e-6:
+        raise ValueError(
+            f"{name} must be normalized to sum to 1, but sums to {weights.sum():g}; "
+            "divide it by its sum"
+        )
+    return weights
+
+
+def check_means(values: ArrayLike, shape: tuple[int, int], name: str) -> Array:
+    """Means: shape (K, D), finite."""
+    return _check_numbers(values, name, shape)
+
+
+def check_positive_definite(
+    values: ArrayLike,
+    structure: CovarianceStructure,
+    n_components: int,
+    n_features: int,
+    name: str,
+) -> Array:
+    """Covariances or precisions in the structure's shape; raises if one is not.
+
+    Returns
+    -------
+    array
+        In the structure's shape, symmetric to the last bit.
+    """
+    array = _check_numbers(values, name, structure.shape(n_components, n_features))
+    if structure.has_matrices:
+        transposed = np.swapaxes(array, -1, -2)
+        if not np.allclose(array, transposed, atol=1e-8 * np.abs(array).max()):
+            raise ValueError(f"{name} must be symmetric, positive-definite")
+        array = (array + transposed) / 2
+        smallest = np.linalg.eigvalsh(array)[..., 0]
+    else:
+        smallest = array
+    if not (smallest > 0).all():
+        where = np.unravel_index(np.argmin(smallest), smallest.shape)
+        at = f" at {tuple(int(i) for i in where)}" if where else ""
+        what = (
+            "be symmetric, positive-definite, but has the eigenvalue"
+            if structure.has_matrices
+            else "be positive, but has the value"
+        )
+        raise ValueError(f"{name} must {what} {smallest[where]:g}{at}")
+    return array
