@@ -5,10 +5,10 @@ block loads 4 rows of the tile and does 16 multiply-adds a vector with them:
 one row at a time, loads would take longer than arithmetic.
 """
 
-from fastem.kernels.compilation import kernel
+from fastem.kernels.compilation import subroutine
 
 
-@kernel()
+@subroutine()
 def four_rows_of_product(matrix, rows, first, product_out):
     """product_out = matrix[first : first + 4] @ rows, for lower triangular matrix.
 
@@ -43,7 +43,7 @@ def four_rows_of_product(matrix, rows, first, product_out):
             y3[b] += a30 * x0 + a31 * x1 + a32 * x2 + a33 * x3
 
 
-@kernel()
+@subroutine()
 def one_row_of_product(matrix, rows, row, product_out):
     """product_out[0] = matrix[row] @ rows, for lower triangular matrix."""
     y, m = product_out[0], matrix[row]
@@ -61,7 +61,7 @@ def one_row_of_product(matrix, rows, row, product_out):
             y[b] += a0 * d0[b]
 
 
-@kernel()
+@subroutine()
 def add_lower_product(left, right, sums_out):
     """sums_out += left @ right.T, lower triangle only, in blocks of 4 x 4.
 

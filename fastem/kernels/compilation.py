@@ -10,6 +10,7 @@ from typing import Any
 
 import numba
 from numba import njit
+from numba.extending import register_jitable
 
 # A named set, never fastmath=True: "nnan" and "ninf" would let LLVM assume
 # that -inf (the log-weight of an empty component) and NaN cannot occur.
@@ -75,3 +76,12 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             numba.config.CACHE_DIR = before
 
     return decorate
+
+
+def subroutine(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate a function that only kernels call.
+
+    It gets no entry from Python and no file in the cache; called from Python, it
+    runs as Python.
+    """
+    return register_jitable(**{**OPTIONS, **options})

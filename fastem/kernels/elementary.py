@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, kernel
+from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, OPTIONS
 
 # exp: adding 1.5 * 2^52 leaves round(x / ln 2) in the low bits of the sum.
 _ROUND64 = 6755399441055744.0
@@ -108,11 +108,6 @@ def _log32(x):
     return n * _LN2_HIGH_32 + (_TWO32 * s + (s * z * p + n * _LN2_LOW_32))
 
 
-_OPTIONS = {"fastmath": FASTMATH_EXACT_ROUNDING, "error_model": "numpy"}
-_FLOAT64 = {"exp": kernel(**_OPTIONS)(_exp64), "log": kernel(**_OPTIONS)(_log64)}
-_FLOAT32 = {"exp": kernel(**_OPTIONS)(_exp32), "log": kernel(**_OPTIONS)(_log32)}
-
-
 def exp_nonpositive(x):
     """e^x for x <= 0, -inf included; 0 where the result would be subnormal."""
     return (_exp32 if isinstance(x, np.float32) else _exp64)(x)
@@ -123,13 +118,14 @@ def log_positive(x):
     return (_log32 if isinstance(x, np.float32) else _log64)(x)
 
 
-@overload(exp_nonpositive)
+_EXACT = {**OPTIONS, "fastmath": FASTMATH_EXACT_ROUNDING}
+
+
+@overload(exp_nonpositive, jit_options=_EXACT)
 def _overload_exp_nonpositive(x):
-    exp = (_FLOAT32 if x == types.float32 else _FLOAT64)["exp"]
-    return lambda x: exp(x)
+    return _exp32 if x == types.float32 else _exp64
 
 
-@overload(log_positive)
+@overload(log_positive, jit_options=_EXACT)
 def _overload_log_positive(x):
-    log = (_FLOAT32 if x == types.float32 else _FLOAT64)["log"]
-    return lambda x: log(x)
+    return _log32 if x == types.float32 else _log64

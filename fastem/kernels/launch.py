@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from fastem.kernels import passes
+from fastem.kernels.calls import native_address
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 
 # Rows in a chunk. The grid must not depend on the number of threads, and had
@@ -65,7 +66,7 @@ def _threads(n_threads: int | None) -> Iterator[int]:
         if n != before:
             numba.set_num_threads(n)
         try:
-            yield 1 if _forked else n
+            yield 1 if _forked or numba.config.DISABLE_JIT else n
         finally:
             if n != before:
                 numba.set_num_threads(before)
@@ -124,8 +125,13 @@ def expectation_pass(
                     totals += sums
             else:
                 partial = np.empty((-(-(stop - start) // CHUNK_ROWS), totals.size))
+                chunk_address = native_address(
+                    passes.expectation_chunk,
+                    *(X, row_weights, factors, start, stop, partial[0]),
+                )
                 passes.expectation_grid(
-                    X, row_weights, factors, start, stop, CHUNK_ROWS, partial
+                    *(chunk_address, X, row_weights, factors),
+                    *(start, stop, CHUNK_ROWS, partial),
                 )
                 passes.add_partial_sums(partial, totals)
     return PassSums(
@@ -143,7 +149,12 @@ def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -
                 for chunk in _chunks(start, stop):
                     passes.row_chunk(X, factors, output, *chunk)
             else:
-                passes.row_grid(X, factors, output, start, stop, CHUNK_ROWS)
+                chunk_address = native_address(
+                    passes.row_chunk, X, factors, output, start, stop
+                )
+                passes.row_grid(
+                    chunk_address, X, factors, output, start, stop, CHUNK_ROWS
+                )
     return output.out
 
 

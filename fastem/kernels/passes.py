@@ -8,7 +8,8 @@ So the result is the same to the last bit for any number of threads.
 import numpy as np
 from numba import prange
 
-from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, kernel
+from fastem.kernels.calls import call_address
+from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, kernel, subroutine
 from fastem.kernels.dispatch import tile_accumulate, tile_log_densities, write_rows
 from fastem.kernels.tiles import load_tile, normalize_responsibilities, tile_rows
 
@@ -16,7 +17,7 @@ _NOGIL = {"nogil": True}
 _SUM_BLOCK = 4096
 
 
-@kernel()
+@subroutine()
 def _tile_buffers(n_features, n_components, dtype_of):
     width = tile_rows(n_features, n_components, dtype_of.itemsize)
     tile = np.empty((n_features, width), dtype_of.dtype)
@@ -60,13 +61,13 @@ def expectation_chunk(X, row_weights, factors, start, stop, sums_out):
 
 @kernel(parallel=True)
 def expectation_grid(
-    X, row_weights, factors, first_row, last_row, chunk_rows, sums_out
+    address, X, row_weights, factors, first_row, last_row, chunk_rows, sums_out
 ):
     """``expectation_chunk`` on consecutive chunks; one row of ``sums_out`` each."""
     for c in prange(sums_out.shape[0]):
         start = first_row + c * chunk_rows
         stop = min(start + chunk_rows, last_row)
-        expectation_chunk(X, row_weights, factors, start, stop, sums_out[c])
+        call_address(address, (X, row_weights, factors, start, stop, sums_out[c]))
 
 
 @kernel(**_NOGIL)
@@ -85,15 +86,16 @@ def row_chunk(X, factors, output, start, stop):
 
 
 @kernel(parallel=True)
-def row_grid(X, factors, output, first_row, last_row, chunk_rows):
+def row_grid(address, X, factors, output, first_row, last_row, chunk_rows):
     """``row_chunk`` on the consecutive chunks of rows first_row:last_row."""
     n_chunks = (last_row - first_row + chunk_rows - 1) // chunk_rows
     for c in prange(n_chunks):
         start = first_row + c * chunk_rows
-        row_chunk(X, factors, output, start, min(start + chunk_rows, last_row))
+        stop = min(start + chunk_rows, last_row)
+        call_address(address, (X, factors, output, start, stop))
 
 
-@kernel(fastmath=FASTMATH_EXACT_ROUNDING)
+@subroutine(fastmath=FASTMATH_EXACT_ROUNDING)
 def _add_in_order(partial, start, stop, total_out):
     for c in range(partial.shape[0]):
         for s in range(start, stop):

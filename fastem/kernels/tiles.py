@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastem.kernels.compilation import kernel
+from fastem.kernels.compilation import subroutine
 from fastem.kernels.elementary import exp_nonpositive, log_positive
 
 # What one core's tile and scratch may take: half of a 1 MB second-level cache.
@@ -11,7 +11,7 @@ _LARGEST_TILE = 256
 _SMALLEST_TILE = 64
 
 
-@kernel()
+@subroutine()
 def tile_rows(n_features, n_components, itemsize):
     """Number of rows in a tile: a multiple of 64, so that vectors are full."""
     row_bytes = itemsize * (3 * n_features + n_components + 4)
@@ -19,7 +19,7 @@ def tile_rows(n_features, n_components, itemsize):
     return max(_SMALLEST_TILE, min(_LARGEST_TILE, rows))
 
 
-@kernel()
+@subroutine()
 def load_tile(X, row_weights, center, start, stop, tile_out, weights_out):
     """Copy rows start:stop of X, less the center, as columns of the tile.
 
@@ -44,7 +44,7 @@ def load_tile(X, row_weights, center, start, stop, tile_out, weights_out):
         weights_out[b] = 0
 
 
-@kernel()
+@subroutine()
 def subtract_maximum_and_exponentiate(values, largest_out, totals_out):
     """Turn log-densities (K, B), in place, into densities over the row's largest."""
     n_components, n_rows = values.shape
@@ -63,7 +63,7 @@ def subtract_maximum_and_exponentiate(values, largest_out, totals_out):
             totals_out[b] += e
 
 
-@kernel()
+@subroutine()
 def normalize_responsibilities(values, row_weights, scratch):
     """Turn log-densities (K, B), in place, into responsibilities x row weight.
 
