@@ -7,10 +7,13 @@ them into parameters.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.cluster import KMeans, kmeans_plusplus
 
+from fastem import validation
 from fastem.covariances import CovarianceStructure
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.validation import Rows
@@ -25,6 +28,30 @@ class UserStart:
     weights: Array | None = None
     means: Array | None = None
     precisions: Array | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        weights: ArrayLike | None,
+        means: ArrayLike | None,
+        precisions: ArrayLike | None,
+        structure: CovarianceStructure,
+        shape: tuple[int, int],
+    ) -> Self:
+        """Validated copies of the user's ``*_init``, for (K, D) = ``shape``."""
+        return cls(
+            None
+            if weights is None
+            else validation.check_weights(weights, shape[0], "weights_init"),
+            None
+            if means is None
+            else validation.check_means(means, shape, "means_init"),
+            None
+            if precisions is None
+            else validation.check_positive_definite(
+                precisions, structure, *shape, "precisions_init"
+            ),
+        )
 
     @property
     def is_complete(self) -> bool:

@@ -9,25 +9,24 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, DensityMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from fastem import em, kernels, validation
 from fastem.covariances import (
     STRUCTURES,
-    CovarianceStructure,
     SingularCovarianceError,
 )
+from fastem.fitted import FittedMixture
 from fastem.initialization import UserStart, initial_parameters
 from fastem.progress import Progress, Reporter
-from fastem.statistics import Array, MixtureParameters
+from fastem.statistics import MixtureParameters
 from fastem.validation import Rows
 
 
-class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
+class GaussianMixture(FittedMixture):
     """Gaussian mixture model, fitted by Expectation-Maximisation on all cores.
 
     A drop-in for :class:`sklearn.mixture.GaussianMixture`: the same parameters,
@@ -341,138 +340,6 @@ default='kmeans'
         rows = self._fit(X, sample_weight, None)
         return kernels.label_pass(rows, self._factors(rows), self.n_threads)
 
-    def predict(self, X: Any) -> NDArray[np.intp]:
-        """The most likely component of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, D)
-
-        Returns
-        -------
-        array of shape (N,), int
-            The first one of equally likely components.
-        """
-        rows = self._rows(X)
-        return kernels.label_pass(rows, self._factors(rows), self.n_threads)
-
-    def predict_proba(self, X: Any) -> Rows:
-        """The probability of each component given the row: the degree of membership.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, D)
-
-        Returns
-        -------
-        array of shape (N, K), float32 if X is, else float64
-        """
-        rows = self._rows(X)
-        return kernels.probability_pass(rows, self._factors(rows), self.n_threads)
-
-    def score_samples(self, X: Any) -> Rows:
-        """The logarithm of the mixture's density at each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, D)
-
-        Returns
-        -------
-        array of shape (N,), float32 if X is, else float64
-        """
-        rows = self._rows(X)
-        return kernels.log_likelihood_pass(rows, self._factors(rows), self.n_threads)
-
-    def score(
-        self, X: Any, y: None = None, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """The mean log-likelihood of a row.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, D)
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (N,), default=None
-
-        Returns
-        -------
-        float
-        """
-        return self._score(X, sample_weight)[0]
-
-    def bic(self, X: Any, sample_weight: ArrayLike | None = None) -> float:
-        """Bayesian information criterion: lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, D)
-        sample_weight : array-like of shape (N,), default=None
-            The number of rows is then the sum of the weights.
-
-        Returns
-        -------
-        float
-            p log N - 2 log L, with p free parameters and N rows.
-        """
-        mean, n_rows = self._score(X, sample_weight)
-        return self._n_parameters() * math.log(n_rows) - 2 * mean * n_rows
-
-    def aic(self, X: Any, sample_weight: ArrayLike | None = None) -> float:
-        """Akaike's information criterion: lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, D)
-        sample_weight : array-like of shape (N,), default=None
-
-        Returns
-        -------
-        float
-            2 p - 2 log L, with p free parameters.
-        """
-        mean, n_rows = self._score(X, sample_weight)
-        return 2 * self._n_parameters() - 2 * mean * n_rows
-
-    def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.intp]]:
-        """Draw rows from the mixture.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-
-        Returns
-        -------
-        X : array of shape (n_samples, D)
-            In the order of their components.
-        y : array of shape (n_samples,), int
-            The component that each row was drawn from.
-        """
-        structure, fitted = self._fitted()
-        if n_samples < 1:
-            raise ValueError(f"n_samples must be at least 1, but is {n_samples}")
-        random = check_random_state(self.random_state)
-        n_components, n_features = fitted.means.shape
-        counts = random.multinomial(n_samples, fitted.weights)
-        if structure.has_matrices:
-            matrices = structure.expand(fitted.covariances, n_components, n_features)
-            drawn = [
-                random.multivariate_normal(mean, matrix, int(count))
-                for mean, matrix, count in zip(
-                    fitted.means, matrices, counts, strict=True
-                )
-            ]
-        else:
-            drawn = [
-                mean
-                + random.standard_normal(size=(count, n_features)) * np.sqrt(variance)
-                for mean, variance, count in zip(
-                    fitted.means, fitted.covariances, counts, strict=True
-                )
-            ]
-        return np.concatenate(drawn), np.repeat(np.arange(n_components), counts)
-
     def _fit(
         self,
         X: Any,
@@ -486,7 +353,13 @@ default='kmeans'
             row_weights = validation.check_row_weights(sample_weight, rows)
             validation.check_enough_rows(rows, row_weights, self.n_components)
             structure = STRUCTURES[self.covariance_type]
-            user = self._user_start(structure, rows.shape[1])
+            user = UserStart.checked(
+                self.weights_init,
+                self.means_init,
+                self.precisions_init,
+                structure,
+                (self.n_components, rows.shape[1]),
+            )
             random_state = check_random_state(self.random_state)
             reporter = Reporter(self.verbose, self.verbose_interval, callback)
 
@@ -528,23 +401,6 @@ default='kmeans'
             self._warn_not_converged()
         return rows
 
-    def _user_start(self, structure: CovarianceStructure, n_features: int) -> UserStart:
-        """The validated ``*_init`` parameters; the originals stay as they are."""
-        shape = (self.n_components, n_features)
-        return UserStart(
-            weights=None
-            if self.weights_init is None
-            else validation.check_weights(self.weights_init, shape[0], "weights_init"),
-            means=None
-            if self.means_init is None
-            else validation.check_means(self.means_init, shape, "means_init"),
-            precisions=None
-            if self.precisions_init is None
-            else validation.check_positive_definite(
-                self.precisions_init, structure, *shape, "precisions_init"
-            ),
-        )
-
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
         """Parameters of the last fit, if ``fit`` can go on from them."""
         _, fitted = self._fitted()
@@ -569,46 +425,6 @@ default='kmeans'
         self.lower_bound_ = fit.lower_bound
         self.lower_bounds_ = fit.lower_bounds
         self._fitted_covariance_type = self.covariance_type
-
-    def _fitted(self) -> tuple[CovarianceStructure, MixtureParameters]:
-        """The fitted parameters, as they stand in the public attributes."""
-        check_is_fitted(self)
-        fitted_type = getattr(self, "_fitted_covariance_type", self.covariance_type)
-        if fitted_type != self.covariance_type:
-            raise ValueError(
-                f"covariance_type is {self.covariance_type!r}, but the fit was made "
-                f"with {fitted_type!r}. Set it back, or fit again"
-                f"{' with warm_start=False' if self.warm_start else ''}."
-            )
-        return STRUCTURES[self.covariance_type], MixtureParameters(
-            self.weights_, self.means_, self.covariances_, self.precisions_cholesky_
-        )
-
-    def _rows(self, X: Any) -> Rows:
-        check_is_fitted(self)
-        return validation.check_rows(self, X, fitting=False)
-
-    def _factors(self, rows: Rows) -> Any:
-        structure, fitted = self._fitted()
-        return structure.factors(fitted, rows.dtype)
-
-    def _score(
-        self, X: Any, sample_weight: ArrayLike | None
-    ) -> tuple[float, float | int]:
-        """Mean log-likelihood of a row, and the number of rows."""
-        log_likelihoods = self.score_samples(X)
-        if sample_weight is None:
-            mean = float(log_likelihoods.mean(dtype=np.float64))
-            return mean, len(log_likelihoods)
-        weights = validation.check_sample_weight(sample_weight, len(log_likelihoods))
-        return float(np.average(log_likelihoods, weights=weights)), weights.sum()
-
-    def _n_parameters(self) -> int:
-        """Number of free parameters of the model."""
-        structure, fitted = self._fitted()
-        n_components, n_features = fitted.means.shape
-        n_of_means_and_weights: int = n_components * n_features + n_components - 1
-        return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
 
     def _warn_not_converged(self) -> None:
         change = (
