@@ -56,11 +56,14 @@ def fit(
     tol: float,
     max_iter: int,
     lower_bound: float = -math.inf,
+    largest_fall: float = math.inf,
     reporter: Reporter,
 ) -> Fit:
     """Alternate the two steps until the mean log-likelihood gains less than ``tol``.
 
-    ``lower_bound`` is what an earlier run had reached, if this one continues it.
+    ``lower_bound`` is what an earlier run had reached, if this one continues it. EM
+    never lowers the log-likelihood; a fall by more than ``largest_fall``, relative to
+    it, is warned of. (A ridge on the covariances makes small falls legitimate.)
     """
     reporter.begin()
     lower_bounds: list[float] = []
@@ -81,6 +84,14 @@ def fit(
         parameters = maximize(statistics)
         lower_bounds.append(lower_bound)
         change = lower_bound - before
+        if -change > largest_fall * max(1.0, abs(lower_bound)):
+            warnings.warn(
+                f"The mean log-likelihood fell by {-change:.1e} in iteration "
+                f"{iteration}, which only rounding can do: a covariance is close to "
+                "singular. Scale the columns alike, or raise reg_covar.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         reporter.iteration(iteration, lower_bound, change, time.perf_counter() - began)
         if abs(change) < tol:
             converged = True

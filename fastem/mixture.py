@@ -387,6 +387,9 @@ default='kmeans'
                     tol=self.tol,
                     max_iter=self.max_iter,
                     lower_bound=self.lower_bound_ if warm else -math.inf,
+                    largest_fall=math.inf
+                    if self.reg_covar
+                    else max(1e-9, 1e3 * float(np.finfo(rows.dtype).eps)),
                     reporter=reporter,
                 )
 
