@@ -1,0 +1,174 @@
+"""What scripts/bench does in each of its modes."""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from benchmarks import compile_time, machine, memory, regression
+from benchmarks.libraries import FASTEM, LIBRARIES, NUMPY
+from benchmarks.machine import Machine
+from benchmarks.measure import Result, measure
+from benchmarks.problems import Problem
+from benchmarks.table import document, number
+
+_SECONDS_A_RUN = {False: 0.3, True: 0.1}  # of long problems, of short ones
+
+
+def report(text: str) -> None:
+    """Progress: one line that changes on a terminal, a line each in a log."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    elif ": round" not in text:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _report_done(text: str) -> None:
+    start = "\r\x1b[K" if sys.stderr.isatty() else ""
+    print(f"{start}{text}", file=sys.stderr, flush=True)
+
+
+def select_libraries(names: Sequence[str]) -> list[str]:
+    """The libraries of these names, in whatever case; all, if none is given.
+
+    Raises
+    ------
+    ValueError
+        If there is no such library.
+    """
+    by_lower_case = {library.lower(): library for library in LIBRARIES}
+    unknown = [name for name in names if name.lower() not in by_lower_case]
+    if unknown:
+        raise ValueError(
+            f"no library is named {unknown[0]!r}; there are: {', '.join(LIBRARIES)}"
+        )
+    if not names:
+        return list(LIBRARIES)
+    wanted = {by_lower_case[name.lower()] for name in names}
+    return [library for library in LIBRARIES if library in wanted]
+
+
+def table(
+    problems: Sequence[Problem],
+    libraries: Sequence[str],
+    repeats: int,
+    n_threads: int | None,
+) -> str:
+    """Measure the problems; the Markdown document."""
+    results: list[Result] = []
+    others = machine.OtherPrograms()
+    with machine.threads(n_threads or machine.usable_cores()):
+        here = Machine.here()
+        for problem in problems:
+            began = time.perf_counter()
+            result = measure(
+                problem,
+                libraries,
+                repeats=repeats,
+                seconds_a_run=_SECONDS_A_RUN[problem.is_short],
+                report=report,
+            )
+            results.append(result)
+            _report_done(_summary(result, time.perf_counter() - began))
+    return document(_with_common_peak(results), here, repeats, others.share())
+
+
+def _with_common_peak(results: Sequence[Result]) -> Sequence[Result]:
+    """The same results, all against the highest peak that was seen for their type."""
+    for result in results:
+        result.peak = max(
+            other.peak
+            for other in results
+            if other.problem.dtype == result.problem.dtype
+        )
+    return results
+
+
+def _summary(result: Result, seconds: float) -> str:
+    times = ", ".join(
+        f"{library} {number(1e3 * min(timing.wall))} to "
+        f"{number(1e3 * max(timing.wall))} ms an iteration "
+        f"(first run {number(timing.first_seconds)} s)"
+        for library, timing in result.timings.items()
+    )
+    return f"{result.problem.name}: {times}; {seconds:.0f} s in all"
+
+
+def _ratio(problem: Problem, repeats: int) -> Result:
+    """fastem and the NumPy reference, for the regression check."""
+    return measure(
+        problem,
+        [FASTEM, NUMPY],
+        repeats=repeats,
+        seconds_a_run=_SECONDS_A_RUN[problem.is_short],
+        with_peak=False,
+        report=report,
+    )
+
+
+def record(problems: Sequence[Problem], repeats: int, n_threads: int | None) -> None:
+    """Measure the ratios, and write them into the repository."""
+    with machine.threads(n_threads or machine.usable_cores(), blas_threads=1):
+        results = [_ratio(problem, repeats) for problem in problems]
+        new = regression.updated_record(
+            regression.read_record(), results, Machine.here()
+        )
+    regression.write_record(new)
+    _report_done(f"recorded: {', '.join(p.name for p in problems)}")
+
+
+def check(problems: Sequence[Problem], repeats: int, n_threads: int | None) -> int:
+    """Measure the ratios and compare: 1 for a regression, else 0."""
+    recorded = regression.read_record()
+    known = [p for p in problems if p.name in recorded["problems"]]
+    for problem in problems:
+        if problem not in known:
+            _report_done(f"{problem.name} is not recorded: run scripts/bench --record")
+    comparisons = []
+    with machine.threads(n_threads or machine.usable_cores(), blas_threads=1):
+        here = Machine.here()
+        different = regression.differences(recorded, here) if known else []
+        limit = regression.SLOWER_THAN
+        if different:
+            limit = regression.SLOWER_THAN_ELSEWHERE
+            print(
+                f"Recorded on another machine ({'; '.join(different)}): only a ratio "
+                f"more than {limit:g}x the recorded one fails, not "
+                f"{regression.SLOWER_THAN:g}x."
+            )
+        for problem in known:
+            result = _ratio(problem, repeats)
+            comparison = regression.compare(result, recorded, here, limit)
+            if comparison.is_regression:
+                _report_done(f"{problem.name}: {comparison.verdict}; measured again")
+                again = _ratio(problem, 2 * repeats)
+                comparison = regression.better(
+                    comparison, regression.compare(again, recorded, here, limit)
+                )
+            comparisons.append(comparison)
+    _report_done("")
+    print(regression.comparison_table(comparisons))
+    failed = [c.problem for c in comparisons if c.is_regression]
+    if failed:
+        print(f"\nRegression in {len(failed)} of {len(known)}: {', '.join(failed)}")
+        return 1
+    print(f"\nNo regression in {len(known)} problems.")
+    return 0
+
+
+def compilation(repeats: int) -> str:
+    """Measure the compilation; the Markdown document."""
+    body = compile_time.measure_compilation(repeats, report)
+    _report_done("")
+    return f"{_measured_by('--compile', f'medians of {repeats} processes')}{body}\n"
+
+
+def memory_peaks(libraries: Sequence[str]) -> str:
+    """Measure the peak memory; the Markdown document."""
+    body = memory.measure_memory(libraries, report)
+    _report_done("")
+    return f"{_measured_by('--memory', 'MB are 10^6 bytes')}{body}\n"
+
+
+def _measured_by(option: str, how: str) -> str:
+    here = Machine.here().describe()
+    return f"Measured by `scripts/bench {option}` on {here}; {how}.\n\n"
