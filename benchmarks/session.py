@@ -14,15 +14,14 @@ from benchmarks.table import document, number
 _SECONDS_A_RUN = {False: 0.3, True: 0.1}  # of long problems, of short ones
 
 
-def report(text: str) -> None:
-    """Progress: one line that changes on a terminal, a line each in a log."""
+def _progress(text: str) -> None:
+    """What is going on: a line that changes on a terminal, nothing in a log."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-    elif ": round" not in text:
-        print(text, file=sys.stderr, flush=True)
 
 
-def _report_done(text: str) -> None:
+def _note(text: str) -> None:
+    """What was done: a line that stays."""
     start = "\r\x1b[K" if sys.stderr.isatty() else ""
     print(f"{start}{text}", file=sys.stderr, flush=True)
 
@@ -65,10 +64,10 @@ def table(
                 libraries,
                 repeats=repeats,
                 seconds_a_run=_SECONDS_A_RUN[problem.is_short],
-                report=report,
+                report=_progress,
             )
             results.append(result)
-            _report_done(_summary(result, time.perf_counter() - began))
+            _note(_summary(result, time.perf_counter() - began))
     return document(_with_common_peak(results), here, repeats, others.share())
 
 
@@ -101,7 +100,7 @@ def _ratio(problem: Problem, repeats: int) -> Result:
         repeats=repeats,
         seconds_a_run=_SECONDS_A_RUN[problem.is_short],
         with_peak=False,
-        report=report,
+        report=_progress,
     )
 
 
@@ -113,20 +112,22 @@ def record(problems: Sequence[Problem], repeats: int, n_threads: int | None) -> 
             regression.read_record(), results, Machine.here()
         )
     regression.write_record(new)
-    _report_done(f"recorded: {', '.join(p.name for p in problems)}")
+    _note(f"recorded: {', '.join(p.name for p in problems)}")
 
 
 def check(problems: Sequence[Problem], repeats: int, n_threads: int | None) -> int:
-    """Measure the ratios and compare: 1 for a regression, else 0."""
+    """Measure the ratios and compare: 1 for a regression, 2 for no record, else 0."""
     recorded = regression.read_record()
     known = [p for p in problems if p.name in recorded["problems"]]
     for problem in problems:
         if problem not in known:
-            _report_done(f"{problem.name} is not recorded: run scripts/bench --record")
+            _note(f"{problem.name} is not recorded: run scripts/bench --record")
+    if not known:
+        return 2
     comparisons = []
     with machine.threads(n_threads or machine.usable_cores(), blas_threads=1):
         here = Machine.here()
-        different = regression.differences(recorded, here) if known else []
+        different = regression.differences(recorded, here)
         limit = regression.SLOWER_THAN
         if different:
             limit = regression.SLOWER_THAN_ELSEWHERE
@@ -139,13 +140,14 @@ def check(problems: Sequence[Problem], repeats: int, n_threads: int | None) -> i
             result = _ratio(problem, repeats)
             comparison = regression.compare(result, recorded, here, limit)
             if comparison.is_regression:
-                _report_done(f"{problem.name}: {comparison.verdict}; measured again")
+                _note(f"{problem.name}: {comparison.verdict}; measured again")
                 again = _ratio(problem, 2 * repeats)
                 comparison = regression.better(
                     comparison, regression.compare(again, recorded, here, limit)
                 )
             comparisons.append(comparison)
-    _report_done("")
+            _note(f"{problem.name}: {number(comparison.slowdown)}x the recorded ratio")
+    _progress("")
     print(regression.comparison_table(comparisons))
     failed = [c.problem for c in comparisons if c.is_regression]
     if failed:
@@ -157,15 +159,15 @@ def check(problems: Sequence[Problem], repeats: int, n_threads: int | None) -> i
 
 def compilation(repeats: int) -> str:
     """Measure the compilation; the Markdown document."""
-    body = compile_time.measure_compilation(repeats, report)
-    _report_done("")
+    body = compile_time.measure_compilation(repeats, _note)
+    _progress("")
     return f"{_measured_by('--compile', f'medians of {repeats} processes')}{body}\n"
 
 
 def memory_peaks(libraries: Sequence[str]) -> str:
     """Measure the peak memory; the Markdown document."""
-    body = memory.measure_memory(libraries, report)
-    _report_done("")
+    body = memory.measure_memory(libraries, _note)
+    _progress("")
     return f"{_measured_by('--memory', 'MB are 10^6 bytes')}{body}\n"
 
 
