@@ -4,8 +4,16 @@ from importlib.metadata import version
 
 from fastem.covariances import SingularCovarianceError
 from fastem.mixture import GaussianMixture
+from fastem.model_file import load_model, save_model
 from fastem.progress import Progress
 
 __version__ = version("fastem")
 
-__all__ = ["GaussianMixture", "Progress", "SingularCovarianceError", "__version__"]
+__all__ = [
+    "GaussianMixture",
+    "Progress",
+    "SingularCovarianceError",
+    "__version__",
+    "load_model",
+    "save_model",
+]

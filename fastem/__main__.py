@@ -1,0 +1,5 @@
+"""``python -m fastem``: the command line."""
+
+from fastem.cli import main
+
+main()

@@ -1,0 +1,225 @@
+"""The commands: fit, predict, info."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+import fastem
+from fastem import display, memberships, plot, writing
+from fastem.console import plain_messages, say
+from fastem.memberships import measure_certainty, write_memberships
+from fastem.mixture import GaussianMixture
+from fastem.model_file import read_model_file, save_model
+from fastem.plot import draw_clusters
+from fastem.table_fit import fit_table, say_dropped, say_used, say_written
+from fastem.tables import read_table
+
+app = typer.Typer(
+    help="Gaussian mixture models: soft clusters in the rows of a table.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def _one_of(parameter: str) -> dict[str, Any]:
+    """Choices that the estimator declares for a parameter."""
+    choices = sorted(GaussianMixture._parameter_constraints[parameter][0].options)
+
+    def check(value: str) -> str:
+        if value not in choices:
+            raise typer.BadParameter(f"{value!r} is none of {', '.join(choices)}")
+        return value
+
+    return {"callback": check, "metavar": "|".join(choices)}
+
+
+def _split(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fastem {fastem.__version__}")
+        raise typer.Exit
+
+
+Data = Annotated[
+    Path, typer.Argument(metavar="DATA", help="CSV, TSV, Parquet or NPY file.")
+]
+ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="JSON file of fit.")]
+DropMissing = Annotated[
+    bool, typer.Option("--drop-missing", help="Leave out rows with missing values.")
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Most threads to use.", show_default="all")
+]
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def fit(
+    data: Data,
+    components: Annotated[
+        int, typer.Option("-k", "--components", min=1, help="Number of components.")
+    ],
+    covariance: Annotated[
+        str, typer.Option(help="Form of the covariances.", **_one_of("covariance_type"))
+    ] = "full",
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,C", help="Columns to use.", show_default="all numeric ones"
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of row weights.")
+    ] = None,
+    standardize: Annotated[
+        bool,
+        typer.Option(
+            "--standardize",
+            help="Fit on columns scaled to mean 0 and standard deviation 1; the model "
+            "is saved in the units of the data.",
+        ),
+    ] = False,
+    drop_missing: DropMissing = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Save the model (.json).")
+    ] = None,
+    assign: Annotated[
+        Path | None, typer.Option(help="Save the memberships (.parquet or .csv).")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--plot", help="Draw the clusters (.png).")
+    ] = None,
+    max_iter: Annotated[int, typer.Option(min=1, help="Most iterations.")] = 100,
+    tol: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Stop when the mean log-likelihood changes by less than this."
+        ),
+    ] = 1e-3,
+    reg_covar: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Added to every variance, in squared units of the data (with "
+            "--standardize, of standard deviations).",
+        ),
+    ] = 1e-6,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the start.")] = 0,
+    n_init: Annotated[
+        int, typer.Option(min=1, help="Number of starts; the best is kept.")
+    ] = 1,
+    init: Annotated[
+        str, typer.Option(help="How to start.", **_one_of("init_params"))
+    ] = "kmeans",
+    threads: Threads = None,
+) -> None:
+    """Fit a mixture to the rows of a table."""
+    with plain_messages():
+        for path, suffixes in (
+            (output, (".json",)),
+            (assign, memberships.SUFFIXES),
+            (picture, plot.SUFFIXES),
+        ):
+            if path is not None:
+                writing.check_writable(path, suffixes)
+        table = read_table(
+            data, columns=_split(columns), drop_missing=drop_missing, weights=weights
+        )
+        say_used(table, all_numeric=columns is None)
+        model = GaussianMixture(
+            components,
+            covariance_type=covariance,
+            tol=tol,
+            reg_covar=reg_covar,
+            max_iter=max_iter,
+            n_init=n_init,
+            init_params=init,
+            random_state=seed,
+            n_threads=threads,
+        )
+        model = fit_table(model, table, standardize=standardize)
+        certainty = measure_certainty(model, table.values)
+        display.print_components(model, table.names, certainty)
+        display.print_certainty(certainty)
+        if output is not None:
+            about = {"n_rows": len(table.values), "standardized": standardize}
+            save_model(model, output, columns=table.names, about_fit=about)
+            say_written("model", output)
+        if assign is not None:
+            write_memberships(assign, model, table.values, table.kept)
+            say_written("memberships", assign)
+        if picture is not None:
+            draw_clusters(model, table.values, picture, table.names)
+            say_written("picture", picture)
+
+
+@app.command()
+def predict(
+    model: ModelPath,
+    data: Data,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Memberships to write (.parquet or .csv)."),
+    ],
+    drop_missing: DropMissing = False,
+    threads: Threads = None,
+) -> None:
+    """Say which component each row of a table belongs to, and how surely."""
+    with plain_messages():
+        writing.check_writable(output, memberships.SUFFIXES)
+        file = read_model_file(model)
+        file.model.n_threads = threads
+        table = read_table(data, columns=file.columns, drop_missing=drop_missing)
+        n_columns = file.model.means_.shape[1]
+        if len(table.names) != n_columns:
+            raise ValueError(
+                f"{data} has {len(table.names)} numeric columns, but {model} needs "
+                f"{n_columns} and has no names to choose by"
+            )
+        if table.unused:
+            say(f"Ignored, not in the model: {', '.join(table.unused)}.")
+        say_dropped(table)
+        write_memberships(output, file.model, table.values, table.kept)
+        display.print_certainty(measure_certainty(file.model, table.values))
+        say_written("memberships", output)
+
+
+@app.command()
+def info(model: ModelPath) -> None:
+    """Show the components of a model."""
+    with plain_messages():
+        file = read_model_file(model)
+        n_components, n_columns = file.model.means_.shape
+        columns = file.columns or tuple(f"x{j}" for j in range(n_columns))
+        console = display.output()
+        console.print(
+            f"{n_components} components, covariance {file.model.covariance_type}, "
+            f"{n_columns} columns: {escape(', '.join(columns))}"
+        )
+        facts = [
+            f"{name} {display.number(value) if type(value) is float else value}"
+            for name, value in file.fit.items()
+            if value is not None
+        ]
+        console.print(
+            f"Fit by fastem {file.fastem_version}: {escape(', '.join(facts))}"
+        )
+        display.print_components(file.model, columns)
+        display.print_means(file.model, columns)

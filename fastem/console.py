@@ -1,0 +1,163 @@
+"""What the commands say while they work: progress, warnings and errors."""
+
+import re
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
+
+from fastem.covariances import SingularCovarianceError
+from fastem.progress import Progress
+from fastem.scaling import ConstantColumnsError
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+# Texts of the library name its parameters; here those are options.
+_OPTIONS = {
+    "n_components": "-k",
+    "covariance_type": "--covariance",
+    "init_params": "--init",
+    "max_iter": "--max-iter",
+    "n_init": "--n-init",
+    "n_threads": "--threads",
+    "random_state": "--seed",
+    "reg_covar": "--reg-covar",
+    "sample_weight": "--weights",
+    "tol": "--tol",
+}
+# Not in quotes, which are around names of columns, nor in a path.
+_PARAMETER = re.compile(rf"(?<![\w'/.-])({'|'.join(_OPTIONS)})(=?)(?![\w'/-]|\.\w)")
+
+
+@contextmanager
+def plain_messages() -> Iterator[None]:
+    """Warnings and errors of the block as lines on standard error.
+
+    Raises
+    ------
+    typer.Exit
+        With code 1 for an error in data, models or files, 130 for Ctrl-C.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)  # ConvergenceWarning too
+        warnings.showwarning = _show_warning
+        try:
+            yield
+        except KeyboardInterrupt:
+            say("Interrupted: no file was written.")
+            raise typer.Exit(130) from None
+        except (ValueError, TypeError, ArithmeticError, ImportError, OSError) as error:
+            say(f"Error: {_one_line(error)}")
+            raise typer.Exit(1) from None
+        except MemoryError as error:
+            say(f"Error: not enough memory ({error}). Use fewer rows or columns.")
+            raise typer.Exit(1) from None
+
+
+def say(text: str) -> None:
+    """A line on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def in_options(text: str) -> str:
+    """A text of the library in one line, with options in place of parameters."""
+
+    def option(match: re.Match[str]) -> str:
+        return _OPTIONS[match[1]] + (" " if match[2] else "")
+
+    return _PARAMETER.sub(option, " ".join(text.split()))
+
+
+@contextmanager
+def naming_columns(columns: Sequence[str]) -> Iterator[None]:
+    """Errors of a fit to an array, with the names of its columns."""
+    try:
+        yield
+    except SingularCovarianceError as error:
+        raise error.with_names(columns) from None
+    except ConstantColumnsError as error:
+        constant = [columns[j] for j in error.columns]
+        others = ",".join(name for name in columns if name not in constant)
+        raise ValueError(
+            f"--standardize cannot scale columns whose values are all equal: "
+            f"{', '.join(constant)}. Leave them out: --columns '{others}'"
+        ) from None
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    say(f"Warning: {in_options(str(message))}")
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        name = "" if error.filename is None else f"{error.filename}: "
+        return f"{name}{error.strerror}"
+    return in_options(str(error)) or type(error).__name__
+
+
+class FitProgress:
+    """Follows a fit: a bar on a terminal, otherwise a line now and then.
+
+    Use as a context manager; the instance is the callback of the fit.
+    """
+
+    def __init__(self, max_iter: int, n_init: int) -> None:
+        self._n_init = n_init
+        self._max_iter = max_iter
+        self._console = Console(stderr=True, highlight=False)
+        self._bar = ProgressBar(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("Choosing a start", total=None, state="")
+        self._began = self._last_line = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        """An iteration is over."""
+        state = (
+            f"iteration {progress.iteration}, mean log-likelihood "
+            f"{progress.lower_bound:.6f}"
+        )
+        if progress.iteration > 1:
+            state += f", change {progress.change:.1e}"
+        which = f"start {progress.restart + 1} of {self._n_init}"
+        if self._console.is_terminal:
+            self._bar.update(
+                self._task,
+                description="Fitting" if self._n_init == 1 else f"Fitting {which}",
+                total=self._max_iter,
+                completed=progress.iteration,
+                state=state,
+            )
+            return
+        now = time.perf_counter()
+        due = now - self._last_line > _SECONDS_BETWEEN_LINES
+        if progress.iteration == 1 or progress.iteration % 10 == 0 or due:
+            self._last_line = now
+            say(state if self._n_init == 1 else f"{which}, {state}")

@@ -1,0 +1,210 @@
+"""Models as JSON: a file that a person can read and that executes nothing."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from fastem.covariances import STRUCTURES
+from fastem.json_text import Section, brief, readable
+from fastem.mixture import GaussianMixture
+from fastem.writing import PathLike, complete_or_absent
+
+FORMAT = "fastem.GaussianMixture"
+FORMAT_VERSION = 1
+
+_SETTINGS = ("tol", "reg_covar", "max_iter", "n_init", "init_params", "random_state")
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model file holds.
+
+    Attributes
+    ----------
+    model : GaussianMixture
+        Without feature names, so that it takes arrays without a warning.
+    columns : tuple of str or None
+        Names of the columns, if it has any.
+    fastem_version : str
+        The version that wrote the file.
+    fit : dict
+        How the model came about: settings and outcome of the fit.
+    """
+
+    model: GaussianMixture
+    columns: tuple[str, ...] | None
+    fastem_version: str
+    fit: dict[str, Any]
+
+
+def save_model(
+    model: GaussianMixture,
+    path: PathLike,
+    *,
+    columns: tuple[str, ...] | None = None,
+    about_fit: Mapping[str, str | float | bool | None] | None = None,
+) -> None:
+    """Write a fitted model to a JSON file, to be read by :func:`load_model`.
+
+    Numbers are written so that they are read back to the last bit. The file appears
+    under its name only when it is complete.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+        Fitted, or made from parameters.
+    path : path
+    columns : tuple of str, default=None
+        Names of the columns; by default the model's ``feature_names_in_``, if any.
+    about_fit : mapping, default=None
+        Further facts for the file's section "fit", such as the number of rows.
+
+    Raises
+    ------
+    NotFittedError
+        If the model has no parameters.
+
+    Examples
+    --------
+    >>> import fastem
+    >>> model = fastem.GaussianMixture.from_parameters([1.0], [[0.0]], [[[2.0]]])
+    >>> fastem.save_model(model, "model.json")  # doctest: +SKIP
+    >>> fastem.load_model("model.json").covariances_  # doctest: +SKIP
+    array([[[2.]]])
+    """
+    from fastem import __version__
+
+    check_is_fitted(model)
+    if columns is None and hasattr(model, "feature_names_in_"):
+        columns = tuple(model.feature_names_in_)
+    lower_bound = float(model.lower_bound_)
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fastem_version": __version__,
+        "covariance_type": model.covariance_type,
+        "n_components": len(model.weights_),
+        "columns": None if columns is None else list(columns),
+        "fit": {
+            "converged": bool(model.converged_),
+            "n_iter": int(model.n_iter_),
+            "lower_bound": lower_bound if math.isfinite(lower_bound) else None,
+            **{name: _plain(getattr(model, name)) for name in _SETTINGS},
+            **(about_fit or {}),
+        },
+        "weights": model.weights_.tolist(),
+        "means": model.means_.tolist(),
+        "covariances": model.covariances_.tolist(),
+    }
+    with complete_or_absent(path) as temporary:
+        temporary.write_text(readable(content) + "\n", encoding="utf-8")
+
+
+def load_model(path: PathLike) -> GaussianMixture:
+    """Read a model that :func:`save_model` has written.
+
+    It is ready for every method. Reading executes nothing that is in the file.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    GaussianMixture
+
+    Raises
+    ------
+    ValueError
+        If the file is not such a model; the text names the key that is wrong.
+    """
+    file = read_model_file(path)
+    if file.columns is not None:
+        file.model.feature_names_in_ = np.asarray(file.columns, dtype=object)
+    return file.model
+
+
+def read_model_file(path: PathLike) -> ModelFile:
+    """Read a model file with all that it says; see :func:`load_model`."""
+    content = Section.of_file(Path(path))
+    if content.values.get("format") != FORMAT:
+        raise ValueError(
+            f'{path} is not a fastem model: its "format" is '
+            f"{content.values.get('format')!r}, not {FORMAT!r}"
+        )
+    version = content.get("format_version", int)
+    if version != FORMAT_VERSION:
+        remedy = (
+            "it was written by a newer fastem: pip install --upgrade fastem"
+            if version > FORMAT_VERSION
+            else "no fastem has ever written that"
+        )
+        raise ValueError(
+            f'{path}: "format_version" is {version}, and this fastem reads '
+            f"{FORMAT_VERSION}; {remedy}"
+        )
+    covariance_type = content.get("covariance_type", str)
+    if covariance_type not in STRUCTURES:
+        raise ValueError(
+            f'{path}: "covariance_type" is {covariance_type!r}; it must be one of '
+            f"{', '.join(STRUCTURES)}"
+        )
+    weights, means, covariances = (
+        content.numbers(key) for key in ("weights", "means", "covariances")
+    )
+    if means.ndim != 2 or 0 in means.shape:
+        raise ValueError(
+            f'{path}: "means" must be one list of numbers for each component, but has '
+            f"the shape {means.shape}"
+        )
+    n_components, n_columns = means.shape
+    if content.get("n_components", int) != n_components:
+        raise ValueError(
+            f'{path}: "n_components" is {content.values["n_components"]}, but "means" '
+            f"has {n_components} rows"
+        )
+    fit = content.get("fit", dict)
+    outcome = Section(f"{path}, in its section fit", fit)
+    settings = {name: fit[name] for name in _SETTINGS if name in fit}
+    try:
+        model = GaussianMixture.from_parameters(
+            weights,
+            means,
+            covariances,
+            covariance_type=covariance_type,
+            **settings,
+        )
+        model._validate_params()
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    model.converged_ = outcome.get("converged", bool)
+    model.n_iter_ = outcome.get("n_iter", int)
+    if outcome.values.get("lower_bound") is not None:
+        model.lower_bound_ = float(outcome.get("lower_bound", (int, float)))
+    return ModelFile(
+        model, _columns(content, n_columns), content.get("fastem_version", str), fit
+    )
+
+
+def _columns(content: Section, n_columns: int) -> tuple[str, ...] | None:
+    if content.values.get("columns") is None:
+        return None
+    columns = content.get("columns", list)
+    if len(columns) != n_columns or not all(isinstance(name, str) for name in columns):
+        raise ValueError(
+            f'{content.where}: "columns" must be null or {n_columns} names, as many as '
+            f"a mean has numbers, not {brief(columns)}"
+        )
+    return tuple(columns)
+
+
+def _plain(value: Any) -> Any:
+    """A number, text or null, of a setting; null for a generator of random numbers."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if isinstance(value, (str, int, float)) else None

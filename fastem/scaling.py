@@ -1,0 +1,160 @@
+"""Fitting on standardised columns, with the model in the units of the data."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+
+from fastem.covariances import STRUCTURES
+from fastem.covariances.diagonal import Diagonal
+from fastem.mixture import GaussianMixture
+from fastem.progress import Progress
+from fastem.statistics import Array
+from fastem.validation import Rows, check_sample_weight
+
+_BLOCK_ROWS = 65536
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and standard deviation of each column.
+
+    Attributes
+    ----------
+    means : array of shape (D,)
+    deviations : array of shape (D,)
+    """
+
+    means: Array
+    deviations: Array
+
+    @classmethod
+    def of_rows(cls, X: Rows, sample_weight: Array | None = None) -> "Scaling":
+        """Of the rows of X (N, D), weighted if weights (N,) are given."""
+        total, sums = 0.0, np.zeros(X.shape[1])
+        for block, weights in _blocks(X, sample_weight):
+            total += weights.sum()
+            sums += weights @ block
+        means = sums / total
+        # About the mean, and corrected for what rounding left of it.
+        sums, squares = np.zeros_like(means), np.zeros_like(means)
+        for block, weights in _blocks(X, sample_weight):
+            sums += weights @ (block - means)
+            squares += weights @ (block - means) ** 2
+        shift = sums / total
+        return cls(means + shift, np.sqrt(np.maximum(squares / total - shift**2, 0)))
+
+    def standardize(self, X: Rows) -> Rows:
+        """(X - mean) / standard deviation, in the type of X."""
+        standardized = np.empty_like(X, order="C")
+        for start in range(0, len(X), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            standardized[rows] = (X[rows] - self.means) / self.deviations
+        return standardized
+
+    def to_original_units(self, model: GaussianMixture) -> GaussianMixture:
+        """The model of X, from a model of ``standardize(X)``.
+
+        If z = (x - m) / s is normal with mean u and covariance C, then x is normal
+        with mean m + s u and covariances s_i s_j C_ij; its log-density is lower by
+        the sum of the log s. Variances that were equal in all columns (spherical) no
+        longer are: that model becomes a 'diag' one.
+        """
+        structure = STRUCTURES[model.covariance_type]
+        s = self.deviations
+        if structure.has_matrices:
+            covariances = model.covariances_ * np.outer(s, s)
+        else:
+            n_columns = len(s)
+            covariances = model.covariances_.reshape(len(model.weights_), -1)
+            covariances = np.broadcast_to(covariances, (len(covariances), n_columns))
+            covariances = covariances * s**2
+        parameters: dict[str, Any] = model.get_params()
+        for given in ("n_components", "weights_init", "means_init", "precisions_init"):
+            del parameters[given]
+        if not structure.has_matrices:
+            parameters["covariance_type"] = Diagonal.name
+        scaled = GaussianMixture.from_parameters(
+            model.weights_, self.means + s * model.means_, covariances, **parameters
+        )
+        shift = float(np.log(s).sum())
+        scaled.converged_ = model.converged_
+        scaled.n_iter_ = model.n_iter_
+        scaled.lower_bound_ = model.lower_bound_ - shift
+        scaled.lower_bounds_ = [bound - shift for bound in model.lower_bounds_]
+        return scaled
+
+
+def _blocks(X: Rows, sample_weight: Array | None) -> Iterator[tuple[Array, Array]]:
+    """Consecutive rows, and their weights, in float64."""
+    for start in range(0, len(X), _BLOCK_ROWS):
+        block = X[start : start + _BLOCK_ROWS].astype(np.float64)
+        if sample_weight is None:
+            yield block, np.ones(len(block))
+        else:
+            yield block, sample_weight[start : start + _BLOCK_ROWS]
+
+
+def fit_standardized(
+    model: GaussianMixture,
+    X: Rows,
+    sample_weight: ArrayLike | None = None,
+    *,
+    callback: Callable[[Progress], object] | None = None,
+) -> GaussianMixture:
+    """Fit to standardised columns; the result describes X itself.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+        Is left as it is. Its ``reg_covar`` is in units of squared standard deviations.
+    X : array of shape (N, D)
+    sample_weight : array-like of shape (N,), default=None
+        Counts in the means and standard deviations too.
+    callback : callable, default=None
+        As in :meth:`GaussianMixture.fit`.
+
+    Returns
+    -------
+    GaussianMixture
+        In the units of X: it predicts for raw rows.
+
+    Raises
+    ------
+    ValueError
+        If a column is constant, or the fit fails.
+    """
+    weights = (
+        None if sample_weight is None else check_sample_weight(sample_weight, len(X))
+    )
+    scaling = Scaling.of_rows(X, weights)
+    rounding = np.finfo(X.dtype).eps * np.abs(scaling.means)
+    constant = np.flatnonzero(scaling.deviations <= rounding)
+    if len(constant):
+        raise ConstantColumnsError(tuple(int(j) for j in constant))
+    fitted = clone(model).fit(
+        scaling.standardize(X), sample_weight=weights, callback=callback
+    )
+    return scaling.to_original_units(fitted)
+
+
+class ConstantColumnsError(ValueError):
+    """Columns that cannot be standardised because their values do not differ.
+
+    Attributes
+    ----------
+    columns : tuple of int
+    """
+
+    def __init__(self, columns: tuple[int, ...]) -> None:
+        super().__init__(columns)
+        self.columns = columns
+
+    def __str__(self) -> str:
+        columns = ", ".join(map(str, self.columns))
+        return (
+            f"columns {columns} are constant and cannot be standardised: leave them out"
+        )

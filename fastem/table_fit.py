@@ -1,0 +1,57 @@
+"""The fit of a table as it is told to people: for the command fit, and for the demo."""
+
+import time
+from pathlib import Path
+
+from fastem.console import FitProgress, naming_columns, say
+from fastem.mixture import GaussianMixture
+from fastem.scaling import fit_standardized
+from fastem.tables import Table
+
+
+def fit_table(
+    model: GaussianMixture, table: Table, *, standardize: bool
+) -> GaussianMixture:
+    """Fit with progress; the result is in the units of the table."""
+    began = time.perf_counter()
+    fitting = fit_standardized if standardize else GaussianMixture.fit
+    progress = FitProgress(model.max_iter, model.n_init)
+    with naming_columns(table.names), progress:
+        fitted = fitting(
+            model, table.values, sample_weight=table.weights, callback=progress
+        )
+    seconds = time.perf_counter() - began
+    outcome = "converged after" if fitted.converged_ else "stopped after"
+    say(
+        f"Fitted in {seconds:.1f} s: {outcome} {fitted.n_iter_} iterations, mean "
+        f"log-likelihood {fitted.lower_bound_:.6f}"
+        f"{' in the units of the data' if standardize else ''}."
+    )
+    if fitted.covariance_type != model.covariance_type:
+        say(
+            f"In the units of the data, covariances that are {model.covariance_type} "
+            f"in standardised columns are {fitted.covariance_type}: the model is saved "
+            "as such."
+        )
+    return fitted
+
+
+def say_used(table: Table, *, all_numeric: bool) -> None:
+    """Name the columns that are left out, and count the rows."""
+    if all_numeric and table.unused:
+        left_out = ", ".join(f"{name} ({kind})" for name, kind in table.unused.items())
+        say(f"Left out, not numeric: {left_out}.")
+    say_dropped(table)
+    n_rows, n_columns = table.values.shape
+    say(f"Using {n_rows:,} rows x {n_columns} columns: {', '.join(table.names)}.")
+
+
+def say_dropped(table: Table) -> None:
+    """Count the rows that are left out."""
+    if table.n_dropped:
+        say(f"Left out: {table.n_dropped:,} rows with missing values.")
+
+
+def say_written(what: str, path: Path) -> None:
+    """Tell where a file is."""
+    say(f"Wrote {what}: {path}")
