@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
@@ -43,7 +42,7 @@ def plain_messages() -> Iterator[None]:
 
     Raises
     ------
-    typer.Exit
+    SystemExit
         With code 1 for an error in data, models or files, 130 for Ctrl-C.
     """
     with warnings.catch_warnings():
@@ -53,13 +52,13 @@ def plain_messages() -> Iterator[None]:
             yield
         except KeyboardInterrupt:
             say("Interrupted: no file was written.")
-            raise typer.Exit(130) from None
+            sys.exit(130)
         except (ValueError, TypeError, ArithmeticError, ImportError, OSError) as error:
             say(f"Error: {_one_line(error)}")
-            raise typer.Exit(1) from None
+            sys.exit(1)
         except MemoryError as error:
             say(f"Error: not enough memory ({error}). Use fewer rows or columns.")
-            raise typer.Exit(1) from None
+            sys.exit(1)
 
 
 def say(text: str) -> None:

@@ -46,7 +46,7 @@ def print_components(
     With ``certainty`` also the number of rows and how surely they belong.
     """
     console = output()
-    width_of_numbers = 28 if certainty is None else 50
+    width_of_numbers = 25 if certainty is None else 44
     grid = Grid(header_style="bold")
     grid.add_column("component", justify="right")
     grid.add_column("weight", justify="right")
