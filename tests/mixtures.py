@@ -1,0 +1,64 @@
+"""Random mixtures, rows drawn from them, and their parameters as fastem takes them."""
+
+import numpy as np
+
+from fastem.covariances import STRUCTURES
+from fastem.statistics import MixtureParameters
+from tests import reference
+from tests.reference import Mixture
+
+
+def random_covariance(random, n_features):
+    """A well-conditioned covariance with correlations."""
+    loadings = random.normal(size=(n_features, n_features))
+    return loadings @ loadings.T / n_features + 0.5 * np.eye(n_features)
+
+
+def random_mixture(random, name, n_components, n_features, spread=1.5):
+    """A mixture whose covariances are of the structure ``name``."""
+    weights = random.uniform(0.5, 1.5, size=n_components)
+    scatter = np.stack(
+        [random_covariance(random, n_features) for _ in range(n_components)]
+    )
+    covariances = reference.STRUCTURES[name].estimate(np.ones(n_components), scatter)
+    means = spread * random.normal(size=(n_components, n_features))
+    return Mixture(weights / weights.sum(), means, covariances)
+
+
+def draw(random, mixture, n_rows):
+    """Rows (N, D) of a mixture in random order."""
+    labels = random.choice(len(mixture.weights), size=n_rows, p=mixture.weights)
+    factors = np.linalg.cholesky(mixture.covariances)
+    noise = random.normal(size=(n_rows, mixture.means.shape[1]))
+    return mixture.means[labels] + np.einsum("nij,nj->ni", factors[labels], noise)
+
+
+def parameters_of(mixture, name):
+    """The mixture in the compact shapes of the structure ``name``."""
+    structure = STRUCTURES[name]
+    covariances = np.array(reference.STRUCTURES[name].compact(mixture.covariances))
+    return MixtureParameters(
+        mixture.weights, mixture.means, covariances, structure.cholesky(covariances)
+    )
+
+
+def start_of(mixture, name):
+    """Constructor arguments that start EM from the mixture."""
+    precisions = np.linalg.inv(mixture.covariances)
+    return {
+        "n_components": len(mixture.weights),
+        "covariance_type": name,
+        "weights_init": mixture.weights,
+        "means_init": mixture.means,
+        "precisions_init": reference.STRUCTURES[name].compact(precisions),
+    }
+
+
+def assert_close(actual, expected, tolerance, message=""):
+    """Every element is right to ``tolerance`` of the array's largest element."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape, message
+    largest = np.abs(expected).max(initial=0)
+    np.testing.assert_allclose(
+        actual, expected, rtol=0, atol=tolerance * largest, err_msg=message
+    )

@@ -1,0 +1,193 @@
+"""The whole model in plain NumPy: slow, and obvious enough to trust by reading.
+
+Covariances are dense (K, D, D) everywhere, inverses and determinants are taken as the
+textbook writes them, and nothing is shared with fastem. Every function works in
+longdouble too where NumPy does, which is what ``centred_fit`` is for.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Mixture(NamedTuple):
+    weights: np.ndarray  # (K,)
+    means: np.ndarray  # (K, D)
+    covariances: np.ndarray  # (K, D, D), whatever the structure
+
+
+class Statistics(NamedTuple):
+    log_likelihood: float
+    weights: np.ndarray  # (K,)
+    first: np.ndarray  # (K, D), about the reference points
+    scatter: np.ndarray  # (K, D, D), about the reference points
+
+
+class Structure(NamedTuple):
+    """What a covariance structure means, in terms of dense matrices."""
+
+    # weights (K,) and scatter about the new means (K, D, D) -> covariances (K, D, D)
+    estimate: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    # dense covariances (K, D, D) -> the shape of covariances_
+    compact: Callable[[np.ndarray], np.ndarray]
+    # dense scatter (K, D, D) -> the shape of SufficientStatistics.scatter
+    reduce_scatter: Callable[[np.ndarray], np.ndarray]
+
+
+def diagonals(matrices):
+    return np.diagonal(matrices, axis1=-2, axis2=-1)
+
+
+def diagonal_matrices(variances):
+    return variances[..., np.newaxis] * np.eye(variances.shape[-1])
+
+
+def _estimate_full(weights, scatter):
+    return scatter / weights[:, np.newaxis, np.newaxis]
+
+
+def _estimate_tied(weights, scatter):
+    shared = scatter.sum(axis=0) / weights.sum()
+    return np.repeat(shared[np.newaxis], len(weights), axis=0)
+
+
+def _estimate_diagonal(weights, scatter):
+    return diagonal_matrices(diagonals(scatter) / weights[:, np.newaxis])
+
+
+def _estimate_spherical(weights, scatter):
+    variances = diagonals(scatter).mean(axis=1) / weights
+    return variances[:, np.newaxis, np.newaxis] * np.eye(scatter.shape[1])
+
+
+# A new structure costs one line here, and every test knows it.
+STRUCTURES = {
+    "full": Structure(_estimate_full, lambda C: C, lambda S: S),
+    "tied": Structure(_estimate_tied, lambda C: C[0], lambda S: S.sum(axis=0)),
+    "diag": Structure(_estimate_diagonal, diagonals, diagonals),
+    "spherical": Structure(_estimate_spherical, lambda C: C[:, 0, 0], diagonals),
+}
+
+
+def log_density(X, mean, covariance):
+    """Logarithm of the normal density at each row: (N,)."""
+    D = len(mean)
+    residuals = X - mean
+    distances = (residuals @ np.linalg.inv(covariance) * residuals).sum(axis=1)
+    _, log_determinant = np.linalg.slogdet(covariance)
+    return -0.5 * (D * math.log(2 * math.pi) + log_determinant + distances)
+
+
+def weighted_log_densities(X, mixture):
+    """log(weight) + log-density, for each row and component: (N, K)."""
+    with np.errstate(divide="ignore"):  # an empty component has weight 0
+        log_weights = np.log(mixture.weights)
+    densities = [
+        log_density(X, mean, covariance)
+        for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
+    ]
+    return log_weights + np.stack(densities, axis=1)
+
+
+def log_sum_exp(values):
+    """log(sum(exp(values))) along the last axis, without overflow."""
+    largest = values.max(axis=-1, keepdims=True)
+    return largest[..., 0] + np.log(np.exp(values - largest).sum(axis=-1))
+
+
+def score_samples(X, mixture):
+    """Logarithm of the mixture's density at each row: (N,)."""
+    return log_sum_exp(weighted_log_densities(X, mixture))
+
+
+def responsibilities(X, mixture):
+    """Probability of each component given the row: (N, K)."""
+    values = weighted_log_densities(X, mixture)
+    return np.exp(values - log_sum_exp(values)[:, np.newaxis])
+
+
+def predict(X, mixture):
+    """The most likely component of each row: (N,)."""
+    return weighted_log_densities(X, mixture).argmax(axis=1)
+
+
+def score(X, mixture, row_weights=None):
+    """Mean log-likelihood of a row."""
+    return np.average(score_samples(X, mixture), weights=row_weights)
+
+
+def moments(X, shares, reference, log_likelihood=0.0):
+    """Statistics of rows that belong to components by ``shares`` (N, K)."""
+    first, scatter = [], []
+    for k, point in enumerate(reference):
+        residuals = X - point
+        first.append(shares[:, k] @ residuals)
+        scatter.append((shares[:, k, np.newaxis] * residuals).T @ residuals)
+    return Statistics(
+        log_likelihood, shares.sum(axis=0), np.stack(first), np.stack(scatter)
+    )
+
+
+def expectation(X, mixture, row_weights=None, reference=None):
+    """The expectation step, with moments about ``reference`` (the means by default)."""
+    row_weights = np.ones(len(X)) if row_weights is None else row_weights
+    reference = mixture.means if reference is None else reference
+    shares = responsibilities(X, mixture) * row_weights[:, np.newaxis]
+    log_likelihood = (row_weights * score_samples(X, mixture)).sum()
+    return moments(X, shares, reference, log_likelihood)
+
+
+def maximization(statistics, reference, name, ridge):
+    """The maximisation step: weights, means, covariances of the structure ``name``."""
+    weights, first = statistics.weights, statistics.first
+    shifts = first / weights[:, np.newaxis]
+    # sum r (x - new)(x - new)' = sum r (x - old)(x - old)' - n shift shift'
+    about_means = statistics.scatter - (
+        weights[:, np.newaxis, np.newaxis]
+        * shifts[:, :, np.newaxis]
+        * shifts[:, np.newaxis, :]
+    )
+    covariances = STRUCTURES[name].estimate(weights, about_means)
+    ridges = ridge * np.eye(reference.shape[1])
+    return Mixture(weights / weights.sum(), reference + shifts, covariances + ridges)
+
+
+def start_from_shares(X, shares, name, ridge):
+    """The maximisation step on responsibilities that someone else chose."""
+    means = (shares.T @ X) / shares.sum(axis=0)[:, np.newaxis]
+    return maximization(moments(X, shares, means), means, name, ridge)
+
+
+def start_from_labels(X, labels, name, ridge=0.0):
+    """The maximisation step on a hard assignment, labels 0 to K - 1."""
+    return start_from_shares(X, np.eye(labels.max() + 1)[labels], name, ridge)
+
+
+def iterate(X, mixture, name, ridge, n_iterations, row_weights=None):
+    """``n_iterations`` of EM: the mixture, and the lower bound of each iteration."""
+    lower_bounds = []
+    for _ in range(n_iterations):
+        statistics = expectation(X, mixture, row_weights)
+        lower_bounds.append(statistics.log_likelihood / statistics.weights.sum())
+        mixture = maximization(statistics, mixture.means, name, ridge)
+    return mixture, lower_bounds
+
+
+def log_likelihood_of_moments(statistics, mixture):
+    """Expected log-likelihood of all rows, from their statistics about the means.
+
+    What the maximisation step maximises: sum r (log weight + log density).
+    """
+    D = mixture.means.shape[1]
+    total = 0.0
+    for k in range(len(mixture.weights)):
+        precision = np.linalg.inv(mixture.covariances[k])
+        _, log_determinant = np.linalg.slogdet(mixture.covariances[k])
+        constant = np.log(mixture.weights[k]) - 0.5 * (
+            D * math.log(2 * math.pi) + log_determinant
+        )
+        distances = (precision * statistics.scatter[k]).sum()
+        total += statistics.weights[k] * constant - 0.5 * distances
+    return total
