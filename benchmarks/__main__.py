@@ -59,6 +59,14 @@ def _arguments() -> argparse.Namespace:
         "--threads", type=int, metavar="N", help="threads for each library"
     )
     parser.add_argument(
+        "--patience",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long to wait, for each problem, where other programs disturb it "
+        "(default: 30 s)",
+    )
+    parser.add_argument(
         "--output", type=Path, metavar="FILE.md", help="write the table there as well"
     )
     parser.add_argument(
@@ -110,7 +118,11 @@ def main() -> int:
         text = session.memory_peaks(chosen)
     else:
         text = session.table(
-            problems, libraries, arguments.repeats or 7, arguments.threads
+            problems,
+            libraries,
+            arguments.repeats or 7,
+            arguments.threads,
+            arguments.patience,
         )
     print(text)
     if arguments.output is not None:

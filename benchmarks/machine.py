@@ -1,5 +1,6 @@
 """What the measurements were made on."""
 
+import math
 import os
 import platform
 import time
@@ -67,7 +68,7 @@ class OtherPrograms:
     @staticmethod
     def _read() -> tuple[float, float, float]:
         """Seconds on the wall, of all programs on all cores, of this one."""
-        busy = 0.0
+        busy = math.nan
         stat = Path("/proc/stat")
         if stat.exists():
             # user nice system idle iowait irq softirq steal, in ticks.
@@ -80,7 +81,7 @@ class OtherPrograms:
         wall, busy, own = (
             now - before for now, before in zip(self._read(), self._start, strict=True)
         )
-        if not busy:
+        if math.isnan(busy):
             return None
         return max(0.0, busy - own) / (wall * (os.cpu_count() or 1))
 

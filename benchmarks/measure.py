@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
 
 from benchmarks.libraries import LIBRARIES, NUMPY, Run
+from benchmarks.machine import OtherPrograms
 from benchmarks.peak import multiply_add_rate
 from benchmarks.problems import Problem, Rows, Start, generate
 
@@ -17,6 +18,8 @@ TOLERANCES = {"float64": 1e-9, "float32": 1e-5}
 _FEWEST_ITERATIONS, _MOST_ITERATIONS = 2, 50
 _MOST_CHECKED = 10
 _MOST_RETRIES = 5
+# A sample during which others took more of the cores' time than this is disturbed.
+_QUIET = 0.05
 
 
 class DisagreementError(AssertionError):
@@ -33,6 +36,7 @@ class Sample:
     wall: float
     cpu: float
     own_cpu: float
+    others: float = 0.0  # part of the cores' time that other programs took
 
     @classmethod
     def now(cls) -> "Sample":
@@ -41,15 +45,23 @@ class Sample:
 
     def since(self, earlier: "Sample") -> "Sample":
         """What passed between two readings."""
-        return Sample(
-            self.wall - earlier.wall,
-            self.cpu - earlier.cpu,
-            self.own_cpu - earlier.own_cpu,
+        return replace(
+            self,
+            wall=self.wall - earlier.wall,
+            cpu=self.cpu - earlier.cpu,
+            own_cpu=self.own_cpu - earlier.own_cpu,
         )
 
     def over(self, n: int) -> "Sample":
         """One n-th."""
-        return Sample(self.wall / n, self.cpu / n, self.own_cpu / n)
+        return replace(
+            self, wall=self.wall / n, cpu=self.cpu / n, own_cpu=self.own_cpu / n
+        )
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether its time on the wall means little."""
+        return self.others > _QUIET
 
 
 @dataclass
@@ -70,6 +82,11 @@ class Timing:
     def cpu(self) -> list[float]:
         """Processor seconds an iteration, round by round."""
         return [sample.cpu for sample in self.samples]
+
+    @property
+    def n_disturbed(self) -> int:
+        """Number of samples during which the machine had other things to do."""
+        return sum(sample.is_disturbed for sample in self.samples)
 
     @property
     def parallel_share(self) -> float:
@@ -117,6 +134,7 @@ def measure(
     repeats: int,
     seconds_a_run: float,
     with_peak: bool = True,
+    patience: float = 0.0,
     report: Callable[[str], None],
 ) -> Result:
     """Time an iteration in alternating runs (A B C A B C ...) on the same rows.
@@ -124,7 +142,9 @@ def measure(
     One sample is the difference between a run of 1 + n iterations and a run of one,
     over n: whatever a library does once a fit (validation, the start, scikit-learn's
     last expectation step for labels) is in both and cancels. n is chosen for each
-    library so that its n iterations take about ``seconds_a_run``.
+    library so that its n iterations take about ``seconds_a_run``. A sample that other
+    programs disturbed is taken again, as long as that costs less than ``patience``
+    seconds in all.
 
     Raises
     ------
@@ -154,6 +174,12 @@ def measure(
             result.peak = max(result.peak, multiply_add_rate(problem.dtype))
         for library, timing in timings.items():
             sample, history = _sample(runs[library], timing.n_iterations)
+            while sample.is_disturbed and patience > 0:
+                report(f"{problem.name}: waiting for other programs")
+                before = time.perf_counter()
+                _wait_until_quiet(patience)
+                sample, history = _sample(runs[library], timing.n_iterations)
+                patience -= time.perf_counter() - before
             timing.samples.append(sample)
             difference = relative_difference(history, truth)
             timing.difference = max(timing.difference, difference)
@@ -174,9 +200,20 @@ def true_history(
     return LIBRARIES[NUMPY](problem, X.astype(np.float64), start)(n_iterations)
 
 
+def _wait_until_quiet(seconds: float) -> None:
+    """Sleep until the cores are free, but not for longer than that."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        others = OtherPrograms()
+        time.sleep(0.5)
+        if (others.share() or 0.0) <= _QUIET:
+            return
+
+
 def _sample(run: Run, n_iterations: int) -> tuple[Sample, list[float]]:
     """The time of one iteration, and the log-likelihoods of the longer run."""
     for _ in range(_MOST_RETRIES):
+        others = OtherPrograms()
         start = Sample.now()
         run(1)
         middle = Sample.now()
@@ -187,6 +224,7 @@ def _sample(run: Run, n_iterations: int) -> tuple[Sample, list[float]]:
                 f"{len(history)} iterations instead of {1 + n_iterations}"
             )
         sample = end.since(middle).since(middle.since(start)).over(n_iterations)
+        sample = replace(sample, others=others.share() or 0.0)
         if sample.wall > 0 and sample.cpu > 0:
             return sample, history
     raise RuntimeError(

@@ -51,10 +51,10 @@ def table(
     libraries: Sequence[str],
     repeats: int,
     n_threads: int | None,
+    patience: float,
 ) -> str:
     """Measure the problems; the Markdown document."""
     results: list[Result] = []
-    others = machine.OtherPrograms()
     with machine.threads(n_threads or machine.usable_cores()):
         here = Machine.here()
         for problem in problems:
@@ -64,11 +64,12 @@ def table(
                 libraries,
                 repeats=repeats,
                 seconds_a_run=_SECONDS_A_RUN[problem.is_short],
+                patience=patience,
                 report=_progress,
             )
             results.append(result)
             _note(_summary(result, time.perf_counter() - began))
-    return document(_with_common_peak(results), here, repeats, others.share())
+    return document(_with_common_peak(results), here, repeats)
 
 
 def _with_common_peak(results: Sequence[Result]) -> Sequence[Result]:
@@ -86,7 +87,8 @@ def _summary(result: Result, seconds: float) -> str:
     times = ", ".join(
         f"{library} {number(1e3 * min(timing.wall))} to "
         f"{number(1e3 * max(timing.wall))} ms an iteration "
-        f"(first run {number(timing.first_seconds)} s)"
+        f"(first run {number(timing.first_seconds)} s"
+        f"{f', {timing.n_disturbed} disturbed' if timing.n_disturbed else ''})"
         for library, timing in result.timings.items()
     )
     return f"{result.problem.name}: {times}; {seconds:.0f} s in all"

@@ -75,9 +75,7 @@ def results_table(results: Sequence[Result]) -> str:
     return rows_of_cells(list(cells[0]), [list(row.values()) for row in cells])
 
 
-def document(
-    results: Sequence[Result], machine: Machine, repeats: int, others: float | None
-) -> str:
+def document(results: Sequence[Result], machine: Machine, repeats: int) -> str:
     """The table, with how it was measured above it."""
     heading = (
         f"Measured by `scripts/bench` on {machine.describe()}. Milliseconds for one EM "
@@ -87,9 +85,13 @@ def document(
         "the most that the same cores did in the same run with nothing but "
         "multiply-adds. `benchmarks/README.md` says how each number is obtained."
     )
-    if others is not None:
+    timings = [timing for result in results for timing in result.timings.values()]
+    n_disturbed = sum(timing.n_disturbed for timing in timings)
+    if n_disturbed:
+        n = sum(len(timing.samples) for timing in timings)
         heading += (
-            f" Other programs took {100 * others:.1f} % of the cores' time meanwhile."
+            f" **The machine was busy: other programs disturbed {n_disturbed} of "
+            f"{n} samples.**"
         )
     return f"{heading}\n\n{results_table(results)}\n"
 
