@@ -21,6 +21,7 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 # Texts of the library name its parameters; here those are options.
 _OPTIONS = {
+    "X": "the data",
     "n_components": "-k",
     "covariance_type": "--covariance",
     "init_params": "--init",
@@ -33,7 +34,7 @@ _OPTIONS = {
     "tol": "--tol",
 }
 # Not in quotes, which are around names of columns, nor in a path.
-_PARAMETER = re.compile(rf"(?<![\w'/.-])({'|'.join(_OPTIONS)})(=?)(?![\w'/-]|\.\w)")
+_PARAMETER = re.compile(rf"(?<![\w'/.-])({'|'.join(_OPTIONS)})(?![\w'/-]|\.\w)(=?)")
 
 
 @contextmanager
