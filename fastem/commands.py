@@ -132,13 +132,13 @@ def fit(
 ) -> None:
     """Fit a mixture to the rows of a table."""
     with plain_messages():
-        for path, suffixes in (
-            (output, (".json",)),
-            (assign, memberships.SUFFIXES),
-            (picture, plot.SUFFIXES),
+        for path, suffixes, extra in (
+            (output, (".json",), None),
+            (assign, memberships.SUFFIXES, "io"),
+            (picture, plot.SUFFIXES, "plot"),
         ):
             if path is not None:
-                writing.check_writable(path, suffixes)
+                writing.check_writable(path, suffixes, data, extra)
         table = read_table(
             data, columns=_split(columns), drop_missing=drop_missing, weights=weights
         )
@@ -155,9 +155,7 @@ def fit(
             n_threads=threads,
         )
         model = fit_table(model, table, standardize=standardize)
-        certainty = measure_certainty(model, table.values)
-        display.print_components(model, table.names, certainty)
-        display.print_certainty(certainty)
+        # Files first: whoever reads the table may close the pipe (fastem fit | head).
         if output is not None:
             about = {"n_rows": len(table.values), "standardized": standardize}
             save_model(model, output, columns=table.names, about_fit=about)
@@ -168,6 +166,9 @@ def fit(
         if picture is not None:
             draw_clusters(model, table.values, picture, table.names)
             say_written("picture", picture)
+        certainty = measure_certainty(model, table.values)
+        display.print_components(model, table.names, certainty)
+        display.print_certainty(certainty)
 
 
 @app.command()
@@ -181,9 +182,9 @@ def predict(
     drop_missing: DropMissing = False,
     threads: Threads = None,
 ) -> None:
-    """Say which component each row of a table belongs to, and how surely."""
+    """Say which component each row belongs to, and how surely."""
     with plain_messages():
-        writing.check_writable(output, memberships.SUFFIXES)
+        writing.check_writable(output, memberships.SUFFIXES, data, "io")
         file = read_model_file(model)
         file.model.n_threads = threads
         table = read_table(data, columns=file.columns, drop_missing=drop_missing)
@@ -197,8 +198,8 @@ def predict(
             say(f"Ignored, not in the model: {', '.join(table.unused)}.")
         say_dropped(table)
         write_memberships(output, file.model, table.values, table.kept)
-        display.print_certainty(measure_certainty(file.model, table.values))
         say_written("memberships", output)
+        display.print_certainty(measure_certainty(file.model, table.values))
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """What the commands say while they work: progress, warnings and errors."""
 
+import os
 import re
 import sys
 import time
@@ -15,13 +16,12 @@ from rich.progress import Progress as ProgressBar
 
 from fastem.covariances import SingularCovarianceError
 from fastem.progress import Progress
-from fastem.scaling import ConstantColumnsError
+from fastem.scaling import UnscalableColumnsError
 
 _SECONDS_BETWEEN_LINES = 5.0
 
 # Texts of the library name its parameters; here those are options.
 _OPTIONS = {
-    "X": "the data",
     "n_components": "-k",
     "covariance_type": "--covariance",
     "init_params": "--init",
@@ -52,8 +52,13 @@ def plain_messages() -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt:
-            say("Interrupted: no file was written.")
+            say("Interrupted: no unfinished file is left.")
             sys.exit(130)
+        except BrokenPipeError:
+            # Whoever read the output has seen enough. Python would complain once
+            # more when it flushes what is left.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
         except (ValueError, TypeError, ArithmeticError, ImportError, OSError) as error:
             say(f"Error: {_one_line(error)}")
             sys.exit(1)
@@ -73,7 +78,8 @@ def in_options(text: str) -> str:
     def option(match: re.Match[str]) -> str:
         return _OPTIONS[match[1]] + (" " if match[2] else "")
 
-    return _PARAMETER.sub(option, " ".join(text.split()))
+    text = re.sub(r"\bX (?=has|holds|contains)", "the data ", " ".join(text.split()))
+    return _PARAMETER.sub(option, text)
 
 
 @contextmanager
@@ -83,12 +89,12 @@ def naming_columns(columns: Sequence[str]) -> Iterator[None]:
         yield
     except SingularCovarianceError as error:
         raise error.with_names(columns) from None
-    except ConstantColumnsError as error:
-        constant = [columns[j] for j in error.columns]
-        others = ",".join(name for name in columns if name not in constant)
+    except UnscalableColumnsError as error:
+        unscalable = [columns[j] for j in error.columns]
+        others = ",".join(name for name in columns if name not in unscalable)
         raise ValueError(
-            f"--standardize cannot scale columns whose values are all equal: "
-            f"{', '.join(constant)}. Leave them out: --columns '{others}'"
+            f"--standardize cannot scale {', '.join(map(repr, unscalable))}, because "
+            f"{error.reason}. Leave that out: --columns '{others}'"
         ) from None
 
 

@@ -132,10 +132,11 @@ def load_model(path: PathLike) -> GaussianMixture:
 def read_model_file(path: PathLike) -> ModelFile:
     """Read a model file with all that it says; see :func:`load_model`."""
     content = Section.of_file(Path(path))
-    if content.values.get("format") != FORMAT:
+    found = content.values.get("format")
+    if found != FORMAT:
         raise ValueError(
-            f'{path} is not a fastem model: its "format" is '
-            f"{content.values.get('format')!r}, not {FORMAT!r}"
+            f'{path} is not a fastem model: its "format" is {brief(found)}, not '
+            f'"{FORMAT}"'
         )
     version = content.get("format_version", int)
     if version != FORMAT_VERSION:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from fastem.covariances import STRUCTURES
@@ -33,7 +33,10 @@ class Scaling:
 
     @classmethod
     def of_rows(cls, X: Rows, sample_weight: Array | None = None) -> "Scaling":
-        """Of the rows of X (N, D), weighted if weights (N,) are given."""
+        """Of the rows of X (N, D), weighted if weights (N,) are given.
+
+        Not finite where squares are too large to be numbers.
+        """
         total, sums = 0.0, np.zeros(X.shape[1])
         for block, weights in _blocks(X, sample_weight):
             total += weights.sum()
@@ -41,11 +44,13 @@ class Scaling:
         means = sums / total
         # About the mean, and corrected for what rounding left of it.
         sums, squares = np.zeros_like(means), np.zeros_like(means)
-        for block, weights in _blocks(X, sample_weight):
-            sums += weights @ (block - means)
-            squares += weights @ (block - means) ** 2
-        shift = sums / total
-        return cls(means + shift, np.sqrt(np.maximum(squares / total - shift**2, 0)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block, weights in _blocks(X, sample_weight):
+                sums += weights @ (block - means)
+                squares += weights @ (block - means) ** 2
+            shift = sums / total
+            variances = np.maximum(squares / total - shift**2, 0)
+        return cls(means + shift, np.sqrt(variances))
 
     def standardize(self, X: Rows) -> Rows:
         """(X - mean) / standard deviation, in the type of X."""
@@ -125,36 +130,39 @@ def fit_standardized(
     Raises
     ------
     ValueError
-        If a column is constant, or the fit fails.
+        If a column is constant (:class:`UnscalableColumnsError`), or the fit fails.
     """
     weights = (
         None if sample_weight is None else check_sample_weight(sample_weight, len(X))
     )
     scaling = Scaling.of_rows(X, weights)
+    too_large = ~np.isfinite(scaling.deviations)
+    if too_large.any():
+        raise UnscalableColumnsError(too_large, "its values are too large to square")
     rounding = np.finfo(X.dtype).eps * np.abs(scaling.means)
-    constant = np.flatnonzero(scaling.deviations <= rounding)
-    if len(constant):
-        raise ConstantColumnsError(tuple(int(j) for j in constant))
+    constant = scaling.deviations <= rounding
+    if constant.any():
+        raise UnscalableColumnsError(constant, "its values are all equal")
     fitted = clone(model).fit(
         scaling.standardize(X), sample_weight=weights, callback=callback
     )
     return scaling.to_original_units(fitted)
 
 
-class ConstantColumnsError(ValueError):
-    """Columns that cannot be standardised because their values do not differ.
+class UnscalableColumnsError(ValueError):
+    """Columns that cannot be standardised.
 
     Attributes
     ----------
     columns : tuple of int
+    reason : str
     """
 
-    def __init__(self, columns: tuple[int, ...]) -> None:
-        super().__init__(columns)
-        self.columns = columns
+    def __init__(self, which: NDArray[np.bool_], reason: str) -> None:
+        super().__init__(which, reason)
+        self.columns = tuple(int(j) for j in np.flatnonzero(which))
+        self.reason = reason
 
     def __str__(self) -> str:
         columns = ", ".join(map(str, self.columns))
-        return (
-            f"columns {columns} are constant and cannot be standardised: leave them out"
-        )
+        return f"column {columns} cannot be standardised, because {self.reason}"

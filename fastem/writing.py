@@ -3,18 +3,36 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+
+_MODULES = {"io": "pyarrow", "plot": "matplotlib"}
 
 PathLike = str | os.PathLike[str]
 
 
-def check_writable(path: PathLike, suffixes: tuple[str, ...]) -> None:
+def check_writable(
+    path: PathLike, suffixes: tuple[str, ...], data: PathLike, extra: str | None = None
+) -> None:
     """Raise now what would otherwise fail after the work is done.
+
+    Parameters
+    ----------
+    path : path
+        The output.
+    suffixes : tuple of str
+        What its name may end in.
+    data : path
+        The input, which it must not replace.
+    extra : {'io', 'plot'}, default=None
+        What must be installed to write it.
 
     Raises
     ------
     ValueError
-        If the suffix is none of ``suffixes``.
+        If the suffix is another, or the output is the input.
+    ImportError
+        If the extra is not installed.
     OSError
         If the folder does not exist or cannot be written to.
     """
@@ -22,6 +40,13 @@ def check_writable(path: PathLike, suffixes: tuple[str, ...]) -> None:
     if path.suffix.lower() not in suffixes:
         raise ValueError(
             f"{path}: the name of this output must end in {' or '.join(suffixes)}"
+        )
+    if path.resolve() == Path(data).resolve():
+        raise ValueError(f"{path} is the data: writing the output would destroy it")
+    if extra is not None and find_spec(_MODULES[extra]) is None:
+        raise ImportError(
+            f"{path} cannot be written without {_MODULES[extra]}: "
+            f"pip install 'fastem[{extra}]'"
         )
     folder = path.resolve().parent
     if not folder.is_dir():

@@ -156,8 +156,9 @@ def test_the_version_is_that_of_the_library():
         (["data.csv", "-k", 2, "--output", "model.pickle"], "must end in .json"),
         (["data.csv", "-k", 2, "--assign", "data.xlsx"], "end in .parquet or .csv"),
         (["data.csv", "-k", 2, "--plot", "."], "must end in .png"),
-        (["flat.csv", "-k", 2, "--standardize"], "all equal: flat. Leave them out: "
-         "--columns 'a,b'"),
+        (["data.csv", "-k", 2, "--assign", "data.csv"], "data.csv is the data"),
+        (["flat.csv", "-k", 2, "--standardize"], "cannot scale 'flat', because its "
+         "values are all equal. Leave that out: --columns 'a,b'"),
         (["flat.csv", "-k", 2, "--reg-covar", 0], "column 'flat' is constant"),
     ],
 )  # fmt: skip
@@ -251,8 +252,45 @@ def test_ctrl_c_ends_with_130_and_leaves_no_file(tmp_path, random):
     _, said = process.communicate(timeout=60)
     assert time.monotonic() - began < 10
     assert process.returncode == 130
-    assert said.splitlines()[-1] == "Interrupted: no file was written."
+    assert said.splitlines()[-1] == "Interrupted: no unfinished file is left."
     assert [path.name for path in tmp_path.iterdir()] == ["data.npy"]
+
+
+def test_a_closed_pipe_ends_quietly_with_all_files_written(csv, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastem", "fit", str(csv), "-k", "2", "--drop-missing",
+         "-o", str(tmp_path / "model.json")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 1
+    assert "rror" not in said
+    load_model(tmp_path / "model.json")
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "extra"),
+    [
+        ("matplotlib", ["--plot", "clusters.png"], "fastem[plot]"),
+        ("pyarrow", ["--assign", "m.csv"], "fastem[io]"),
+    ],
+)
+def test_extras_that_outputs_need_are_named_before_the_fit(
+    csv, tmp_path, monkeypatch, module, arguments, extra
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "fastem.writing.find_spec", lambda name: None if name == module else name
+    )
+    said = run("fit", csv, "-k", 2, *arguments, code=1)
+    assert said == (
+        f"Error: {arguments[1]} cannot be written without {module}: "
+        f"pip install '{extra}'"
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

@@ -92,8 +92,8 @@ def test_a_failed_save_leaves_the_old_file(content):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"format": "other"}, "\"format\" is 'other'"),
-        ({"format": None}, '"format" is None'),
+        ({"format": "other"}, '"format" is "other", not'),
+        ({"format": None}, '"format" is null'),
         ({"format_version": 2}, "newer fastem: pip install --upgrade"),
         ({"format_version": 0}, '"format_version" is 0'),
         ({"format_version": "1"}, '"format_version" must not be "1"'),
@@ -143,7 +143,7 @@ def test_missing_keys_are_named(content, key):
         ("", "is not JSON"),
         ("[1, 2]", "must hold a JSON object"),
         ("[" * 100_000, "nested too deeply"),
-        ("{}", '"format" is None'),
+        ("{}", '"format" is null'),
         ('{"weights": [NaN]}', "NaN is not a number of JSON"),
         ('{"weights": [-Infinity]}', "-Infinity is not a number of JSON"),
     ],

@@ -4,7 +4,7 @@ from scipy.stats import multivariate_normal
 
 from fastem import GaussianMixture
 from fastem.description import dense_covariances
-from fastem.scaling import ConstantColumnsError, Scaling, fit_standardized
+from fastem.scaling import Scaling, UnscalableColumnsError, fit_standardized
 
 UNITS = np.array([1e-3, 1.0, 1e4])
 
@@ -80,9 +80,17 @@ def test_float32_stays_float32(rows):
 
 def test_constant_columns_are_an_error_with_their_numbers(rows):
     rows[:, 1] = 0.1
-    with pytest.raises(ConstantColumnsError, match="columns 1 are constant") as caught:
+    with pytest.raises(
+        UnscalableColumnsError, match=r"column 1 cannot.*are all equal"
+    ) as caught:
         fit_standardized(GaussianMixture(2), rows)
     assert caught.value.columns == (1,)
+
+
+def test_columns_too_large_to_square_are_an_error(rows):
+    rows[3, 2] = 1e200
+    with pytest.raises(UnscalableColumnsError, match=r"column 2 .* too large"):
+        fit_standardized(GaussianMixture(2), rows)
 
 
 def test_the_outcome_of_the_fit_is_kept(rows):
