@@ -122,7 +122,7 @@ class FitProgress:
         self._bar = ProgressBar(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=10),
             TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
             console=self._console,
@@ -146,17 +146,16 @@ class FitProgress:
 
     def __call__(self, progress: Progress) -> None:
         """An iteration is over."""
-        state = (
-            f"iteration {progress.iteration}, mean log-likelihood "
-            f"{progress.lower_bound:.6f}"
-        )
+        where = f"iteration {progress.iteration}"
+        if self._n_init > 1:
+            where = f"start {progress.restart + 1} of {self._n_init}, {where}"
+        state = f"log-likelihood {progress.lower_bound:.6f}"
         if progress.iteration > 1:
             state += f", change {progress.change:.1e}"
-        which = f"start {progress.restart + 1} of {self._n_init}"
         if self._console.is_terminal:
             self._bar.update(
                 self._task,
-                description="Fitting" if self._n_init == 1 else f"Fitting {which}",
+                description=where,
                 total=self._max_iter,
                 completed=progress.iteration,
                 state=state,
@@ -166,4 +165,4 @@ class FitProgress:
         due = now - self._last_line > _SECONDS_BETWEEN_LINES
         if progress.iteration == 1 or progress.iteration % 10 == 0 or due:
             self._last_line = now
-            say(state if self._n_init == 1 else f"{which}, {state}")
+            say(f"{where}, mean {state}")

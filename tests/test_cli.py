@@ -309,5 +309,5 @@ def test_a_terminal_gets_a_bar(csv):
         pass
     os.close(leader)
     assert process.wait(timeout=60) == 0
-    assert re.search(rb"Fitting.*iteration \d+", shown)
+    assert re.search(rb"iteration \d+.*log-likelihood -", shown)
     assert b"converged after" in shown
