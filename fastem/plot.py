@@ -117,6 +117,11 @@ def _colors(n_components: int) -> list[Any]:
     return [colormaps["hsv"](k * golden_ratio % 1) for k in range(n_components)]
 
 
+def _is_light(color: tuple[float, ...]) -> bool:
+    """Whether black is easier to read on it than white (luminance of ITU-R BT.601)."""
+    return bool(np.dot(color[:3], [0.299, 0.587, 0.114]) > 0.65)
+
+
 def _limits(values: NDArray[Any]) -> tuple[float, float]:
     """Limits that outliers do not set: 99 % of the rows, and a margin."""
     low, high = np.quantile(values, [0.005, 0.995])
@@ -180,7 +185,7 @@ def _draw_ellipses(
             va="center",
             fontsize=9,
             fontweight="bold",
-            color="white",
+            color="black" if _is_light(sample.colors[k]) else "white",
             annotation_clip=True,
             bbox={
                 "boxstyle": "circle,pad=0.25",
