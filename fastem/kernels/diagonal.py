@@ -5,6 +5,17 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.dispatch import register_factors
+from fastem.kernels.vectors import (
+    add,
+    load_wide,
+    multiply,
+    multiply_add,
+    splat_wide,
+    store,
+    subtract,
+    total,
+    wide_lanes,
+)
 
 
 class DiagonalFactors(NamedTuple):
@@ -18,34 +29,20 @@ class DiagonalFactors(NamedTuple):
 
 def _log_densities(factors, tile, scratch, log_densities_out):
     n_features, n_rows = tile.shape
-    half = tile.dtype.type(0.5)
-    zero = tile.dtype.type(0)
-    n_fours = n_features - n_features % 4
+    lanes = wide_lanes(tile)
+    minus_half = splat_wide(tile.dtype.type(-0.5))
     for k in range(factors.means.shape[0]):
         mean = factors.means[k]
         whitener = factors.whiteners[k]
-        distance = log_densities_out[k]
-        for b in range(n_rows):
-            distance[b] = zero
-        for j in range(0, n_fours, 4):
-            x0, x1, x2, x3 = tile[j], tile[j + 1], tile[j + 2], tile[j + 3]
-            m0, m1, m2, m3 = mean[j], mean[j + 1], mean[j + 2], mean[j + 3]
-            w0, w1 = whitener[j], whitener[j + 1]
-            w2, w3 = whitener[j + 2], whitener[j + 3]
-            for b in range(n_rows):
-                y0 = w0 * (x0[b] - m0)
-                y1 = w1 * (x1[b] - m1)
-                y2 = w2 * (x2[b] - m2)
-                y3 = w3 * (x3[b] - m3)
-                distance[b] += y0 * y0 + y1 * y1 + y2 * y2 + y3 * y3
-        for j in range(n_fours, n_features):
-            x0, m0, w0 = tile[j], mean[j], whitener[j]
-            for b in range(n_rows):
-                y0 = w0 * (x0[b] - m0)
-                distance[b] += y0 * y0
-        log_normalizer = factors.log_normalizers[k]
-        for b in range(n_rows):
-            distance[b] = log_normalizer - half * distance[b]
+        log_normalizer = splat_wide(factors.log_normalizers[k])
+        for b in range(0, n_rows, lanes):
+            distance = splat_wide(tile.dtype.type(0))
+            for j in range(n_features):
+                d = subtract(load_wide(tile[j], b), splat_wide(mean[j]))
+                y = multiply(splat_wide(whitener[j]), d)
+                distance = multiply_add(y, y, distance)
+            log_density = multiply_add(minus_half, distance, log_normalizer)
+            store(log_density, log_densities_out[k], b)
 
 
 def _accumulate(
@@ -53,21 +50,22 @@ def _accumulate(
 ):
     n_components, n_features = factors.means.shape
     n_rows = tile.shape[1]
+    lanes = wide_lanes(tile)
     scatter = scatter_out.reshape(n_components, n_features)
-    zero = tile.dtype.type(0)
     for k in range(n_components):
-        mean = factors.means[k]
         r = responsibilities[k]
         for j in range(n_features):
-            x, m = tile[j], mean[j]
-            first = second = zero
-            for b in range(n_rows):
-                d = x[b] - m
-                rd = r[b] * d
-                first += rd
-                second += rd * d
-            first_out[k, j] += first
-            scatter[k, j] += second
+            x = tile[j]
+            mean = splat_wide(factors.means[k, j])
+            first = splat_wide(tile.dtype.type(0))
+            second = first
+            for b in range(0, n_rows, lanes):
+                d = subtract(load_wide(x, b), mean)
+                rd = multiply(load_wide(r, b), d)
+                first = add(first, rd)
+                second = multiply_add(rd, d, second)
+            first_out[k, j] += total(first)
+            scatter[k, j] += total(second)
 
 
 register_factors(DiagonalFactors, _log_densities, _accumulate)

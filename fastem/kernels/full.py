@@ -4,12 +4,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastem.kernels.blocks import (
-    add_lower_product,
-    four_rows_of_product,
-    one_row_of_product,
-)
+from fastem.kernels.blocks import add_lower_product, four_products, one_product
 from fastem.kernels.dispatch import register_factors
+from fastem.kernels.vectors import (
+    add,
+    load_narrow,
+    load_wide,
+    multiply,
+    multiply_add,
+    narrow_lanes,
+    splat_narrow,
+    splat_wide,
+    store,
+    subtract,
+    total,
+    wide_lanes,
+)
 
 
 class FullFactors(NamedTuple):
@@ -26,36 +36,32 @@ class FullFactors(NamedTuple):
 
 def _log_densities(factors, tile, scratch, log_densities_out):
     n_features, n_rows = tile.shape
-    residual = scratch[:n_features]
-    whitened = scratch[2 * n_features :]
-    half = tile.dtype.type(0.5)
-    zero = tile.dtype.type(0)
+    lanes = wide_lanes(tile)
+    panel = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
+    minus_half = splat_wide(tile.dtype.type(-0.5))
+    zero = splat_wide(tile.dtype.type(0))
     n_fours = n_features - n_features % 4
     for k in range(factors.means.shape[0]):
         mean = factors.means[k]
         whitener = factors.whiteners[k]
-        distance = log_densities_out[k]
-        for j in range(n_features):
-            x, d, m = tile[j], residual[j], mean[j]
-            for b in range(n_rows):
-                d[b] = x[b] - m
-        for b in range(n_rows):
-            distance[b] = zero
-        for i in range(0, n_fours, 4):
-            four_rows_of_product(whitener, residual, i, whitened)
-            y0, y1, y2, y3 = whitened[0], whitened[1], whitened[2], whitened[3]
-            for b in range(n_rows):
-                distance[b] += (
-                    y0[b] * y0[b] + y1[b] * y1[b] + y2[b] * y2[b] + y3[b] * y3[b]
-                )
-        for i in range(n_fours, n_features):
-            one_row_of_product(whitener, residual, i, whitened)
-            y0 = whitened[0]
-            for b in range(n_rows):
-                distance[b] += y0[b] * y0[b]
-        log_normalizer = factors.log_normalizers[k]
-        for b in range(n_rows):
-            distance[b] = log_normalizer - half * distance[b]
+        log_densities = log_densities_out[k]
+        log_normalizer = splat_wide(factors.log_normalizers[k])
+        for b in range(0, n_rows, lanes):
+            for j in range(n_features):
+                residual = subtract(load_wide(tile[j], b), splat_wide(mean[j]))
+                store(residual, panel[j], 0)
+            distance = zero
+            for i in range(0, n_fours, 4):
+                y0, y1, y2, y3 = four_products(whitener, panel, i)
+                distance = multiply_add(y0, y0, distance)
+                distance = multiply_add(y1, y1, distance)
+                distance = multiply_add(y2, y2, distance)
+                distance = multiply_add(y3, y3, distance)
+            for i in range(n_fours, n_features):
+                y = one_product(whitener, panel, i)
+                distance = multiply_add(y, y, distance)
+            log_density = multiply_add(minus_half, distance, log_normalizer)
+            store(log_density, log_densities, b)
 
 
 def _accumulate(
@@ -63,21 +69,24 @@ def _accumulate(
 ):
     n_components, n_features = factors.means.shape
     n_rows = tile.shape[1]
+    lanes = narrow_lanes(tile)
     scatter = scatter_out.reshape(n_components, n_features, n_features)
     residual = scratch[:n_features]
     weighted = scratch[n_features : 2 * n_features]
-    zero = tile.dtype.type(0)
+    zero = splat_narrow(tile.dtype.type(0))
     for k in range(n_components):
-        mean = factors.means[k]
         r = responsibilities[k]
         for j in range(n_features):
-            x, d, rd, m = tile[j], residual[j], weighted[j], mean[j]
-            total = zero
-            for b in range(n_rows):
-                d[b] = x[b] - m
-                rd[b] = r[b] * d[b]
-                total += rd[b]
-            first_out[k, j] += total
+            x, d, rd = tile[j], residual[j], weighted[j]
+            mean = splat_narrow(factors.means[k, j])
+            first = zero
+            for b in range(0, n_rows, lanes):
+                difference = subtract(load_narrow(x, b), mean)
+                product = multiply(load_narrow(r, b), difference)
+                store(difference, d, b)
+                store(product, rd, b)
+                first = add(first, product)
+            first_out[k, j] += total(first)
         add_lower_product(weighted, residual, scatter[k])
 
 

@@ -4,12 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastem.kernels.blocks import (
-    add_lower_product,
-    four_rows_of_product,
-    one_row_of_product,
-)
+from fastem.kernels.blocks import add_lower_product, four_products, one_product
 from fastem.kernels.dispatch import register_factors
+from fastem.kernels.vectors import (
+    load_wide,
+    multiply_add,
+    splat_wide,
+    store,
+    subtract,
+    wide_lanes,
+)
 
 
 class TiedFactors(NamedTuple):
@@ -27,42 +31,32 @@ class TiedFactors(NamedTuple):
 
 def _log_densities(factors, tile, scratch, log_densities_out):
     n_features, n_rows = tile.shape
-    half = tile.dtype.type(0.5)
-    zero = tile.dtype.type(0)
+    n_components = factors.means.shape[0]
+    lanes = wide_lanes(tile)
+    panels = scratch.reshape(-1)[: 2 * n_features * lanes]
+    panel, whitened = panels.reshape(2, n_features, lanes)
+    minus_half = splat_wide(tile.dtype.type(-0.5))
     n_fours = n_features - n_features % 4
-    whitened = scratch[:n_features]
-    work = scratch[2 * n_features :]
-    for i in range(0, n_fours, 4):
-        four_rows_of_product(factors.whitener, tile, i, work)
-        for j in range(4):
-            y, w = whitened[i + j], work[j]
-            for b in range(n_rows):
-                y[b] = w[b]
-    for i in range(n_fours, n_features):
-        one_row_of_product(factors.whitener, tile, i, work)
-        y, w = whitened[i], work[0]
-        for b in range(n_rows):
-            y[b] = w[b]
-    for k in range(factors.means.shape[0]):
-        mean = factors.whitened_means[k]
-        distance = log_densities_out[k]
-        for b in range(n_rows):
-            distance[b] = zero
-        for j in range(0, n_fours, 4):
-            y0, y1 = whitened[j], whitened[j + 1]
-            y2, y3 = whitened[j + 2], whitened[j + 3]
-            m0, m1, m2, m3 = mean[j], mean[j + 1], mean[j + 2], mean[j + 3]
-            for b in range(n_rows):
-                d0, d1, d2, d3 = y0[b] - m0, y1[b] - m1, y2[b] - m2, y3[b] - m3
-                distance[b] += d0 * d0 + d1 * d1 + d2 * d2 + d3 * d3
-        for j in range(n_fours, n_features):
-            y0, m0 = whitened[j], mean[j]
-            for b in range(n_rows):
-                d0 = y0[b] - m0
-                distance[b] += d0 * d0
-        log_normalizer = factors.log_normalizers[k]
-        for b in range(n_rows):
-            distance[b] = log_normalizer - half * distance[b]
+    for b in range(0, n_rows, lanes):
+        for j in range(n_features):
+            store(load_wide(tile[j], b), panel[j], 0)
+        for i in range(0, n_fours, 4):
+            y0, y1, y2, y3 = four_products(factors.whitener, panel, i)
+            store(y0, whitened[i], 0)
+            store(y1, whitened[i + 1], 0)
+            store(y2, whitened[i + 2], 0)
+            store(y3, whitened[i + 3], 0)
+        for i in range(n_fours, n_features):
+            store(one_product(factors.whitener, panel, i), whitened[i], 0)
+        for k in range(n_components):
+            mean = factors.whitened_means[k]
+            distance = splat_wide(tile.dtype.type(0))
+            for j in range(n_features):
+                d = subtract(load_wide(whitened[j], 0), splat_wide(mean[j]))
+                distance = multiply_add(d, d, distance)
+            log_normalizer = splat_wide(factors.log_normalizers[k])
+            log_density = multiply_add(minus_half, distance, log_normalizer)
+            store(log_density, log_densities_out[k], b)
 
 
 def _accumulate(
