@@ -321,7 +321,7 @@ def test_dependent_columns_are_those_that_others_determine(
     assert dense.dependent_columns(covariance) == columns
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(exponent=st.integers(-100, 100), seed=st.integers(0, 2**16))
 def test_singularity_does_not_depend_on_units(exponent, seed):
     random = np.random.default_rng(seed)

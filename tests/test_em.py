@@ -1,0 +1,178 @@
+"""The loop and the choice among restarts, with steps made up for the purpose."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+from fastem import SingularCovarianceError, em
+from fastem.progress import Progress, Reporter
+from fastem.statistics import SufficientStatistics
+
+pytestmark = pytest.mark.interpreted
+
+
+def statistics_of(total, weights=(1.0, 3.0)):
+    points = np.zeros((2, 1))
+    return SufficientStatistics(
+        total, np.array(weights), points, points, np.zeros((2, 1))
+    )
+
+
+class Steps:
+    """Expectation and maximisation that follow a script of mean log-likelihoods."""
+
+    def __init__(self, lower_bounds):
+        self.totals = [4 * bound for bound in lower_bounds]  # of rows of weight 4
+        self.calls = []
+
+    def expect(self, parameters):
+        self.calls.append(("expect", parameters))
+        return statistics_of(self.totals[parameters])
+
+    def maximize(self, statistics):
+        self.calls.append(("maximize", statistics.log_likelihood))
+        return self.totals.index(statistics.log_likelihood) + 1
+
+
+def run(lower_bounds, reporter=None, **options):
+    steps = Steps(lower_bounds)
+    settings = {"tol": 1e-3, "max_iter": 10, **options}
+    reporter = reporter or Reporter(0, 1, None)
+    return em.fit(0, steps.expect, steps.maximize, reporter=reporter, **settings), steps
+
+
+def test_it_stops_when_the_gain_is_below_tol():
+    fit, steps = run([-5.0, -4.0, -3.9995, -3.0])
+    assert fit.converged
+    assert fit.n_iter == 3
+    assert fit.lower_bounds == [-5.0, -4.0, -3.9995]
+    assert fit.lower_bound == -3.9995
+    # The last maximisation step is taken too.
+    assert fit.parameters == 3
+    assert [call[0] for call in steps.calls] == ["expect", "maximize"] * 3
+
+
+def test_a_gain_of_exactly_tol_goes_on():
+    fit, _ = run([-5.0, -4.5, -4.25, -4.25], tol=0.25)
+    assert fit.n_iter == 4
+
+
+def test_the_first_iteration_never_converges_by_itself():
+    fit, _ = run([-5.0], max_iter=1, tol=1e300)
+    assert not fit.converged
+
+
+def test_it_stops_at_max_iter_without_having_converged():
+    fit, _ = run([-5.0, -4.0, -3.0, -2.0], max_iter=3)
+    assert not fit.converged
+    assert fit.n_iter == 3
+    assert fit.parameters == 3
+
+
+def test_no_iteration_returns_the_start():
+    fit, steps = run([-5.0], max_iter=0)
+    assert fit.parameters == 0
+    assert fit.lower_bound == -math.inf
+    assert not fit.converged
+    assert steps.calls == []
+
+
+def test_the_lower_bound_is_a_mean_over_the_weight_of_all_rows():
+    fit, steps = run([-5.0, -4.0], max_iter=2)
+    assert steps.totals[0] == -20
+    assert fit.lower_bounds[0] == -5
+
+
+def test_a_continued_run_can_converge_at_once():
+    fit, _ = run([-5.0, -4.0], lower_bound=-5.0004)
+    assert fit.converged
+    assert fit.n_iter == 1
+
+
+def test_a_fall_beyond_rounding_is_warned_of():
+    with pytest.warns(ConvergenceWarning, match=r"fell by 1.0e\+00 in iteration 2"):
+        run([-5.0, -6.0, -6.0], largest_fall=1e-9)
+
+
+def test_a_fall_that_a_ridge_may_cause_is_not_warned_of():
+    run([-5.0, -6.0, -6.0])
+    run([-5.0, -5.0 - 1e-12, -5.0], largest_fall=1e-9)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_log_likelihood_that_is_no_number_is_an_error(bad):
+    with pytest.raises(FloatingPointError, match="iteration 2"):
+        run([-5.0, bad])
+
+
+def test_the_reporter_is_told_everything():
+    seen = []
+    run([-5.0, -4.0, -4.0], Reporter(0, 1, seen.append))
+    assert all(isinstance(progress, Progress) for progress in seen)
+    assert [p.iteration for p in seen] == [1, 2, 3]
+    assert [p.lower_bound for p in seen] == [-5.0, -4.0, -4.0]
+    assert [p.change for p in seen] == [math.inf, 1.0, 0.0]
+
+
+def test_verbose_prints_every_interval(capsys):
+    run([-5.0, -4.0, -3.0, -2.0, -2.0], Reporter(1, 2, None))
+    assert capsys.readouterr().out.splitlines() == [
+        "Initialization 0",
+        "  Iteration 2",
+        "  Iteration 4",
+        "Initialization converged.",
+    ]
+
+
+# Restarts
+
+
+def fit_with(lower_bound, name=None):
+    return em.Fit(name, True, [lower_bound])
+
+
+def singular(component):
+    def run():
+        raise SingularCovarianceError(component, (0,))
+
+    return run
+
+
+def test_the_restart_with_the_largest_lower_bound_is_kept():
+    bounds = [-3.0, -1.0, -2.0]
+    best = em.best_of(lambda bound=bound: fit_with(bound) for bound in bounds)
+    assert best.lower_bound == -1
+
+
+def test_the_first_of_equal_restarts_is_kept():
+    best = em.best_of(lambda name=name: fit_with(-1.0, name) for name in "ab")
+    assert best.parameters == "a"
+
+
+def test_singular_restarts_are_counted_and_left_out():
+    runs = [singular(4), lambda: fit_with(-1.0), singular(5)]
+    with pytest.warns(ConvergenceWarning, match="2 initialisations.* component 4 is"):
+        best = em.best_of(runs)
+    assert best.lower_bound == -1
+
+
+def test_the_first_error_is_raised_when_all_restarts_are_singular():
+    with pytest.raises(SingularCovarianceError, match="component 4"):
+        em.best_of([singular(4), singular(5)])
+
+
+def test_other_errors_are_not_left_out():
+    def broken():
+        raise FloatingPointError
+
+    with pytest.raises(FloatingPointError):
+        em.best_of([lambda: fit_with(-1.0), broken])
+
+
+def test_a_restart_without_iterations_can_be_the_best():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert em.best_of([lambda: em.Fit("a", False, [])]).parameters == "a"

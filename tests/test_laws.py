@@ -1,0 +1,339 @@
+"""Laws that every fit must obey, whatever the rows."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
+
+from fastem import GaussianMixture
+from fastem.covariances import STRUCTURES
+from tests import reference
+from tests.mixtures import assert_close, draw, random_mixture, start_of
+
+law = settings(
+    max_examples=25,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+few_examples = settings(law, max_examples=10)
+
+seeds = st.integers(0, 2**20)
+counts = st.integers(1, 4)
+dimensions = st.integers(1, 6)
+row_counts = st.integers(60, 400)
+
+
+class Problem:
+    """Rows, and a start that is near them but not their own mixture."""
+
+    def __init__(self, name, seed, K=3, D=3, N=300):
+        random = np.random.default_rng(seed)
+        self.random, self.name, self.K, self.D = random, name, K, D
+        self.X = draw(random, random_mixture(random, "full", K, D), N)
+        start = random_mixture(random, name, K, D)
+        chosen = random.choice(N, size=K, replace=False)
+        self.start = start._replace(means=self.X[chosen])
+
+    def fit(self, X=None, start=None, sample_weight=None, **options):
+        parameters = {"max_iter": 8, "tol": 0, "reg_covar": 0, **options}
+        model = GaussianMixture(
+            **start_of(start or self.start, self.name), **parameters
+        )
+        return fit_quietly(model, self.X if X is None else X, sample_weight)
+
+
+def fit_quietly(model, X, sample_weight=None):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*did not converge", ConvergenceWarning)
+        return model.fit(X, sample_weight=sample_weight)
+
+
+def same_fit(one, other, tolerance):
+    assert_close(one.weights_, other.weights_, tolerance)
+    assert_close(one.means_, other.means_, tolerance)
+    assert_close(one.covariances_, other.covariances_, tolerance)
+    assert_close(one.lower_bounds_, other.lower_bounds_, tolerance)
+
+
+def same_bits(one, other):
+    same_fit(one, other, 0)
+
+
+@law
+@given(seed=seeds, K=counts, D=dimensions, N=row_counts)
+def test_log_likelihood_never_falls(covariance_type, seed, K, D, N):
+    fit = Problem(covariance_type, seed, K, D, N).fit(reg_covar=1e-12, max_iter=30)
+    assert np.diff(fit.lower_bounds_).min() >= -1e-12 * max(
+        1, np.abs(fit.lower_bounds_).max()
+    )
+    assert fit.lower_bounds_[-1] > fit.lower_bounds_[0]
+
+
+@law
+@given(seed=seeds, K=counts, D=dimensions)
+def test_weights_of_components_sum_to_one(covariance_type, seed, K, D):
+    fit = Problem(covariance_type, seed, K, D).fit(reg_covar=1e-6)
+    assert fit.weights_.sum() == pytest.approx(1, abs=1e-14)
+    assert (fit.weights_ >= 0).all()
+
+
+@law
+@given(seed=seeds, exponent=st.integers(-40, 40))
+def test_scaling_the_data_scales_the_answer(covariance_type, seed, exponent):
+    problem = Problem(covariance_type, seed)
+    scale = 2.0**exponent
+    start = problem.start._replace(
+        means=problem.start.means * scale,
+        covariances=problem.start.covariances * scale**2,
+    )
+    one, other = problem.fit(), problem.fit(problem.X * scale, start)
+    assert_close(other.means_, one.means_ * scale, 1e-11)
+    assert_close(other.covariances_, one.covariances_ * scale**2, 1e-11)
+    assert_close(other.weights_, one.weights_, 1e-11)
+    shift = problem.D * np.log(scale)
+    np.testing.assert_allclose(
+        other.lower_bounds_, np.subtract(one.lower_bounds_, shift), rtol=0, atol=1e-11
+    )
+
+
+@law
+@given(seed=seeds, shift=st.floats(-1e3, 1e3))
+def test_shifting_the_data_shifts_the_means_alone(covariance_type, seed, shift):
+    problem = Problem(covariance_type, seed)
+    moved = problem.start._replace(means=problem.start.means + shift)
+    one, other = problem.fit(), problem.fit(problem.X + shift, moved)
+    tolerance = 1e-9
+    np.testing.assert_allclose(other.means_, one.means_ + shift, atol=tolerance)
+    assert_close(other.covariances_, one.covariances_, tolerance)
+    assert_close(other.lower_bounds_, one.lower_bounds_, tolerance)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "offset", "step"),
+    [(np.float64, 1e6, 2**-20), (np.float64, 1e8, 2**-20), (np.float32, 1e4, 2**-8)],
+)
+def test_data_far_from_the_origin_are_as_right_as_centred_ones(
+    covariance_type, dtype, offset, step
+):
+    # Rows on a grid that both places can represent: shifting them rounds nothing.
+    problem = Problem(covariance_type, 4, N=1500)
+    offset = np.round(offset)
+    centred = np.round(problem.X / step) * step
+    far = (centred + offset).astype(dtype)
+    assert np.array_equal(far.astype(np.float64) - offset, centred)
+    moved = problem.start._replace(means=problem.start.means + offset)
+    here, there = problem.fit(centred), problem.fit(far, moved)
+    tolerance = 1e-7 if dtype is np.float64 else 1e-4
+    np.testing.assert_allclose(there.means_ - offset, here.means_, atol=tolerance)
+    assert_close(there.covariances_, here.covariances_, tolerance)
+    assert_close(there.lower_bounds_, here.lower_bounds_, tolerance)
+    np.testing.assert_allclose(
+        there.predict_proba(far), here.predict_proba(centred), atol=10 * tolerance
+    )
+
+
+@law
+@given(seed=seeds)
+def test_the_order_of_rows_does_not_matter(covariance_type, seed):
+    problem = Problem(covariance_type, seed)
+    order = problem.random.permutation(len(problem.X))
+    same_fit(problem.fit(problem.X[order]), problem.fit(), 1e-10)
+
+
+@law
+@given(seed=seeds)
+def test_the_order_of_columns_does_not_matter(covariance_type, seed):
+    problem = Problem(covariance_type, seed)
+    order = problem.random.permutation(problem.D)
+    start = problem.start._replace(
+        means=problem.start.means[:, order],
+        covariances=problem.start.covariances[:, order][:, :, order],
+    )
+    one, other = problem.fit(), problem.fit(problem.X[:, order], start)
+    expand = STRUCTURES[covariance_type].expand
+    shape = (problem.K, problem.D)
+    assert_close(other.means_, one.means_[:, order], 1e-10)
+    assert_close(
+        expand(other.covariances_, *shape),
+        expand(one.covariances_, *shape)[:, order][:, :, order],
+        1e-10,
+    )
+    assert_close(other.lower_bounds_, one.lower_bounds_, 1e-10)
+
+
+@law
+@given(seed=seeds)
+def test_the_order_of_components_does_not_matter(covariance_type, seed):
+    problem = Problem(covariance_type, seed)
+    order = problem.random.permutation(problem.K)
+    start = reference.Mixture(*(part[order] for part in problem.start))
+    one, other = problem.fit(), problem.fit(start=start)
+    assert_close(other.weights_, one.weights_[order], 1e-10)
+    assert_close(other.means_, one.means_[order], 1e-10)
+    assert_close(other.lower_bounds_, one.lower_bounds_, 1e-10)
+    labels = np.argsort(order)[one.predict(problem.X)]
+    assert np.array_equal(other.predict(problem.X), labels)
+
+
+# Weights
+
+
+@law
+@given(seed=seeds)
+def test_integer_weights_are_repeated_rows(covariance_type, seed):
+    problem = Problem(covariance_type, seed)
+    weights = problem.random.integers(0, 4, size=len(problem.X))
+    repeated = np.repeat(problem.X, weights, axis=0)
+    weighted = problem.fit(sample_weight=weights)
+    same_fit(weighted, problem.fit(repeated), 1e-10)
+
+
+@few_examples
+@given(seed=seeds, weight=st.floats(1e-300, 1e300))
+def test_constant_weights_change_no_bit(covariance_type, seed, weight):
+    problem = Problem(covariance_type, seed)
+    same_bits(problem.fit(sample_weight=np.full(len(problem.X), weight)), problem.fit())
+
+
+@few_examples
+@given(seed=seeds, exponent=st.integers(-200, 200))
+def test_a_common_factor_of_weights_changes_no_bit(covariance_type, seed, exponent):
+    problem = Problem(covariance_type, seed)
+    weights = problem.random.uniform(0.1, 1, size=len(problem.X))
+    same_bits(
+        problem.fit(sample_weight=weights * 2.0**exponent),
+        problem.fit(sample_weight=weights),
+    )
+
+
+@law
+@given(seed=seeds)
+def test_a_row_of_weight_zero_is_a_dropped_row(covariance_type, seed):
+    problem = Problem(covariance_type, seed)
+    kept = problem.random.uniform(size=len(problem.X)) < 0.7
+    X = np.where(kept[:, np.newaxis], problem.X, 1e9)
+    same_fit(problem.fit(X, sample_weight=kept), problem.fit(problem.X[kept]), 1e-10)
+
+
+@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random_from_data"])
+def test_constant_weights_change_no_bit_from_any_start(covariance_type, init_params):
+    X = Problem(covariance_type, 5).X
+    one, other = (
+        fit_quietly(
+            GaussianMixture(
+                3,
+                covariance_type=covariance_type,
+                init_params=init_params,
+                random_state=0,
+            ),
+            X,
+            sample_weight,
+        )
+        for sample_weight in (None, np.full(len(X), 3.0))
+    )
+    if init_params == "random_from_data":
+        # Rows are drawn with probabilities then, by other random numbers.
+        assert np.isfinite(other.lower_bound_)
+    else:
+        same_bits(one, other)
+
+
+@pytest.mark.parametrize("times", [2, 100])
+def test_exact_duplicates_change_nothing(covariance_type, times):
+    problem = Problem(covariance_type, 6, N=100)
+    same_fit(problem.fit(np.tile(problem.X, (times, 1))), problem.fit(), 1e-10)
+
+
+# Answers
+
+
+@law
+@given(seed=seeds, K=counts, D=dimensions, exponent=st.floats(0, 10), direction=seeds)
+def test_probabilities_sum_to_one_however_far_the_row(
+    covariance_type, seed, K, D, exponent, direction
+):
+    problem = Problem(covariance_type, seed, K, D)
+    far = np.random.default_rng(direction).normal(size=(20, D)) * 10**exponent
+    probabilities = problem.fit(reg_covar=1e-6).predict_proba(far)
+    assert np.isfinite(probabilities).all()
+    assert (probabilities >= 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-14)
+
+
+@law
+@given(seed=seeds, K=counts, D=dimensions)
+def test_labels_are_where_probabilities_are_largest(covariance_type, seed, K, D):
+    problem = Problem(covariance_type, seed, K, D)
+    model = problem.fit(reg_covar=1e-6)
+    probabilities = model.predict_proba(problem.X)
+    chosen = probabilities[np.arange(len(problem.X)), model.predict(problem.X)]
+    np.testing.assert_allclose(chosen, probabilities.max(axis=1), rtol=1e-12)
+
+
+@law
+@given(seed=seeds, K=counts)
+def test_fit_predict_is_fit_then_predict(covariance_type, seed, K):
+    problem = Problem(covariance_type, seed, K)
+    parameters = {
+        **start_of(problem.start, covariance_type),
+        "max_iter": 4,
+        "tol": 1e300,
+    }
+    labels = GaussianMixture(**parameters).fit_predict(problem.X)
+    assert np.array_equal(
+        labels, GaussianMixture(**parameters).fit(problem.X).predict(problem.X)
+    )
+
+
+@law
+@given(seed=seeds, K=counts, D=dimensions)
+def test_score_is_the_mean_of_score_samples(covariance_type, seed, K, D):
+    problem = Problem(covariance_type, seed, K, D)
+    model = problem.fit(reg_covar=1e-6)
+    assert model.score(problem.X) == pytest.approx(
+        model.score_samples(problem.X).mean(), rel=1e-13
+    )
+
+
+@law
+@given(seed=seeds, K=counts, D=dimensions)
+def test_the_lower_bound_is_the_score_of_the_parameters_before(
+    covariance_type, seed, K, D
+):
+    problem = Problem(covariance_type, seed, K, D)
+    before = problem.fit(max_iter=3, reg_covar=1e-6)
+    after = problem.fit(max_iter=4, reg_covar=1e-6)
+    assert after.lower_bound_ == pytest.approx(before.score(problem.X), rel=1e-12)
+
+
+@law
+@given(seed=seeds, D=dimensions)
+def test_one_component_is_the_mean_and_covariance_of_the_rows(covariance_type, seed, D):
+    problem = Problem(covariance_type, seed, 1, D)
+    model = problem.fit(max_iter=1)
+    twin = reference.start_from_labels(
+        problem.X, np.zeros(len(problem.X), int), covariance_type
+    )
+    compact = reference.STRUCTURES[covariance_type].compact
+    assert_close(model.means_, twin.means, 1e-13)
+    assert_close(model.covariances_, compact(twin.covariances), 1e-12)
+
+
+# With one variance for all columns units matter, by definition.
+@pytest.mark.parametrize("covariance_type", sorted(set(STRUCTURES) - {"spherical"}))
+def test_units_of_columns_do_not_matter(covariance_type):
+    problem = Problem(covariance_type, 11)
+    scales = np.array([1e-10, 1.0, 1e10])
+    start = problem.start._replace(
+        means=problem.start.means * scales,
+        covariances=problem.start.covariances * np.outer(scales, scales),
+    )
+    one, other = problem.fit(), problem.fit(problem.X * scales, start)
+    np.testing.assert_allclose(other.means_ / scales, one.means_, rtol=1e-9)
+    np.testing.assert_allclose(
+        other.predict_proba(problem.X * scales), one.predict_proba(problem.X), atol=1e-9
+    )
