@@ -430,13 +430,17 @@ default='kmeans'
         self._fitted_covariance_type = self.covariance_type
 
     def _warn_not_converged(self) -> None:
-        change = (
-            float(np.diff(self.lower_bounds_)[-1]) if self.n_iter_ > 1 else math.inf
-        )
+        if self.n_iter_ > 1:
+            change = self.lower_bounds_[-1] - self.lower_bounds_[-2]
+            achieved = (
+                f"after {self.n_iter_} iterations the mean log-likelihood still "
+                f"changed by {change:.1e} in one, and tol is {self.tol:g}"
+            )
+        else:
+            achieved = "after 1 iteration there is no change yet to compare with tol"
         warnings.warn(
-            f"Best performing initialization did not converge: after {self.n_iter_} "
-            f"iterations the mean log-likelihood still changed by {change:.1e} in one, "
-            f"and tol is {self.tol:g}. Increase max_iter or tol, or try another start.",
+            f"Best performing initialization did not converge: {achieved}. Increase "
+            "max_iter or tol, or try another start.",
             ConvergenceWarning,
             stacklevel=5,
         )

@@ -47,7 +47,8 @@ def check_rows(estimator: Any, X: Any, *, fitting: bool) -> Rows:
             f"row {row}, {column_name(names, column)}. Drop those rows (for example "
             "X[~X.mask.any(axis=1)].data) or fill the gaps."
         )
-    times = [j for j, values in enumerate(_columns(X)) if values.dtype.kind in "mM"]
+    column_types = [values.dtype for values in _columns(X)]
+    times = [j for j, dtype in enumerate(column_types) if dtype.kind in "mM"]
     if times:
         raise ValueError(
             f"X holds dates or times in {column_name(names, times[0])}. Subtract a "
@@ -58,7 +59,10 @@ def check_rows(estimator: Any, X: Any, *, fitting: bool) -> Rows:
             estimator,
             X,
             reset=fitting,
-            dtype=[np.float64, np.float32],
+            # scikit-learn would make float64 of polars' and Arrow's float32.
+            dtype=np.float32
+            if column_types and set(column_types) == {np.dtype(np.float32)}
+            else [np.float64, np.float32],
             order="C",
             ensure_all_finite=False,
             ensure_min_samples=2 if fitting else 1,
@@ -243,6 +247,21 @@ def check_means(values: ArrayLike, shape: tuple[int, int], name: str) -> Array:
     return _check_numbers(values, name, shape)
 
 
+def _smallest_eigenvalues(matrices: Array) -> Array:
+    """Smallest eigenvalues of matrices (..., D, D), scaled to a diagonal of 1.
+
+    Without the scaling, columns in units far apart would drown them in rounding.
+    A matrix whose diagonal is not positive gives its smallest diagonal element.
+    """
+    diagonals = np.diagonal(matrices, axis1=-2, axis2=-1)
+    scale = np.sqrt(np.where(diagonals > 0, diagonals, 1))
+    scaled = matrices / scale[..., :, np.newaxis] / scale[..., np.newaxis, :]
+    smallest: Array = np.minimum(
+        np.linalg.eigvalsh(scaled)[..., 0], diagonals.min(axis=-1)
+    )
+    return smallest
+
+
 def check_positive_definite(
     values: ArrayLike,
     structure: CovarianceStructure,
@@ -263,16 +282,15 @@ def check_positive_definite(
         if not np.allclose(array, transposed, atol=1e-8 * np.abs(array).max()):
             raise ValueError(f"{name} must be symmetric, positive-definite")
         array = (array + transposed) / 2
-        smallest = np.linalg.eigvalsh(array)[..., 0]
+        smallest = _smallest_eigenvalues(array)
     else:
         smallest = array
     if not (smallest > 0).all():
         where = np.unravel_index(np.argmin(smallest), smallest.shape)
-        at = f" at {tuple(int(i) for i in where)}" if where else ""
-        what = (
-            "be symmetric, positive-definite, but has the eigenvalue"
+        at = f" at {', '.join(str(i) for i in where)}" if where else ""
+        raise ValueError(
+            f"{name} must be symmetric, positive-definite, but is not{at}"
             if structure.has_matrices
-            else "be positive, but has the value"
+            else f"{name} must be positive, but is {smallest[where]:g}{at}"
         )
-        raise ValueError(f"{name} must {what} {smallest[where]:g}{at}")
     return array
