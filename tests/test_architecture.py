@@ -37,6 +37,7 @@ DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 
 # Names that say nothing about what a module knows.
 EMPTY_NAMES = {"base", "common", "core", "helper", "helpers", "misc", "util", "utils"}
+COMPILERS = {"numba", "llvmlite"}
 OPTIONAL = ["dask", "matplotlib", "pandas", "polars", "pyarrow", "rich", "typer"]
 
 
@@ -102,10 +103,12 @@ def test_every_module_has_its_place():
 def test_numba_is_known_to_kernels_alone(path):
     roots = {name.split(".")[0] for name in imported_modules(path)}
     if room_of(path) == "kernels":
-        strangers = roots - set(sys.stdlib_module_names) - {"numba", "numpy", "fastem"}
+        strangers = (
+            roots - set(sys.stdlib_module_names) - COMPILERS - {"numpy", "fastem"}
+        )
         assert not strangers
     else:
-        assert not roots & {"numba", "llvmlite"}
+        assert not roots & COMPILERS
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)

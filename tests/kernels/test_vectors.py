@@ -1,0 +1,101 @@
+"""Vectors: compiled, they do what they do as slices of arrays in plain Python."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fastem.kernels.compilation import kernel
+from fastem.kernels.vectors import (
+    NARROW_BYTES,
+    WIDE_BYTES,
+    add,
+    add_totals,
+    load_narrow,
+    load_wide,
+    multiply,
+    multiply_add,
+    narrow_lanes,
+    splat_narrow,
+    splat_wide,
+    store,
+    subtract,
+    total,
+    wide_lanes,
+)
+
+
+@kernel()
+def work_narrow(a, b, out, totals_out):
+    lanes = narrow_lanes(a)
+    half = splat_narrow(a[0])
+    for i in range(0, len(a), lanes):
+        x, y = load_narrow(a, i), load_narrow(b, i)
+        z = multiply_add(x, y, subtract(add(x, half), multiply(y, half)))
+        store(z, out, i)
+        totals_out[0] += total(z)
+        add_totals(x, y, z, half, totals_out, 1)
+
+
+@kernel()
+def work_wide(a, b, out, totals_out):
+    lanes = wide_lanes(a)
+    half = splat_wide(a[0])
+    for i in range(0, len(a), lanes):
+        x, y = load_wide(a, i), load_wide(b, i)
+        z = multiply_add(x, y, subtract(add(x, half), multiply(y, half)))
+        store(z, out, i)
+        totals_out[0] += total(z)
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("work", [work_narrow, work_wide], ids=["narrow", "wide"])
+def test_vectors_do_the_arithmetic_of_arrays(random, dtype, work):
+    # Eighths: every result is exact, so that no order of additions matters.
+    a, b = (random.integers(-8, 8, size=256) / 8 for _ in range(2))
+    a[0] = 0.5
+    expected = a * b + (a + 0.5 - b * 0.5)
+    out, totals = np.zeros(256, dtype), np.zeros(5)
+    work(a.astype(dtype), b.astype(dtype), out, totals)
+    assert np.array_equal(out, expected)
+    assert totals[0] == expected.sum()
+    if work is work_narrow:
+        assert totals[1:].tolist() == [a.sum(), b.sum(), expected.sum(), 128.0]
+
+
+@pytest.mark.interpreted
+def test_vectors_divide_every_tile():
+    for n_bytes in (NARROW_BYTES, WIDE_BYTES):
+        for itemsize in (4, 8):
+            assert 64 % (n_bytes // itemsize) == 0
+
+
+_COMPARE = """
+import numpy as np
+from fastem.kernels.vectors import NARROW_BYTES
+from tests.kernels import test_passes
+for name in test_passes.STRUCTURES:
+    random = np.random.default_rng(5)
+    problem = test_passes.Problem(random, name, 700, 3, 6, weighted=True)
+    test_passes.assert_same_statistics(problem, 1e-12)
+    labels = test_passes.kernels.label_pass(problem.X, problem.factors)
+    expected = test_passes.reference.predict(problem.X, problem.mixture)
+    assert (labels == expected).all()
+print(NARROW_BYTES)
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names a processor")
+def test_processors_with_narrow_registers_get_the_same_numbers():
+    done = subprocess.run(
+        [sys.executable, "-c", _COMPARE],
+        env={**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "16"
