@@ -184,7 +184,10 @@ def test_from_parameters_checks_names_of_columns(covariance_type):
         ({"means": np.zeros((0, 2))}, ["means", "(0, 2)"]),
         ({"means": [[0.0, np.inf], [0, 0]]}, ["means", "finite", "(0, 1)"]),
         ({"covariances": np.eye(2)}, ["covariances", "(2, 2, 2)", "(2, 2)"]),
-        ({"covariances": [np.eye(2), -np.eye(2)]}, ["covariances", "-1", "(1,)"]),
+        (
+            {"covariances": [np.eye(2), -np.eye(2)]},
+            ["covariances", "positive-definite", "at 1"],
+        ),
         (
             {"covariances": [np.eye(2), [[1.0, 0.5], [0.0, 1.0]]]},
             ["covariances", "symmetric"],

@@ -202,6 +202,22 @@ def test_an_empty_component_gets_no_responsibility(problem, covariance_type):
     assert_same_rows(some, 1e-12)
 
 
+def test_scatter_is_exact_where_components_lie_far_apart(random, covariance_type):
+    # 1e6 standard deviations: about any common point 12 digits would be gone.
+    mixture = random_mixture(random, covariance_type, 3, 4)
+    mixture = mixture._replace(means=1e6 * np.sign(mixture.means) * [[1], [2], [3]])
+    X = np.round(draw(random, mixture, 900) * 2**10) / 2**10
+    structure = STRUCTURES[covariance_type]
+    factors = structure.factors(parameters_of(mixture, covariance_type), X.dtype)
+    sums = kernels.expectation_pass(
+        read_only(X), read_only(np.empty(0)), factors, structure.scatter_size(3, 4)
+    )
+    actual = structure.statistics(sums, factors)
+    expected = reference.expectation(X, mixture, None, actual.reference)
+    reduce_scatter = reference.STRUCTURES[covariance_type].reduce_scatter
+    assert_close(actual.scatter, reduce_scatter(expected.scatter), 1e-8)
+
+
 @pytest.mark.parametrize("distance", [1e2, 1e5, 1e10])
 def test_probabilities_of_far_rows_sum_to_one(
     problem, covariance_type, dtype, distance
