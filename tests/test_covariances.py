@@ -109,6 +109,20 @@ def test_estimate_does_not_change_the_statistics(case):
     assert np.array_equal(statistics.first, before[1])
 
 
+def test_matrices_are_symmetric_to_the_last_bit(covariance_type):
+    # As matrix products are not, where BLAS adds in another order.
+    case = Case(covariance_type, (5, 33))
+    statistics = case.statistics()
+    maximum = case.structure.maximize(statistics, 1e-6)
+    for matrices in (
+        maximum.covariances,
+        case.structure.gram(maximum.precisions_cholesky),
+        case.structure.invert(maximum.precisions_cholesky),
+    ):
+        expanded = case.expand(matrices)
+        assert np.array_equal(expanded, expanded.transpose(0, 2, 1))
+
+
 def test_maximum_is_above_all_neighbours(case):
     statistics = case.statistics()
     maximum = case.structure.maximize(statistics, 0)

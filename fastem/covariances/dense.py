@@ -65,7 +65,10 @@ def inverse_gram(factors: Array) -> Array:
 
 
 def mirror_lower(matrices: Array) -> Array:
-    """Symmetric matrices from their lower triangles."""
+    """Symmetric matrices from their lower triangles.
+
+    Of products that are symmetric up to the order in which BLAS adds, too.
+    """
     lower = np.tril(matrices)
     strictly_lower = np.tril(matrices, -1)
     return lower + np.swapaxes(strictly_lower, -1, -2)

@@ -32,7 +32,7 @@ class Full(CovarianceStructure):
         shifts = mean_shifts(statistics)
         covariances = statistics.scatter / counted_weights(statistics)[:, None, None]
         covariances -= shifts[:, :, None] * shifts[:, None, :]
-        return dense.add_to_diagonal(covariances, ridge)
+        return dense.add_to_diagonal(dense.mirror_lower(covariances), ridge)
 
     def cholesky(self, covariances: Array) -> Array:
         return dense.inverse_cholesky(covariances, shared=False)

@@ -28,7 +28,7 @@ class Tied(CovarianceStructure):
         shifts = mean_shifts(statistics)
         between = (statistics.weights * shifts.T) @ shifts
         covariance = (statistics.scatter - between) / statistics.weights.sum()
-        return dense.add_to_diagonal(covariance, ridge)
+        return dense.add_to_diagonal(dense.mirror_lower(covariance), ridge)
 
     def cholesky(self, covariances: Array) -> Array:
         factor: Array = dense.inverse_cholesky(covariances[np.newaxis], shared=True)[0]
