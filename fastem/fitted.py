@@ -192,7 +192,9 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             mean = float(log_likelihoods.mean(dtype=np.float64))
             return mean, len(log_likelihoods)
         weights = validation.check_sample_weight(sample_weight, len(log_likelihoods))
-        return float(np.average(log_likelihoods, weights=weights)), weights.sum()
+        # Scaled, so that no sum overflows; a common factor changes nothing.
+        scaled = weights / weights.max()
+        return float(np.average(log_likelihoods, weights=scaled)), weights.sum()
 
     def _n_parameters(self) -> int:
         """Number of free parameters of the model."""

@@ -147,16 +147,28 @@ def _raise_not_finite(X: Rows, names: NDArray[Any] | None) -> None:
     )
 
 
+def _as_numbers(values: ArrayLike, name: str) -> Array:
+    """An argument other than X as a float64 array; nothing under a mask is read."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} is a masked array with masked values: fill the gaps")
+    try:
+        array: Array = check_array(
+            values,
+            dtype=np.float64,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_all_finite=False,
+            ensure_min_samples=0,
+            input_name=name,
+        )
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{name} does not hold numbers: {error}") from error
+    return array
+
+
 def check_sample_weight(sample_weight: ArrayLike, n_rows: int) -> Array:
     """One finite weight a row, none negative, not all zero: shape (N,), float64."""
-    weights: Array = check_array(
-        sample_weight,
-        dtype=np.float64,
-        ensure_2d=False,
-        ensure_all_finite=False,
-        ensure_min_samples=0,
-        input_name="sample_weight",
-    )
+    weights = _as_numbers(sample_weight, "sample_weight")
     if weights.shape != (n_rows,):
         raise ValueError(
             f"sample_weight has the shape {weights.shape}, but X has {n_rows} rows: it "
@@ -176,12 +188,16 @@ def check_sample_weight(sample_weight: ArrayLike, n_rows: int) -> Array:
 def check_row_weights(sample_weight: ArrayLike | None, X: Rows) -> Rows:
     """Weights as the passes take them: in the type of X, or empty for None.
 
-    They are scaled to a maximum of 1, since a common factor has no meaning to a fit:
-    so constant weights become exactly 1, and none can overflow.
+    A common factor has no meaning to a fit. So constant weights are none, which for
+    a start that draws rows by weight are other random numbers; and all others are
+    scaled to a maximum of 1, so that none can overflow.
     """
+    no_weights = read_only(np.empty(0, X.dtype))
     if sample_weight is None:
-        return read_only(np.empty(0, X.dtype))
+        return no_weights
     weights = check_sample_weight(sample_weight, len(X))
+    if (weights == weights[0]).all():
+        return no_weights
     return read_only((weights / weights.max()).astype(X.dtype))
 
 
@@ -211,15 +227,7 @@ def check_enough_rows(X: Rows, row_weights: Rows, n_components: int) -> None:
 
 
 def _check_numbers(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:
-    array: Array = check_array(
-        values,
-        dtype=np.float64,
-        ensure_2d=False,
-        allow_nd=True,
-        ensure_all_finite=False,
-        ensure_min_samples=0,
-        input_name=name,
-    )
+    array = _as_numbers(values, name)
     if array.shape != shape:
         raise ValueError(f"{name} should have the shape {shape}, but has {array.shape}")
     if not np.isfinite(array).all():

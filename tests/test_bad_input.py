@@ -324,7 +324,11 @@ BAD_WEIGHTS = {
     "one column": (np.ones((N, 1)), ["sample_weight", f"({N}, 1)", f"({N},)"]),
     "a number": (2.0, ["sample_weight"]),
     "all zero": (np.zeros(N), ["sample_weight", "zero"]),
-    "text": (["heavy"] * N, []),
+    "text": (["heavy"] * N, ["sample_weight", "heavy"]),
+    "masked": (
+        np.ma.masked_array(np.ones(N), mask=np.arange(N) == 9),
+        ["sample_weight", "masked"],
+    ),
 }
 
 
@@ -382,6 +386,11 @@ BAD_STARTS = [
     ({"weights_init": [1.2, -0.2]}, ["weights_init", "negative", "-0.2", "at 1"]),
     ({"weights_init": [1.0]}, ["weights_init", "(2,)", "(1,)"]),
     ({"weights_init": [0.5, np.nan]}, ["weights_init", "finite", "nan", "(1,)"]),
+    (
+        {"weights_init": np.ma.masked_array([0.5, 0.5], mask=[True, False])},
+        ["weights_init", "masked"],
+    ),
+    ({"means_init": [["a", "b", "c"]] * 2}, ["means_init", "numbers", "'a'"]),
     ({"means_init": np.zeros((2, 2))}, ["means_init", "(2, 3)", "(2, 2)"]),
     ({"means_init": np.zeros(3)}, ["means_init", "(2, 3)", "(3,)"]),
     ({"means_init": [[0, 0, np.inf], [1, 1, 1]]}, ["means_init", "inf", "(0, 2)"]),

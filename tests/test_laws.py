@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from fastem import GaussianMixture, SingularCovarianceError
@@ -231,27 +232,32 @@ def test_a_row_of_weight_zero_is_a_dropped_row(covariance_type, seed):
     same_fit(problem.fit(X, sample_weight=kept), problem.fit(problem.X[kept]), 1e-10)
 
 
-@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random_from_data"])
+@pytest.mark.parametrize(
+    "init_params", ["kmeans", "k-means++", "random", "random_from_data"]
+)
 def test_constant_weights_change_no_bit_from_any_start(covariance_type, init_params):
     X = Problem(covariance_type, 5).X
+    model = GaussianMixture(
+        3, covariance_type=covariance_type, init_params=init_params, random_state=0
+    )
     one, other = (
-        fit_quietly(
-            GaussianMixture(
-                3,
-                covariance_type=covariance_type,
-                init_params=init_params,
-                random_state=0,
-            ),
-            X,
-            sample_weight,
-        )
+        fit_quietly(clone(model), X, sample_weight)
         for sample_weight in (None, np.full(len(X), 3.0))
     )
-    if init_params == "random_from_data":
-        # Rows are drawn with probabilities then, by other random numbers.
-        assert np.isfinite(other.lower_bound_)
-    else:
-        same_bits(one, other)
+    same_bits(one, other)
+
+
+@few_examples
+@given(seed=seeds, exponent=st.integers(-1000, 1000))
+def test_a_common_factor_of_weights_changes_no_score(covariance_type, seed, exponent):
+    problem = Problem(covariance_type, seed)
+    model = problem.fit(max_iter=1)
+    weights = problem.random.uniform(0.1, 1, size=len(problem.X))
+    score = model.score(problem.X, sample_weight=weights * 2.0**exponent)
+    assert score == model.score(problem.X, sample_weight=weights)
+    assert score == pytest.approx(
+        np.average(model.score_samples(problem.X), weights=weights), rel=1e-13
+    )
 
 
 @pytest.mark.parametrize("times", [2, 100])
