@@ -223,6 +223,20 @@ def test_a_common_factor_of_weights_changes_no_bit(covariance_type, seed, expone
     )
 
 
+@pytest.mark.parametrize("exponent", [-1000, 1000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_of_any_size_neither_overflow_nor_vanish(
+    covariance_type, dtype, exponent
+):
+    problem = Problem(covariance_type, 8)
+    X = problem.X.astype(dtype)
+    weights = problem.random.uniform(0.1, 1, size=len(X))
+    same_bits(
+        problem.fit(X, sample_weight=weights * 2.0**exponent),
+        problem.fit(X, sample_weight=weights),
+    )
+
+
 @law
 @given(seed=seeds)
 def test_a_row_of_weight_zero_is_a_dropped_row(covariance_type, seed):
