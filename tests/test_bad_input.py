@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from fastem import GaussianMixture, SingularCovarianceError
+from fastem import GaussianMixture, SingularCovarianceError, validation
 from fastem.covariances import STRUCTURES
 from tests.mixtures import draw, random_mixture
 
@@ -155,6 +155,17 @@ BAD_ROWS = {
 def test_rows_that_cannot_be_used_are_named(fitted, what, method):
     X, error_type, words = BAD_ROWS[what]
     assert_refused(lambda: call(method, X, fitted["full"]), error_type, words)
+
+
+@pytest.mark.parametrize("row", [0, 6, 7, 8, 118, 119])
+@pytest.mark.parametrize(
+    ("value", "word"), [(np.nan, "1 NaN"), (np.inf, "1 inf"), (1e200, "too large")]
+)
+def test_a_bad_value_is_found_in_any_block_of_rows(monkeypatch, row, value, word):
+    monkeypatch.setattr(validation, "_BLOCK_ROWS", 7)
+    X = changed(row, 2, value)
+    words = [word, f"row {row}, column 2"]
+    assert_refused(lambda: GaussianMixture().fit(X), ValueError, words)
 
 
 @pytest.mark.parametrize("method", METHODS)
