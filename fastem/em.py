@@ -87,7 +87,7 @@ def fit(
             statistics = expect(parameters)
             before, lower_bound = (
                 lower_bound,
-                statistics.log_likelihood / statistics.weights.sum(),
+                statistics.log_likelihood / float(statistics.weights.sum()),
             )
             if not math.isfinite(lower_bound):
                 raise ValueError(
