@@ -1,6 +1,7 @@
 """What can be asked of a mixture once its parameters are known."""
 
 import math
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -139,8 +140,10 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             The component that each row was drawn from.
         """
         structure, fitted = self._fitted()
-        if n_samples < 1:
-            raise ValueError(f"n_samples must be at least 1, but is {n_samples}")
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(
+                f"n_samples must be a whole number, at least 1, but is {n_samples!r}"
+            )
         random = check_random_state(self.random_state)
         n_components, n_features = fitted.means.shape
         counts = random.multinomial(n_samples, fitted.weights)

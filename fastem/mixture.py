@@ -237,7 +237,7 @@ default='kmeans'
         >>> model.predict_proba([[2.0]])
         array([[0.5, 0.5]])
         """
-        if covariance_type not in STRUCTURES:
+        if covariance_type not in list(STRUCTURES):
             raise ValueError(
                 f"covariance_type must be one of {', '.join(map(repr, STRUCTURES))}, "
                 f"but is {covariance_type!r}"

@@ -255,19 +255,21 @@ def check_means(values: ArrayLike, shape: tuple[int, int], name: str) -> Array:
     return _check_numbers(values, name, shape)
 
 
-def _smallest_eigenvalues(matrices: Array) -> Array:
-    """Smallest eigenvalues of matrices (..., D, D), scaled to a diagonal of 1.
+def _is_indefinite(matrices: Array) -> NDArray[np.bool_]:
+    """Whether matrices (..., D, D) have an eigenvalue below 0 by more than rounding.
 
-    Without the scaling, columns in units far apart would drown them in rounding.
-    A matrix whose diagonal is not positive gives its smallest diagonal element.
+    They are scaled to a diagonal of 1 first. Without that, columns in units far apart
+    would drown each other's eigenvalues in rounding.
     """
     diagonals = np.diagonal(matrices, axis1=-2, axis2=-1)
     scale = np.sqrt(np.where(diagonals > 0, diagonals, 1))
     scaled = matrices / scale[..., :, np.newaxis] / scale[..., np.newaxis, :]
-    smallest: Array = np.minimum(
-        np.linalg.eigvalsh(scaled)[..., 0], diagonals.min(axis=-1)
-    )
-    return smallest
+    eigenvalues = np.linalg.eigvalsh(scaled)
+    rounding = eigenvalues.shape[-1] * np.finfo(np.float64).eps * eigenvalues[..., -1]
+    indefinite: NDArray[np.bool_] = (eigenvalues[..., 0] < -rounding) | ~(
+        diagonals > 0
+    ).all(axis=-1)
+    return indefinite
 
 
 def check_positive_definite(
@@ -278,6 +280,9 @@ def check_positive_definite(
     name: str,
 ) -> Array:
     """Covariances or precisions in the structure's shape; raises if one is not.
+
+    One that is singular to rounding passes: the Cholesky factorisation after this
+    names its component.
 
     Returns
     -------
@@ -290,15 +295,15 @@ def check_positive_definite(
         if not np.allclose(array, transposed, atol=1e-8 * np.abs(array).max()):
             raise ValueError(f"{name} must be symmetric, positive-definite")
         array = (array + transposed) / 2
-        smallest = _smallest_eigenvalues(array)
+        wrong = _is_indefinite(array)
     else:
-        smallest = array
-    if not (smallest > 0).all():
-        where = np.unravel_index(np.argmin(smallest), smallest.shape)
+        wrong = ~(array > 0)
+    if wrong.any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
         at = f" at {', '.join(str(i) for i in where)}" if where else ""
         raise ValueError(
             f"{name} must be symmetric, positive-definite, but is not{at}"
             if structure.has_matrices
-            else f"{name} must be positive, but is {smallest[where]:g}{at}"
+            else f"{name} must be positive, but is {array[where]:g}{at}"
         )
     return array

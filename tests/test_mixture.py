@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import sklearn
+from scipy import stats
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -171,6 +172,17 @@ def test_from_parameters_checks_names_of_columns(covariance_type):
     model.predict(frame)
     with pytest.raises(ValueError, match="feature names should match"):
         model.predict(frame[["b", "a"]])
+
+
+def test_covariances_of_columns_in_units_far_apart_are_positive_definite():
+    deviations = np.array([1e-10, 1.0, 1e10])
+    correlations = np.full((3, 3), 0.5) + 0.5 * np.eye(3)
+    covariance = correlations * np.outer(deviations, deviations)
+    model = GaussianMixture.from_parameters([1.0], [[0.0] * 3], [covariance])
+    expected = stats.multivariate_normal.logpdf([1.0, 2.0, 3.0], cov=correlations)
+    assert model.score_samples([deviations * [1, 2, 3]])[0] == pytest.approx(
+        expected - np.log(deviations).sum()
+    )
 
 
 @pytest.mark.parametrize(

@@ -47,14 +47,25 @@ def inverse_cholesky(covariances: Array, shared: bool) -> Array:
     return factors
 
 
-def cholesky_of_precision(precisions: Array) -> Array:
+def cholesky_of_precision(precisions: Array, shared: bool) -> Array:
     """Upper triangular U with U U' = precision, for each matrix of (K, D, D).
 
     Cholesky gives lower factors; reversing rows and columns before and after makes
     them upper.
+
+    Raises
+    ------
+    SingularCovarianceError
+        For the first matrix that is not positive definite.
     """
-    reversed_factors = np.linalg.cholesky(precisions[:, ::-1, ::-1])
-    return np.ascontiguousarray(reversed_factors[:, ::-1, ::-1])
+    factors = np.empty_like(precisions)
+    for k, precision in enumerate(precisions):
+        lower, failed_at = dpotrf(precision[::-1, ::-1], lower=1, clean=1)
+        if failed_at:
+            columns = dependent_columns(precision)
+            raise SingularCovarianceError(None if shared else k, columns)
+        factors[k] = lower[::-1, ::-1]
+    return factors
 
 
 def inverse_gram(factors: Array) -> Array:

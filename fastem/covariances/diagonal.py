@@ -83,6 +83,7 @@ class Diagonal(CovarianceStructure):
         return DiagonalFactors(
             center,
             means.astype(dtype),
+            (-means * precisions_cholesky).astype(dtype),
             np.ascontiguousarray(precisions_cholesky, dtype),
             log_normalizers.astype(dtype),
         )

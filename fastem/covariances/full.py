@@ -38,7 +38,7 @@ class Full(CovarianceStructure):
         return dense.inverse_cholesky(covariances, shared=False)
 
     def cholesky_of_precisions(self, precisions: Array) -> Array:
-        return dense.cholesky_of_precision(precisions)
+        return dense.cholesky_of_precision(precisions, shared=False)
 
     def gram(self, factors: Array) -> Array:
         return factors @ factors.transpose(0, 2, 1)

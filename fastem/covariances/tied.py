@@ -35,7 +35,9 @@ class Tied(CovarianceStructure):
         return factor
 
     def cholesky_of_precisions(self, precisions: Array) -> Array:
-        factor: Array = dense.cholesky_of_precision(precisions[np.newaxis])[0]
+        factor: Array = dense.cholesky_of_precision(
+            precisions[np.newaxis], shared=True
+        )[0]
         return factor
 
     def gram(self, factors: Array) -> Array:

@@ -7,9 +7,13 @@ import numpy as np
 from fastem.kernels.dispatch import register_factors
 from fastem.kernels.vectors import (
     add,
+    add_totals,
+    load_narrow,
     load_wide,
     multiply,
     multiply_add,
+    narrow_lanes,
+    splat_narrow,
     splat_wide,
     store,
     subtract,
@@ -23,6 +27,7 @@ class DiagonalFactors(NamedTuple):
 
     center: np.ndarray  # (D,) float64, subtracted from each row as it is loaded
     means: np.ndarray  # (K, D), relative to center
+    offsets: np.ndarray  # (K, D), minus mean / standard deviation
     whiteners: np.ndarray  # (K, D), 1 / standard deviation
     log_normalizers: np.ndarray  # (K,), log(weight) + log|W| - D/2 log(2 pi)
 
@@ -30,16 +35,22 @@ class DiagonalFactors(NamedTuple):
 def _log_densities(factors, tile, scratch, log_densities_out):
     n_features, n_rows = tile.shape
     lanes = wide_lanes(tile)
+    zero = splat_wide(tile.dtype.type(0))
     minus_half = splat_wide(tile.dtype.type(-0.5))
     for k in range(factors.means.shape[0]):
-        mean = factors.means[k]
+        offset = factors.offsets[k]
         whitener = factors.whiteners[k]
         log_normalizer = splat_wide(factors.log_normalizers[k])
         for b in range(0, n_rows, lanes):
-            distance = splat_wide(tile.dtype.type(0))
+            distance = zero
             for j in range(n_features):
-                d = subtract(load_wide(tile[j], b), splat_wide(mean[j]))
-                y = multiply(splat_wide(whitener[j]), d)
+                # The rounding of this difference is no more than that of the row
+                # less the center, so it costs no digit that the tile still has.
+                y = multiply_add(
+                    splat_wide(whitener[j]),
+                    load_wide(tile[j], b),
+                    splat_wide(offset[j]),
+                )
                 distance = multiply_add(y, y, distance)
             log_density = multiply_add(minus_half, distance, log_normalizer)
             store(log_density, log_densities_out[k], b)
@@ -50,22 +61,50 @@ def _accumulate(
 ):
     n_components, n_features = factors.means.shape
     n_rows = tile.shape[1]
-    lanes = wide_lanes(tile)
+    lanes = narrow_lanes(tile)
     scatter = scatter_out.reshape(n_components, n_features)
+    zero = splat_narrow(tile.dtype.type(0))
+    n_fours = n_features - n_features % 4
     for k in range(n_components):
         r = responsibilities[k]
-        for j in range(n_features):
-            x = tile[j]
-            mean = splat_wide(factors.means[k, j])
-            first = splat_wide(tile.dtype.type(0))
-            second = first
+        mean = factors.means[k]
+        for j in range(0, n_fours, 4):
+            x0, x1, x2, x3 = tile[j], tile[j + 1], tile[j + 2], tile[j + 3]
+            m0, m1 = splat_narrow(mean[j]), splat_narrow(mean[j + 1])
+            m2, m3 = splat_narrow(mean[j + 2]), splat_narrow(mean[j + 3])
+            first0 = first1 = first2 = first3 = zero
+            second0 = second1 = second2 = second3 = zero
             for b in range(0, n_rows, lanes):
-                d = subtract(load_wide(x, b), mean)
-                rd = multiply(load_wide(r, b), d)
-                first = add(first, rd)
-                second = multiply_add(rd, d, second)
-            first_out[k, j] += total(first)
-            scatter[k, j] += total(second)
+                w = load_narrow(r, b)
+                d = subtract(load_narrow(x0, b), m0)
+                wd = multiply(w, d)
+                first0 = add(first0, wd)
+                second0 = multiply_add(wd, d, second0)
+                d = subtract(load_narrow(x1, b), m1)
+                wd = multiply(w, d)
+                first1 = add(first1, wd)
+                second1 = multiply_add(wd, d, second1)
+                d = subtract(load_narrow(x2, b), m2)
+                wd = multiply(w, d)
+                first2 = add(first2, wd)
+                second2 = multiply_add(wd, d, second2)
+                d = subtract(load_narrow(x3, b), m3)
+                wd = multiply(w, d)
+                first3 = add(first3, wd)
+                second3 = multiply_add(wd, d, second3)
+            add_totals(first0, first1, first2, first3, first_out[k], j)
+            add_totals(second0, second1, second2, second3, scatter[k], j)
+        for j in range(n_fours, n_features):
+            x0 = tile[j]
+            m0 = splat_narrow(mean[j])
+            first0 = second0 = zero
+            for b in range(0, n_rows, lanes):
+                d = subtract(load_narrow(x0, b), m0)
+                wd = multiply(load_narrow(r, b), d)
+                first0 = add(first0, wd)
+                second0 = multiply_add(wd, d, second0)
+            first_out[k, j] += total(first0)
+            scatter[k, j] += total(second0)
 
 
 register_factors(DiagonalFactors, _log_densities, _accumulate)

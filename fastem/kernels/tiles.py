@@ -4,6 +4,7 @@ import numpy as np
 
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.elementary import exp_nonpositive, log_positive
+from fastem.kernels.vectors import narrow_lanes, store_transposed
 
 # What one core's tile and scratch may take: half of a 1 MB second-level cache.
 _TILE_BYTES = 512 * 1024
@@ -28,9 +29,15 @@ def load_tile(X, row_weights, center, start, stop, tile_out, weights_out):
     """
     n_rows = stop - start
     n_features, width = tile_out.shape
+    lanes = narrow_lanes(tile_out)
+    n_whole_rows = n_rows - n_rows % lanes
+    n_whole_columns = n_features - n_features % lanes
+    for b in range(0, n_whole_rows, lanes):
+        for j in range(0, n_whole_columns, lanes):
+            store_transposed(X, start + b, j, center, tile_out, b)
     for j in range(n_features):
         x, c = tile_out[j], center[j]
-        for b in range(n_rows):
+        for b in range(n_whole_rows if j < n_whole_columns else 0, n_rows):
             x[b] = X[start + b, j] - c
         for b in range(n_rows, width):
             x[b] = 0

@@ -22,6 +22,7 @@ from fastem.kernels.vectors import (
     splat_narrow,
     splat_wide,
     store,
+    store_transposed,
     subtract,
     total,
     wide_lanes,
@@ -65,6 +66,25 @@ def test_vectors_do_the_arithmetic_of_arrays(random, dtype, work):
     assert totals[0] == expected.sum()
     if work is work_narrow:
         assert totals[1:].tolist() == [a.sum(), b.sum(), expected.sum(), 128.0]
+
+
+@kernel()
+def transpose_square(X, center, tile_out):
+    store_transposed(X, 3, 1, center, tile_out, 2)
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_square_of_rows_is_transposed_and_shifted(random, dtype):
+    # Wholes: the differences are exact.
+    X = random.integers(-99, 99, size=(24, 20)).astype(dtype)
+    center = random.integers(-99, 99, size=20).astype(np.float64)
+    tile = np.zeros((20, 24), dtype)
+    n = narrow_lanes(tile)
+    expected = tile.copy()
+    expected[1 : n + 1, 2 : n + 2] = (X - center)[3 : n + 3, 1 : n + 1].T
+    transpose_square(X, center, tile)
+    assert np.array_equal(tile, expected)
 
 
 @pytest.mark.interpreted
