@@ -461,9 +461,7 @@ def test_asymmetric_precisions_are_refused(name):
 
 @pytest.mark.parametrize("n_samples", [0, -3, 1.5, "many"])
 def test_a_sample_of_no_rows_is_refused(fitted, n_samples):
-    with pytest.raises(
-        ValueError, match=f"n_samples must be.*at least 1.* {n_samples}"
-    ):
+    with pytest.raises(ValueError, match=f"n_samples .* at least 1.* {n_samples!r}"):
         fitted["full"].sample(n_samples)
 
 
