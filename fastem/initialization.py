@@ -123,7 +123,9 @@ def _weights_of(rows: Rows, row_weights: Rows, selection: slice | np.ndarray) ->
     return np.ones(len(rows))
 
 
-def _blocks(X: Rows, row_weights: Rows, width: int) -> Iterator[tuple[Array, Array]]:
+def weighted_blocks(
+    X: Rows, row_weights: Rows, width: int
+) -> Iterator[tuple[Array, Array]]:
     """Consecutive rows and their weights in float64, ``width`` values a row."""
     size = max(1, _BLOCK_VALUES // width)
     for start in range(0, len(X), size):
@@ -135,7 +137,7 @@ def _blocks(X: Rows, row_weights: Rows, width: int) -> Iterator[tuple[Array, Arr
 def _mean(X: Rows, row_weights: Rows) -> Array:
     total = np.zeros(X.shape[1])
     weight = 0.0
-    for block, w in _blocks(X, row_weights, X.shape[1]):
+    for block, w in weighted_blocks(X, row_weights, X.shape[1]):
         total += w @ block
         weight += w.sum()
     mean: Array = total / weight
@@ -161,7 +163,7 @@ def statistics_of_labels(
         if len(rows) == 0:
             continue
         means[k] = _mean(rows, weights_of_rows)
-        for block, w in _blocks(rows, weights_of_rows, n_features):
+        for block, w in weighted_blocks(rows, weights_of_rows, n_features):
             weights[k] += w.sum()
             structure.add_scatter(scatter, k, w, block - means[k])
     return SufficientStatistics(0.0, weights, means, np.zeros_like(means), scatter)
@@ -186,16 +188,20 @@ def _statistics_of_chosen(
     n_features = X.shape[1]
     means = X[chosen].astype(np.float64)
     weights = _weights_of(means, row_weights, chosen)
+
+    def second_moment_of_others() -> Array:
+        second_moment: Array = -(weights * means.T) @ means
+        for block, w in weighted_blocks(X, row_weights, n_features):
+            second_moment += (w * block.T) @ block
+        return second_moment
+
     scatter = structure.zero_scatter(len(chosen), n_features)
-    second_moment = -(weights * means.T) @ means
-    for block, w in _blocks(X, row_weights, n_features):
-        second_moment += (w * block.T) @ block
     return SufficientStatistics(
         0.0,
         weights,
         means,
         np.zeros_like(means),
-        structure.count_unclaimed(scatter, second_moment),
+        structure.count_unclaimed(scatter, second_moment_of_others),
     )
 
 
@@ -248,7 +254,7 @@ def _random(
     weights = np.zeros(n_components)
     first = np.zeros((n_components, n_features))
     scatter = structure.zero_scatter(n_components, n_features)
-    for block, w in _blocks(X, row_weights, max(n_components, n_features)):
+    for block, w in weighted_blocks(X, row_weights, max(n_components, n_features)):
         r = random_state.uniform(size=(len(block), n_components)).astype(X.dtype)
         r /= r.sum(axis=1)[:, np.newaxis]
         weighted = r.T.astype(np.float64) * w

@@ -1,6 +1,6 @@
 """Fitting on standardised columns, with the model in the units of the data."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from fastem.covariances import STRUCTURES
 from fastem.covariances.diagonal import Diagonal
+from fastem.initialization import weighted_blocks
 from fastem.mixture import GaussianMixture
 from fastem.progress import Progress
 from fastem.statistics import Array
@@ -37,15 +38,16 @@ class Scaling:
 
         Not finite where squares are too large to be numbers.
         """
+        row_weights = np.empty(0) if sample_weight is None else sample_weight
         total, sums = 0.0, np.zeros(X.shape[1])
-        for block, weights in _blocks(X, sample_weight):
+        for block, weights in weighted_blocks(X, row_weights, X.shape[1]):
             total += weights.sum()
             sums += weights @ block
         means = sums / total
         # About the mean, and corrected for what rounding left of it.
         sums, squares = np.zeros_like(means), np.zeros_like(means)
         with np.errstate(over="ignore", invalid="ignore"):
-            for block, weights in _blocks(X, sample_weight):
+            for block, weights in weighted_blocks(X, row_weights, X.shape[1]):
                 sums += weights @ (block - means)
                 squares += weights @ (block - means) ** 2
             shift = sums / total
@@ -91,16 +93,6 @@ class Scaling:
         scaled.lower_bound_ = model.lower_bound_ - shift
         scaled.lower_bounds_ = [bound - shift for bound in model.lower_bounds_]
         return scaled
-
-
-def _blocks(X: Rows, sample_weight: Array | None) -> Iterator[tuple[Array, Array]]:
-    """Consecutive rows, and their weights, in float64."""
-    for start in range(0, len(X), _BLOCK_ROWS):
-        block = X[start : start + _BLOCK_ROWS].astype(np.float64)
-        if sample_weight is None:
-            yield block, np.ones(len(block))
-        else:
-            yield block, sample_weight[start : start + _BLOCK_ROWS]
 
 
 def fit_standardized(

@@ -1,7 +1,7 @@
 """The contract of a covariance structure."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -150,11 +150,14 @@ class CovarianceStructure(ABC):
     ) -> Any:
         """The kernel's factors, from means relative to the center."""
 
-    def count_unclaimed(self, scatter: Array, second_moment: Array) -> Array:
+    def count_unclaimed(
+        self, scatter: Array, second_moment: Callable[[], Array]
+    ) -> Array:
         """Scatter of a start whose responsibilities cover only some of the rows.
 
-        ``second_moment`` (D, D) is the sum of row row' over the other rows. Only
-        a structure that takes it for scatter, as scikit-learn's does, adds it.
+        ``second_moment`` walks over the other rows and returns the sum of row row',
+        (D, D). Only a structure that takes it for scatter, as scikit-learn's does,
+        calls it.
         """
         return scatter
 

@@ -1,5 +1,6 @@
 """All components share one covariance matrix."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -62,8 +63,10 @@ class Tied(CovarianceStructure):
     ) -> None:
         scatter += (weights * residuals.T) @ residuals
 
-    def count_unclaimed(self, scatter: Array, second_moment: Array) -> Array:
-        return scatter + second_moment
+    def count_unclaimed(
+        self, scatter: Array, second_moment: Callable[[], Array]
+    ) -> Array:
+        return scatter + second_moment()
 
     def scatter_size(self, n_components: int, n_features: int) -> int:
         return n_features**2 + n_components**2
