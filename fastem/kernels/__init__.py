@@ -10,16 +10,19 @@ from fastem.kernels.launch import (
     log_likelihood_pass,
     probability_pass,
 )
+from fastem.kernels.skipping import Nearness, unknown_nearness
 from fastem.kernels.tied import TiedFactors
 
 __all__ = [
     "CHUNK_ROWS",
     "DiagonalFactors",
     "FullFactors",
+    "Nearness",
     "PassSums",
     "TiedFactors",
     "expectation_pass",
     "label_pass",
     "log_likelihood_pass",
     "probability_pass",
+    "unknown_nearness",
 ]

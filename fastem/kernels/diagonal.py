@@ -32,12 +32,13 @@ class DiagonalFactors(NamedTuple):
     log_normalizers: np.ndarray  # (K,), log(weight) + log|W| - D/2 log(2 pi)
 
 
-def _log_densities(factors, tile, scratch, log_densities_out):
+def _log_densities(factors, tile, scratch, chosen, log_densities_out):
     n_features, n_rows = tile.shape
     lanes = wide_lanes(tile)
     zero = splat_wide(tile.dtype.type(0))
     minus_half = splat_wide(tile.dtype.type(-0.5))
-    for k in range(factors.means.shape[0]):
+    for a in range(chosen.shape[0]):
+        k = chosen[a]
         offset = factors.offsets[k]
         whitener = factors.whiteners[k]
         log_normalizer = splat_wide(factors.log_normalizers[k])
@@ -53,11 +54,11 @@ def _log_densities(factors, tile, scratch, log_densities_out):
                 )
                 distance = multiply_add(y, y, distance)
             log_density = multiply_add(minus_half, distance, log_normalizer)
-            store(log_density, log_densities_out[k], b)
+            store(log_density, log_densities_out[a], b)
 
 
 def _accumulate(
-    factors, tile, row_weights, responsibilities, scratch, first_out, scatter_out
+    factors, tile, row_weights, chosen, values, scratch, first_out, scatter_out
 ):
     n_components, n_features = factors.means.shape
     n_rows = tile.shape[1]
@@ -65,8 +66,9 @@ def _accumulate(
     scatter = scatter_out.reshape(n_components, n_features)
     zero = splat_narrow(tile.dtype.type(0))
     n_fours = n_features - n_features % 4
-    for k in range(n_components):
-        r = responsibilities[k]
+    for a in range(chosen.shape[0]):
+        k = chosen[a]
+        r = values[a]
         mean = factors.means[k]
         for j in range(0, n_fours, 4):
             x0, x1, x2, x3 = tile[j], tile[j + 1], tile[j + 2], tile[j + 3]

@@ -38,20 +38,24 @@ def register_output(output_type: type, write: Callable[..., Any]) -> None:
 # takes the overloads after them.
 
 
-def tile_log_densities(factors, tile, scratch, log_densities_out):
-    """Logarithm of weight times density, (K, B), for a tile of rows (D, B)."""
-    _log_densities[type(factors)](factors, tile, scratch, log_densities_out)
+def tile_log_densities(factors, tile, scratch, chosen, log_densities_out):
+    """Logarithm of weight times density, (n, B), for a tile of rows (D, B).
+
+    ``chosen`` (n,) are the components to compute.
+    """
+    _log_densities[type(factors)](factors, tile, scratch, chosen, log_densities_out)
 
 
 def tile_accumulate(
-    factors, tile, row_weights, responsibilities, scratch, first_out, scatter_out
+    factors, tile, row_weights, chosen, values, scratch, first_out, scatter_out
 ):
     """Add the tile's first moments (K, D) and scatter (flat) about the means.
 
-    ``responsibilities`` (K, B) are multiplied by ``row_weights`` (B,) already.
+    ``values`` (n, B) are responsibilities of the components ``chosen`` (n,), times
+    ``row_weights`` (B,) already.
     """
     _accumulate[type(factors)](
-        factors, tile, row_weights, responsibilities, scratch, first_out, scatter_out
+        factors, tile, row_weights, chosen, values, scratch, first_out, scatter_out
     )
 
 
@@ -61,13 +65,13 @@ def write_rows(output, start, stop, values, weights, scratch):
 
 
 @overload(tile_log_densities, jit_options=OPTIONS)
-def _overload_log_densities(factors, tile, scratch, log_densities_out):
+def _overload_log_densities(factors, tile, scratch, chosen, log_densities_out):
     return _log_densities.get(factors.instance_class)
 
 
 @overload(tile_accumulate, jit_options=OPTIONS)
 def _overload_accumulate(
-    factors, tile, row_weights, responsibilities, scratch, first_out, scatter_out
+    factors, tile, row_weights, chosen, values, scratch, first_out, scatter_out
 ):
     return _accumulate.get(factors.instance_class)
 

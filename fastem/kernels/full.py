@@ -34,17 +34,18 @@ class FullFactors(NamedTuple):
     log_normalizers: np.ndarray  # (K,), log(weight) + log|W| - D/2 log(2 pi)
 
 
-def _log_densities(factors, tile, scratch, log_densities_out):
+def _log_densities(factors, tile, scratch, chosen, log_densities_out):
     n_features, n_rows = tile.shape
     lanes = wide_lanes(tile)
     panel = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
     minus_half = splat_wide(tile.dtype.type(-0.5))
     zero = splat_wide(tile.dtype.type(0))
     n_fours = n_features - n_features % 4
-    for k in range(factors.means.shape[0]):
+    for a in range(chosen.shape[0]):
+        k = chosen[a]
         mean = factors.means[k]
         whitener = factors.whiteners[k]
-        log_densities = log_densities_out[k]
+        log_densities = log_densities_out[a]
         log_normalizer = splat_wide(factors.log_normalizers[k])
         for b in range(0, n_rows, lanes):
             for j in range(n_features):
@@ -65,7 +66,7 @@ def _log_densities(factors, tile, scratch, log_densities_out):
 
 
 def _accumulate(
-    factors, tile, row_weights, responsibilities, scratch, first_out, scatter_out
+    factors, tile, row_weights, chosen, values, scratch, first_out, scatter_out
 ):
     n_components, n_features = factors.means.shape
     n_rows = tile.shape[1]
@@ -74,8 +75,9 @@ def _accumulate(
     residual = scratch[:n_features]
     weighted = scratch[n_features : 2 * n_features]
     zero = splat_narrow(tile.dtype.type(0))
-    for k in range(n_components):
-        r = responsibilities[k]
+    for a in range(chosen.shape[0]):
+        k = chosen[a]
+        r = values[a]
         for j in range(n_features):
             x, d, rd = tile[j], residual[j], weighted[j]
             mean = splat_narrow(factors.means[k, j])

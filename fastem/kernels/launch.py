@@ -15,11 +15,8 @@ import numpy as np
 from fastem.kernels import passes
 from fastem.kernels.calls import native_address
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
-
-# Rows in a chunk. The grid must not depend on the number of threads, and had
-# better not depend on N, so that any table cut at multiples of it gives the same
-# bits. At 1024, zeroing and adding the partial sums cost below 1 %.
-CHUNK_ROWS = 1024
+from fastem.kernels.skipping import Nearness, unknown_nearness
+from fastem.kernels.tiles import CHUNK_ROWS
 
 # Multiply-adds in a segment: one kernel call, between two of which Python can see
 # a Ctrl-C. 4e9 take 0.3 s on one slow core.
@@ -100,6 +97,7 @@ def expectation_pass(
     factors: Any,
     scatter_size: int,
     n_threads: int | None = None,
+    nearness: Nearness | None = None,
 ) -> PassSums:
     """Responsibilities of every row, and the sums they weight, in one pass.
 
@@ -110,9 +108,12 @@ def expectation_pass(
     factors : NamedTuple, one of the kernels' kinds, its arrays in the type of X
     scatter_size : number of sums that the structure keeps as scatter
     n_threads : at most this many threads; None for Numba's own setting
+    nearness : what may be skipped, brought up to date; None to skip nothing
     """
     n_rows = X.shape[0]
     n_components, n_features = factors.means.shape
+    if nearness is None:
+        nearness = unknown_nearness(0, n_components)
     first_start = 1 + n_components
     scatter_start = first_start + n_components * n_features
     totals = np.zeros(scatter_start + scatter_size)
@@ -121,17 +122,19 @@ def expectation_pass(
             if n == 1 or n_rows <= CHUNK_ROWS:
                 sums = np.empty_like(totals)
                 for chunk in _chunks(start, stop):
-                    passes.expectation_chunk(X, row_weights, factors, *chunk, sums)
+                    passes.expectation_chunk(
+                        X, row_weights, factors, nearness, *chunk, sums
+                    )
                     totals += sums
             else:
                 partial = np.empty((-(-(stop - start) // CHUNK_ROWS), totals.size))
                 chunk_address = native_address(
                     passes.expectation_chunk,
-                    *(X, row_weights, factors, start, stop, partial[0]),
+                    *(X, row_weights, factors, nearness, start, stop, partial[0]),
                 )
                 passes.expectation_grid(
-                    *(chunk_address, X, row_weights, factors),
-                    *(start, stop, CHUNK_ROWS, partial),
+                    *(chunk_address, X, row_weights, factors, nearness),
+                    *(start, stop, partial),
                 )
                 passes.add_partial_sums(partial, totals)
     return PassSums(
@@ -152,9 +155,7 @@ def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -
                 chunk_address = native_address(
                     passes.row_chunk, X, factors, output, start, stop
                 )
-                passes.row_grid(
-                    chunk_address, X, factors, output, start, stop, CHUNK_ROWS
-                )
+                passes.row_grid(chunk_address, X, factors, output, start, stop)
     return output.out
 
 

@@ -11,34 +11,89 @@ from numba import prange
 from fastem.kernels.calls import call_address
 from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, kernel, subroutine
 from fastem.kernels.dispatch import tile_accumulate, tile_log_densities, write_rows
-from fastem.kernels.tiles import load_tile, normalize_responsibilities, tile_rows
+from fastem.kernels.skipping import (
+    bound_log_densities,
+    choose_best_component,
+    choose_components,
+    learn_distances,
+)
+from fastem.kernels.tiles import (
+    CHUNK_ROWS,
+    SMALLEST_TILE,
+    load_tile,
+    normalize_responsibilities,
+    raise_maximum,
+    tile_rows,
+)
 
 _NOGIL = {"nogil": True}
 _SUM_BLOCK = 4096
 
 
 @subroutine()
-def _tile_buffers(n_features, n_components, dtype_of):
-    width = tile_rows(n_features, n_components, dtype_of.itemsize)
+def _tile_buffers(n_features, n_components, width, dtype_of):
     tile = np.empty((n_features, width), dtype_of.dtype)
     weights = np.empty(width, dtype_of.dtype)
     values = np.empty((n_components, width), dtype_of.dtype)
     scratch = np.empty((2 * n_features + 4, width), dtype_of.dtype)
-    return tile, weights, values, scratch
+    return tile, weights, values, scratch, np.arange(n_components)
+
+
+@subroutine()
+def _nearby_log_densities(
+    factors, nearness, tile_index, tile, n_rows, scratch, bounds, chosen, values_out
+):
+    """Log-densities of the components that count in a tile; return how many.
+
+    The first guess is what counted in the last pass. What the rows then turn out to
+    need is computed next, so that the guess decides about time and not the result.
+    """
+    largest = scratch[2 * factors.means.shape[1] + 2]
+    largest[:] = -np.inf
+    bound_log_densities(nearness, tile_index, factors.log_normalizers, bounds)
+    threshold = nearness.floors[tile_index] - nearness.cutoff
+    n_chosen = choose_components(bounds, threshold, chosen, 0)
+    if n_chosen == 0:
+        n_chosen = choose_best_component(bounds, chosen)
+    n_done = 0
+    while n_done < n_chosen:
+        values = values_out[n_done:n_chosen]
+        tile_log_densities(factors, tile, scratch, chosen[n_done:n_chosen], values)
+        raise_maximum(values, largest)
+        floor = np.float64(largest[0])
+        for b in range(1, n_rows):
+            floor = largest[b] if largest[b] < floor else floor
+        n_done = n_chosen
+        nearness.floors[tile_index] = floor
+        n_chosen = choose_components(bounds, floor - nearness.cutoff, chosen, n_chosen)
+    nearness.n_chosen[tile_index] = n_chosen
+    learn_distances(
+        nearness,
+        tile_index,
+        factors.log_normalizers,
+        chosen[:n_chosen],
+        values_out[:n_chosen],
+    )
+    return n_chosen
 
 
 @kernel(**_NOGIL)
-def expectation_chunk(X, row_weights, factors, start, stop, sums_out):
+def expectation_chunk(X, row_weights, factors, nearness, start, stop, sums_out):
     """Sums over rows start:stop under the parameters in ``factors``.
 
     ``sums_out`` holds the log-likelihood, the K weights, the K x D first moments
     and the scatter, one after another.
     """
     n_components, n_features = factors.means.shape
-    tile, weights, values, scratch = _tile_buffers(
-        n_features, n_components, factors.means
+    skips = nearness.distances.shape[0] > 0
+    width = tile_rows(n_features, n_components, factors.means.itemsize)
+    if skips:
+        width = SMALLEST_TILE
+    tile, weights, values, scratch, chosen = _tile_buffers(
+        n_features, n_components, width, factors.means
     )
-    width = tile.shape[1]
+    bounds = np.empty(n_components)
+    n_chosen = n_components
     sums_out[:] = 0
     first_start = 1 + n_components
     scatter_start = first_start + n_components * n_features
@@ -48,50 +103,65 @@ def expectation_chunk(X, row_weights, factors, start, stop, sums_out):
     for tile_start in range(start, stop, width):
         tile_stop = min(tile_start + width, stop)
         load_tile(X, row_weights, factors.center, tile_start, tile_stop, tile, weights)
-        tile_log_densities(factors, tile, scratch, values)
-        sums_out[0] += normalize_responsibilities(values, weights, scratch)
-        for k in range(n_components):
-            r = values[k]
+        if skips:
+            n_chosen = _nearby_log_densities(
+                factors,
+                nearness,
+                tile_start // SMALLEST_TILE,
+                tile,
+                tile_stop - tile_start,
+                scratch,
+                bounds,
+                chosen,
+                values,
+            )
+        else:
+            tile_log_densities(factors, tile, scratch, chosen, values)
+        present, r = chosen[:n_chosen], values[:n_chosen]
+        sums_out[0] += normalize_responsibilities(r, weights, scratch)
+        for a in range(n_chosen):
             total = 0.0
             for b in range(width):
-                total += r[b]
-            weight_sums[k] += total
-        tile_accumulate(factors, tile, weights, values, scratch, first, scatter)
+                total += r[a, b]
+            weight_sums[present[a]] += total
+        tile_accumulate(factors, tile, weights, present, r, scratch, first, scatter)
 
 
 @kernel(parallel=True)
 def expectation_grid(
-    address, X, row_weights, factors, first_row, last_row, chunk_rows, sums_out
+    address, X, row_weights, factors, nearness, first_row, last_row, sums_out
 ):
     """``expectation_chunk`` on consecutive chunks; one row of ``sums_out`` each."""
     for c in prange(sums_out.shape[0]):
-        start = first_row + c * chunk_rows
-        stop = min(start + chunk_rows, last_row)
-        call_address(address, (X, row_weights, factors, start, stop, sums_out[c]))
+        start = first_row + c * CHUNK_ROWS
+        stop = min(start + CHUNK_ROWS, last_row)
+        call_address(
+            address, (X, row_weights, factors, nearness, start, stop, sums_out[c])
+        )
 
 
 @kernel(**_NOGIL)
 def row_chunk(X, factors, output, start, stop):
     """What ``output`` says of rows start:stop, written into it."""
     n_components, n_features = factors.means.shape
-    tile, weights, values, scratch = _tile_buffers(
-        n_features, n_components, factors.means
+    width = tile_rows(n_features, n_components, factors.means.itemsize)
+    tile, weights, values, scratch, chosen = _tile_buffers(
+        n_features, n_components, width, factors.means
     )
-    width = tile.shape[1]
     for tile_start in range(start, stop, width):
         tile_stop = min(tile_start + width, stop)
         load_tile(X, weights[:0], factors.center, tile_start, tile_stop, tile, weights)
-        tile_log_densities(factors, tile, scratch, values)
+        tile_log_densities(factors, tile, scratch, chosen, values)
         write_rows(output, tile_start, tile_stop, values, weights, scratch)
 
 
 @kernel(parallel=True)
-def row_grid(address, X, factors, output, first_row, last_row, chunk_rows):
+def row_grid(address, X, factors, output, first_row, last_row):
     """``row_chunk`` on the consecutive chunks of rows first_row:last_row."""
-    n_chunks = (last_row - first_row + chunk_rows - 1) // chunk_rows
+    n_chunks = (last_row - first_row + CHUNK_ROWS - 1) // CHUNK_ROWS
     for c in prange(n_chunks):
-        start = first_row + c * chunk_rows
-        stop = min(start + chunk_rows, last_row)
+        start = first_row + c * CHUNK_ROWS
+        stop = min(start + CHUNK_ROWS, last_row)
         call_address(address, (X, factors, output, start, stop))
 
 

@@ -29,9 +29,8 @@ class TiedFactors(NamedTuple):
     log_normalizers: np.ndarray  # (K,), log(weight) + log|W| - D/2 log(2 pi)
 
 
-def _log_densities(factors, tile, scratch, log_densities_out):
+def _log_densities(factors, tile, scratch, chosen, log_densities_out):
     n_features, n_rows = tile.shape
-    n_components = factors.means.shape[0]
     lanes = wide_lanes(tile)
     panels = scratch.reshape(-1)[: 2 * n_features * lanes]
     panel, whitened = panels.reshape(2, n_features, lanes)
@@ -48,7 +47,8 @@ def _log_densities(factors, tile, scratch, log_densities_out):
             store(y3, whitened[i + 3], 0)
         for i in range(n_fours, n_features):
             store(one_product(factors.whitener, panel, i), whitened[i], 0)
-        for k in range(n_components):
+        for a in range(chosen.shape[0]):
+            k = chosen[a]
             mean = factors.whitened_means[k]
             distance = splat_wide(tile.dtype.type(0))
             for j in range(n_features):
@@ -56,11 +56,11 @@ def _log_densities(factors, tile, scratch, log_densities_out):
                 distance = multiply_add(d, d, distance)
             log_normalizer = splat_wide(factors.log_normalizers[k])
             log_density = multiply_add(minus_half, distance, log_normalizer)
-            store(log_density, log_densities_out[k], b)
+            store(log_density, log_densities_out[a], b)
 
 
 def _accumulate(
-    factors, tile, row_weights, responsibilities, scratch, first_out, scatter_out
+    factors, tile, row_weights, chosen, values, scratch, first_out, scatter_out
 ):
     """Scatter about the components' means, without a product for each of them.
 
@@ -86,19 +86,19 @@ def _accumulate(
     # The most likely component of each row, kept as a number in scratch.
     best, largest = scratch[2 * n_features], scratch[2 * n_features + 1]
     for b in range(n_rows):
-        best[b] = zero
-        largest[b] = responsibilities[0, b]
-    for k in range(1, n_components):
-        r = responsibilities[k]
-        label = tile.dtype.type(k)
+        best[b] = tile.dtype.type(chosen[0])
+        largest[b] = values[0, b]
+    for a in range(1, chosen.shape[0]):
+        r = values[a]
+        label = tile.dtype.type(chosen[a])
         for b in range(n_rows):
             better = r[b] > largest[b]
             best[b] = label if better else best[b]
             largest[b] = r[b] if better else largest[b]
     for b in range(n_rows):
         preferred = np.intp(best[b])
-        for k in range(n_components):
-            shared[preferred, k] += responsibilities[k, b]
+        for a in range(chosen.shape[0]):
+            shared[preferred, chosen[a]] += values[a, b]
 
     # w d d' - d h' - h d' = (w d - h) d' + d (-h)', kept as d and minus h.
     minus_h, residual = scratch[:n_features], scratch[n_features : 2 * n_features]
@@ -106,8 +106,9 @@ def _accumulate(
         x, h, d = tile[j], minus_h[j], residual[j]
         for b in range(n_rows):
             h[b] = zero
-        for k in range(n_components):
-            r = responsibilities[k]
+        for a in range(chosen.shape[0]):
+            k = chosen[a]
+            r = values[a]
             m = factors.means[k, j]
             total = zero
             for b in range(n_rows):

@@ -116,6 +116,11 @@ def multiply(a, b):
     return a * b
 
 
+def maximum(a, b):
+    """The larger one, lane by lane; b where one of them is not a number."""
+    return np.where(a > b, a, b)
+
+
 def multiply_add(a, b, c):
     """a * b + c, lane by lane, in one instruction where there is one."""
     return a * b + c
@@ -232,6 +237,14 @@ def _multiply_add(typing_context, a, b, c):
         return _call_llvm(builder, name, values[0].type, values)
 
     return a(a, b, c), generate
+
+
+@intrinsic
+def _maximum(typing_context, a, b):
+    def generate(context, builder, signature, values):
+        return builder.select(builder.fcmp_ordered(">", *values), *values)
+
+    return a(a, b), generate
 
 
 @intrinsic
@@ -377,6 +390,11 @@ def _overload_store_transposed(X, row, column, center, tile, b):
 @overload(store)
 def _overload_store(vector, array, index):
     return lambda vector, array, index: _store(vector, array, index)
+
+
+@overload(maximum)
+def _overload_maximum(a, b):
+    return lambda a, b: _maximum(a, b)
 
 
 @overload(multiply_add)
