@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
-from fastem import kernels
-from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.covariances import SingularCovarianceError
 from fastem.progress import Reporter
 from fastem.statistics import MixtureParameters, SufficientStatistics
 
@@ -34,20 +32,6 @@ class Fit:
     def lower_bound(self) -> float:
         """Mean log-likelihood of a row at the start of the last iteration."""
         return self.lower_bounds[-1] if self.lower_bounds else -math.inf
-
-
-def expectation(
-    X: np.ndarray,
-    row_weights: np.ndarray,
-    parameters: MixtureParameters,
-    structure: CovarianceStructure,
-    n_threads: int | None,
-) -> SufficientStatistics:
-    """The expectation step: statistics of the rows under the parameters."""
-    factors = structure.factors(parameters, X.dtype)
-    scatter_size = structure.scatter_size(*parameters.means.shape)
-    sums = kernels.expectation_pass(X, row_weights, factors, scatter_size, n_threads)
-    return structure.statistics(sums, factors)
 
 
 @cache

@@ -19,6 +19,7 @@ from fastem.covariances import (
     STRUCTURES,
     SingularCovarianceError,
 )
+from fastem.expectation import ExpectationStep
 from fastem.fitted import FittedMixture
 from fastem.initialization import UserStart, initial_parameters
 from fastem.progress import Progress, Reporter
@@ -362,6 +363,7 @@ default='kmeans'
             )
             random_state = check_random_state(self.random_state)
             reporter = Reporter(self.verbose, self.verbose_interval, callback)
+            expect = ExpectationStep(rows, row_weights, structure, self.n_threads)
 
             def start() -> MixtureParameters:
                 if warm:
@@ -380,9 +382,7 @@ default='kmeans'
             def run() -> em.Fit:
                 return em.fit(
                     start(),
-                    lambda parameters: em.expectation(
-                        rows, row_weights, parameters, structure, self.n_threads
-                    ),
+                    expect,
                     lambda statistics: structure.maximize(statistics, self.reg_covar),
                     tol=self.tol,
                     max_iter=self.max_iter,

@@ -77,3 +77,10 @@ class MixtureParameters:
         """The mean of the mixture, shape (D,): what passes shift the rows by."""
         center: Array = self.weights @ self.means / self.weights.sum()
         return center
+
+    @property
+    def log_weights(self) -> Array:
+        """Logarithms of the weights, -inf for an empty component: shape (K,)."""
+        with np.errstate(divide="ignore"):
+            log_weights: Array = np.log(self.weights)
+        return log_weights

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fastem import em
 from fastem.covariances import STRUCTURES
+from fastem.expectation import ExpectationStep
 from fastem.kernels import CHUNK_ROWS
 from fastem.statistics import MixtureParameters, SufficientStatistics
 from fastem.validation import read_only
@@ -20,13 +20,9 @@ def parameters(random, covariance_type):
 
 
 def statistics_of(X, row_weights, parameters, covariance_type):
-    return em.expectation(
-        read_only(X),
-        read_only(row_weights),
-        parameters,
-        STRUCTURES[covariance_type],
-        None,
-    )
+    structure = STRUCTURES[covariance_type]
+    expect = ExpectationStep(read_only(X), read_only(row_weights), structure, None)
+    return expect(parameters)
 
 
 def rows_and_weights(random, n_rows):

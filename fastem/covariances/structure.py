@@ -165,10 +165,8 @@ class CovarianceStructure(ABC):
         """What the kernels need of the parameters, in their type."""
         n_features = parameters.means.shape[1]
         center = parameters.center
-        with np.errstate(divide="ignore"):  # an empty component has weight 0
-            log_weights = np.log(parameters.weights)
         log_normalizers = (
-            log_weights
+            parameters.log_weights
             + self.log_determinants(parameters.precisions_cholesky, n_features)
             - 0.5 * n_features * np.log(2 * np.pi)
         )

@@ -10,6 +10,8 @@ from fastem.kernels.vectors import (
     add_totals,
     load_narrow,
     load_wide,
+    magnitude,
+    maximum,
     multiply,
     multiply_add,
     narrow_lanes,
@@ -109,4 +111,32 @@ def _accumulate(
             scatter[k, j] += total(second0)
 
 
-register_factors(DiagonalFactors, _log_densities, _accumulate)
+def _coefficients(factors):
+    return np.hstack([factors.whiteners, factors.offsets])
+
+
+def _box_distances(factors, blocks, center, half_widths, central_out, nearest_out):
+    n_features = center.shape[0]
+    zero = splat_narrow(np.float64(0))
+    for v in range(blocks.shape[0]):
+        block = blocks[v]
+        central = nearest = zero
+        for j in range(n_features):
+            w = load_narrow(block[j], 0)
+            offset = load_narrow(block[n_features + j], 0)
+            y = multiply_add(w, splat_narrow(center[j]), offset)
+            central = multiply_add(y, y, central)
+            spread = multiply(w, splat_narrow(half_widths[j]))
+            gap = maximum(subtract(magnitude(y), spread), zero)
+            nearest = multiply_add(gap, gap, nearest)
+        store(central, central_out, v * block.shape[1])
+        store(nearest, nearest_out, v * block.shape[1])
+
+
+register_factors(
+    DiagonalFactors,
+    log_densities=_log_densities,
+    accumulate=_accumulate,
+    coefficients=_coefficients,
+    box_distances=_box_distances,
+)

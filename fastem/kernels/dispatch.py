@@ -16,22 +16,34 @@ from fastem.kernels.compilation import OPTIONS
 
 _log_densities: dict[type, Callable[..., Any]] = {}
 _accumulate: dict[type, Callable[..., Any]] = {}
+_coefficients: dict[type, Callable[..., Any]] = {}
+_box_distances: dict[type, Callable[..., Any]] = {}
 _write_rows: dict[type, Callable[..., Any]] = {}
 
 
 def register_factors(
     factors_type: type,
+    *,
     log_densities: Callable[..., Any],
     accumulate: Callable[..., Any],
+    coefficients: Callable[..., Any],
+    box_distances: Callable[..., Any],
 ) -> None:
-    """Declare the code for a kind of factors: tile_log_densities, tile_accumulate."""
+    """Declare the code for a kind of factors: what the functions below do with it."""
     _log_densities[factors_type] = log_densities
     _accumulate[factors_type] = accumulate
+    _coefficients[factors_type] = coefficients
+    _box_distances[factors_type] = box_distances
 
 
 def register_output(output_type: type, write: Callable[..., Any]) -> None:
     """Declare the code for a kind of output: write_rows."""
     _write_rows[output_type] = write
+
+
+def coefficients(factors):
+    """What box_distances needs of each component: (K, R). Never compiled."""
+    return _coefficients[type(factors)](factors)
 
 
 # The functions below run as written under NUMBA_DISABLE_JIT=1; compiled code
@@ -59,6 +71,18 @@ def tile_accumulate(
     )
 
 
+def box_distances(factors, blocks, center, half_widths, central_out, nearest_out):
+    """Squared whitened distances from a box to each component, (K,) and more.
+
+    ``central`` is that of the box's centre, ``nearest`` a lower bound of that of each
+    point. ``blocks`` (K / lanes, R, lanes) are the coefficients of a vector of
+    components each, ``center`` and ``half_widths`` (D,) the box.
+    """
+    _box_distances[type(factors)](
+        factors, blocks, center, half_widths, central_out, nearest_out
+    )
+
+
 def write_rows(output, start, stop, values, weights, scratch):
     """Write about rows start:stop, given log-densities (K, B) to use up."""
     _write_rows[type(output)](output, start, stop, values, weights, scratch)
@@ -74,6 +98,13 @@ def _overload_accumulate(
     factors, tile, row_weights, chosen, values, scratch, first_out, scatter_out
 ):
     return _accumulate.get(factors.instance_class)
+
+
+@overload(box_distances, jit_options=OPTIONS)
+def _overload_box_distances(
+    factors, blocks, center, half_widths, central_out, nearest_out
+):
+    return _box_distances.get(factors.instance_class)
 
 
 @overload(write_rows, jit_options=OPTIONS)

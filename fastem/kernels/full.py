@@ -10,6 +10,8 @@ from fastem.kernels.vectors import (
     add,
     load_narrow,
     load_wide,
+    magnitude,
+    maximum,
     multiply,
     multiply_add,
     narrow_lanes,
@@ -92,4 +94,38 @@ def _accumulate(
         add_lower_product(weighted, residual, scatter[k])
 
 
-register_factors(FullFactors, _log_densities, _accumulate)
+def _coefficients(factors):
+    rows, columns = np.tril_indices(factors.means.shape[1])
+    return np.hstack([factors.means, factors.whiteners[:, rows, columns]])
+
+
+def _box_distances(factors, blocks, center, half_widths, central_out, nearest_out):
+    n_features = center.shape[0]
+    zero = splat_narrow(np.float64(0))
+    for v in range(blocks.shape[0]):
+        block = blocks[v]
+        central = nearest = zero
+        entry = n_features
+        for i in range(n_features):
+            y = spread = zero
+            for j in range(i + 1):
+                w = load_narrow(block[entry], 0)
+                entry += 1
+                residual = subtract(splat_narrow(center[j]), load_narrow(block[j], 0))
+                y = multiply_add(w, residual, y)
+                width = splat_narrow(half_widths[j])
+                spread = multiply_add(magnitude(w), width, spread)
+            central = multiply_add(y, y, central)
+            gap = maximum(subtract(magnitude(y), spread), zero)
+            nearest = multiply_add(gap, gap, nearest)
+        store(central, central_out, v * block.shape[1])
+        store(nearest, nearest_out, v * block.shape[1])
+
+
+register_factors(
+    FullFactors,
+    log_densities=_log_densities,
+    accumulate=_accumulate,
+    coefficients=_coefficients,
+    box_distances=_box_distances,
+)

@@ -15,7 +15,7 @@ import numpy as np
 from fastem.kernels import passes
 from fastem.kernels.calls import native_address
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
-from fastem.kernels.skipping import Nearness, unknown_nearness
+from fastem.kernels.skipping import Reach
 from fastem.kernels.tiles import CHUNK_ROWS
 
 # Multiply-adds in a segment: one kernel call, between two of which Python can see
@@ -45,6 +45,7 @@ class PassSums(NamedTuple):
     """What an expectation pass returns, added up over all rows."""
 
     log_likelihood: float
+    share: float  # of the (row, component) pairs: computed, or worth computing
     weights: np.ndarray  # (K,) sums of responsibilities
     first: np.ndarray  # (K, D) sums of responsibility x (row - mean)
     scatter: np.ndarray  # flat; its meaning is the structure's
@@ -97,7 +98,7 @@ def expectation_pass(
     factors: Any,
     scatter_size: int,
     n_threads: int | None = None,
-    nearness: Nearness | None = None,
+    reach: Reach | None = None,
 ) -> PassSums:
     """Responsibilities of every row, and the sums they weight, in one pass.
 
@@ -108,13 +109,11 @@ def expectation_pass(
     factors : NamedTuple, one of the kernels' kinds, its arrays in the type of X
     scatter_size : number of sums that the structure keeps as scatter
     n_threads : at most this many threads; None for Numba's own setting
-    nearness : what may be skipped, brought up to date; None to skip nothing
+    reach : how far the components count, of these factors; None to leave out none
     """
     n_rows = X.shape[0]
     n_components, n_features = factors.means.shape
-    if nearness is None:
-        nearness = unknown_nearness(0, n_components)
-    first_start = 1 + n_components
+    first_start = 2 + n_components
     scatter_start = first_start + n_components * n_features
     totals = np.zeros(scatter_start + scatter_size)
     for start, stop in _segments(n_rows, _row_work(factors), totals.nbytes):
@@ -123,23 +122,24 @@ def expectation_pass(
                 sums = np.empty_like(totals)
                 for chunk in _chunks(start, stop):
                     passes.expectation_chunk(
-                        X, row_weights, factors, nearness, *chunk, sums
+                        X, row_weights, factors, reach, *chunk, sums
                     )
                     totals += sums
             else:
                 partial = np.empty((-(-(stop - start) // CHUNK_ROWS), totals.size))
                 chunk_address = native_address(
                     passes.expectation_chunk,
-                    *(X, row_weights, factors, nearness, start, stop, partial[0]),
+                    *(X, row_weights, factors, reach, start, stop, partial[0]),
                 )
                 passes.expectation_grid(
-                    *(chunk_address, X, row_weights, factors, nearness),
+                    *(chunk_address, X, row_weights, factors, reach),
                     *(start, stop, partial),
                 )
                 passes.add_partial_sums(partial, totals)
     return PassSums(
         float(totals[0]),
-        totals[1:first_start],
+        totals[1] / (n_rows * n_components),
+        totals[2:first_start],
         totals[first_start:scatter_start].reshape(n_components, n_features),
         totals[scatter_start:],
     )

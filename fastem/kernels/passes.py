@@ -10,16 +10,21 @@ from numba import prange
 
 from fastem.kernels.calls import call_address
 from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, kernel, subroutine
-from fastem.kernels.dispatch import tile_accumulate, tile_log_densities, write_rows
+from fastem.kernels.dispatch import (
+    box_distances,
+    tile_accumulate,
+    tile_log_densities,
+    write_rows,
+)
 from fastem.kernels.skipping import (
-    bound_log_densities,
-    choose_best_component,
-    choose_components,
-    learn_distances,
+    bound_box,
+    choose_central,
+    choose_reaching,
+    drop_faint,
 )
 from fastem.kernels.tiles import (
     CHUNK_ROWS,
-    SMALLEST_TILE,
+    NEAR_TILE,
     load_tile,
     normalize_responsibilities,
     raise_maximum,
@@ -40,83 +45,80 @@ def _tile_buffers(n_features, n_components, width, dtype_of):
 
 
 @subroutine()
-def _nearby_log_densities(
-    factors, nearness, tile_index, tile, n_rows, scratch, bounds, chosen, values_out
-):
-    """Log-densities of the components that count in a tile; return how many.
+def _near_log_densities(factors, reach, tile, scratch, chosen_out, values_out):
+    """Log-densities (n, B) of the n components that count somewhere in a tile.
 
-    The first guess is what counted in the last pass. What the rows then turn out to
-    need is computed next, so that the guess decides about time and not the result.
+    Returns the number of components that were computed, and n.
     """
-    largest = scratch[2 * factors.means.shape[1] + 2]
+    n_components, n_features = factors.means.shape
+    n_blocks, _, lanes = reach.blocks.shape
+    largest = scratch[2 * n_features + 2]
     largest[:] = -np.inf
-    bound_log_densities(nearness, tile_index, factors.log_normalizers, bounds)
-    threshold = nearness.floors[tile_index] - nearness.cutoff
-    n_chosen = choose_components(bounds, threshold, chosen, 0)
-    if n_chosen == 0:
-        n_chosen = choose_best_component(bounds, chosen)
+    box = np.empty((2, n_features))
+    central = np.empty(n_blocks * lanes)
+    nearest = np.empty(n_blocks * lanes)
+    taken = np.empty(n_components, np.bool_)
+    bound_box(tile, box[0], box[1])
+    box_distances(factors, reach.blocks, box[0], box[1], central, nearest)
     n_done = 0
-    while n_done < n_chosen:
+    n_chosen = choose_central(reach, central, taken, chosen_out)
+    for batch in range(2):
         values = values_out[n_done:n_chosen]
-        tile_log_densities(factors, tile, scratch, chosen[n_done:n_chosen], values)
+        tile_log_densities(factors, tile, scratch, chosen_out[n_done:n_chosen], values)
         raise_maximum(values, largest)
-        floor = np.float64(largest[0])
-        for b in range(1, n_rows):
-            floor = largest[b] if largest[b] < floor else floor
         n_done = n_chosen
-        nearness.floors[tile_index] = floor
-        n_chosen = choose_components(bounds, floor - nearness.cutoff, chosen, n_chosen)
-    nearness.n_chosen[tile_index] = n_chosen
-    learn_distances(
-        nearness,
-        tile_index,
-        factors.log_normalizers,
-        chosen[:n_chosen],
-        values_out[:n_chosen],
-    )
-    return n_chosen
+        if batch == 0:
+            # What counts at the centre gives each row a first log-likelihood.
+            n_chosen = choose_reaching(
+                reach, nearest, largest, taken, chosen_out, n_chosen
+            )
+    return n_done, drop_faint(reach, largest, chosen_out, values_out, n_done)
+
+
+@subroutine()
+def _count_present(responsibilities, weights):
+    """Number of responsibilities that are more than rounding."""
+    eps = np.finfo(weights.dtype).eps
+    n_present = 0
+    for a in range(responsibilities.shape[0]):
+        r = responsibilities[a]
+        for b in range(weights.shape[0]):
+            n_present += r[b] > eps * weights[b]
+    return n_present
 
 
 @kernel(**_NOGIL)
-def expectation_chunk(X, row_weights, factors, nearness, start, stop, sums_out):
+def expectation_chunk(X, row_weights, factors, reach, start, stop, sums_out):
     """Sums over rows start:stop under the parameters in ``factors``.
 
-    ``sums_out`` holds the log-likelihood, the K weights, the K x D first moments
-    and the scatter, one after another.
+    ``sums_out`` holds the log-likelihood, a number of (row, component) pairs, the K
+    weights, the K x D first moments and the scatter. The pairs are those that were
+    computed, or else, counted in the first tile, those that had to be.
     """
     n_components, n_features = factors.means.shape
-    skips = nearness.distances.shape[0] > 0
     width = tile_rows(n_features, n_components, factors.means.itemsize)
-    if skips:
-        width = SMALLEST_TILE
+    if reach is not None:
+        width = min(width, NEAR_TILE)
     tile, weights, values, scratch, chosen = _tile_buffers(
         n_features, n_components, width, factors.means
     )
-    bounds = np.empty(n_components)
-    n_chosen = n_components
     sums_out[:] = 0
-    first_start = 1 + n_components
+    first_start = 2 + n_components
     scatter_start = first_start + n_components * n_features
-    weight_sums = sums_out[1:first_start]
+    weight_sums = sums_out[2:first_start]
     first = sums_out[first_start:scatter_start].reshape(n_components, n_features)
     scatter = sums_out[scatter_start:]
     for tile_start in range(start, stop, width):
         tile_stop = min(tile_start + width, stop)
         load_tile(X, row_weights, factors.center, tile_start, tile_stop, tile, weights)
-        if skips:
-            n_chosen = _nearby_log_densities(
-                factors,
-                nearness,
-                tile_start // SMALLEST_TILE,
-                tile,
-                tile_stop - tile_start,
-                scratch,
-                bounds,
-                chosen,
-                values,
-            )
-        else:
+        if reach is None:
+            n_chosen = n_components
             tile_log_densities(factors, tile, scratch, chosen, values)
+        else:
+            n_computed, n_chosen = _near_log_densities(
+                factors, reach, tile, scratch, chosen, values
+            )
+            sums_out[1] += n_computed * (tile_stop - tile_start)
         present, r = chosen[:n_chosen], values[:n_chosen]
         sums_out[0] += normalize_responsibilities(r, weights, scratch)
         for a in range(n_chosen):
@@ -124,19 +126,22 @@ def expectation_chunk(X, row_weights, factors, nearness, start, stop, sums_out):
             for b in range(width):
                 total += r[a, b]
             weight_sums[present[a]] += total
+        if reach is None and tile_start == start:
+            n_tiles = (stop - start) / (tile_stop - tile_start)
+            sums_out[1] += _count_present(r, weights) * n_tiles
         tile_accumulate(factors, tile, weights, present, r, scratch, first, scatter)
 
 
 @kernel(parallel=True)
 def expectation_grid(
-    address, X, row_weights, factors, nearness, first_row, last_row, sums_out
+    address, X, row_weights, factors, reach, first_row, last_row, sums_out
 ):
     """``expectation_chunk`` on consecutive chunks; one row of ``sums_out`` each."""
     for c in prange(sums_out.shape[0]):
         start = first_row + c * CHUNK_ROWS
         stop = min(start + CHUNK_ROWS, last_row)
         call_address(
-            address, (X, row_weights, factors, nearness, start, stop, sums_out[c])
+            address, (X, row_weights, factors, reach, start, stop, sums_out[c])
         )
 
 

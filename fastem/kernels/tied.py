@@ -7,8 +7,12 @@ import numpy as np
 from fastem.kernels.blocks import add_lower_product, four_products, one_product
 from fastem.kernels.dispatch import register_factors
 from fastem.kernels.vectors import (
+    load_narrow,
     load_wide,
+    magnitude,
+    maximum,
     multiply_add,
+    splat_narrow,
     splat_wide,
     store,
     subtract,
@@ -127,4 +131,35 @@ def _accumulate(
     add_lower_product(minus_h, residual, scatter)
 
 
-register_factors(TiedFactors, _log_densities, _accumulate)
+def _coefficients(factors):
+    return factors.whitened_means
+
+
+def _box_distances(factors, blocks, center, half_widths, central_out, nearest_out):
+    n_features = center.shape[0]
+    whitened, spreads = np.zeros(n_features), np.zeros(n_features)
+    for i in range(n_features):
+        for j in range(i + 1):
+            w = np.float64(factors.whitener[i, j])
+            whitened[i] += w * center[j]
+            spreads[i] += abs(w) * half_widths[j]
+    zero = splat_narrow(np.float64(0))
+    for v in range(blocks.shape[0]):
+        block = blocks[v]
+        central = nearest = zero
+        for i in range(n_features):
+            y = subtract(splat_narrow(whitened[i]), load_narrow(block[i], 0))
+            central = multiply_add(y, y, central)
+            gap = maximum(subtract(magnitude(y), splat_narrow(spreads[i])), zero)
+            nearest = multiply_add(gap, gap, nearest)
+        store(central, central_out, v * block.shape[1])
+        store(nearest, nearest_out, v * block.shape[1])
+
+
+register_factors(
+    TiedFactors,
+    log_densities=_log_densities,
+    accumulate=_accumulate,
+    coefficients=_coefficients,
+    box_distances=_box_distances,
+)

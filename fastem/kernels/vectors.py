@@ -121,6 +121,11 @@ def maximum(a, b):
     return np.where(a > b, a, b)
 
 
+def magnitude(vector):
+    """The absolute value, lane by lane."""
+    return np.abs(vector)
+
+
 def multiply_add(a, b, c):
     """a * b + c, lane by lane, in one instruction where there is one."""
     return a * b + c
@@ -129,6 +134,11 @@ def multiply_add(a, b, c):
 def total(vector):
     """The sum over the lanes."""
     return vector.sum()
+
+
+def largest_lane(vector):
+    """The largest number of a vector that holds none that is not a number."""
+    return vector.max()
 
 
 def add_totals(v0, v1, v2, v3, sums, index):
@@ -248,6 +258,15 @@ def _maximum(typing_context, a, b):
 
 
 @intrinsic
+def _magnitude(typing_context, vector):
+    def generate(context, builder, signature, values):
+        name = f"llvm.fabs.{vector.llvm_suffix}"
+        return _call_llvm(builder, name, values[0].type, values)
+
+    return vector(vector), generate
+
+
+@intrinsic
 def _total(typing_context, vector):
     def generate(context, builder, signature, values):
         element = _llvm_type(vector).element
@@ -256,6 +275,16 @@ def _total(typing_context, vector):
         return _call_llvm(
             builder, name, element, [start, values[0]], fastmath=("reassoc",)
         )
+
+    return vector.dtype(vector), generate
+
+
+@intrinsic
+def _largest_lane(typing_context, vector):
+    def generate(context, builder, signature, values):
+        element = _llvm_type(vector).element
+        name = f"llvm.vector.reduce.fmax.{vector.llvm_suffix}"
+        return _call_llvm(builder, name, element, values, fastmath=("nnan",))
 
     return vector.dtype(vector), generate
 
@@ -397,9 +426,19 @@ def _overload_maximum(a, b):
     return lambda a, b: _maximum(a, b)
 
 
+@overload(magnitude)
+def _overload_magnitude(vector):
+    return lambda vector: _magnitude(vector)
+
+
 @overload(multiply_add)
 def _overload_multiply_add(a, b, c):
     return lambda a, b, c: _multiply_add(a, b, c)
+
+
+@overload(largest_lane)
+def _overload_largest_lane(vector):
+    return lambda vector: _largest_lane(vector)
 
 
 @overload(total)

@@ -1,0 +1,119 @@
+"""The expectation step: one walk over the rows of a fit, along the shortest way.
+
+Rows are arranged where that pays, which changes a fit by rounding only: equal rows are
+merged into one with the sum of their weights, and where most components are too far
+from most rows to count (``kernels.skipping``), rows are brought into an order in which
+whole tiles of them are far from the same components.
+"""
+
+import math
+
+import numpy as np
+
+from fastem import kernels
+from fastem.covariances import CovarianceStructure
+from fastem.statistics import MixtureParameters, SufficientStatistics
+from fastem.validation import Rows, read_only
+
+# Tables of fewer rows are left as they are: nothing is to be gained.
+_FEWEST_ROWS = 20_000
+# Merging is worth its pass over the table if half of the rows have an equal.
+_LARGEST_DISTINCT_SHARE = 0.5
+# Work is counted in multiply-adds, an exponential as 50 of them.
+_EXPONENTIAL = 50
+# Least work of a pass for which components are left out: the kernels that do it take
+# 4 s to compile on a new machine.
+_LEAST_WORK = 5e8
+# Work of the ordering, for each row, column and level of the tree, as measured.
+_ORDERING = 40
+# Passes within which the ordering has to pay for itself.
+_PASSES = 5
+# What a pair costs where components are left out, relative to one where none is: 1.5
+# as measured in the middle, with D = 3 to 8. Once in order, rows stay so: what counts
+# from then on is whether fewer pairs are computed.
+_PAIR = 1.5
+
+
+class ExpectationStep:
+    """Statistics of the rows under any parameters.
+
+    Parameters
+    ----------
+    X : array of shape (N, D)
+        Validated rows.
+    row_weights : array of shape (N,) or (0,)
+        Empty means all 1.
+    structure : CovarianceStructure
+    n_threads : int or None
+        At most this many threads; None for Numba's own setting.
+    """
+
+    def __init__(
+        self,
+        X: Rows,
+        row_weights: Rows,
+        structure: CovarianceStructure,
+        n_threads: int | None,
+    ) -> None:
+        self._X, self._row_weights = _merged(X, row_weights)
+        self._structure = structure
+        self._n_threads = n_threads
+        self._is_ordered = False
+        self._leaves_out = False
+
+    def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
+        """The statistics under the parameters, up to rounding."""
+        structure = self._structure
+        factors = structure.factors(parameters, self._X.dtype)
+        scatter_size = structure.scatter_size(*parameters.means.shape)
+        reach = None
+        if self._leaves_out:
+            self._order()
+            reach = kernels.reach_of(factors, parameters.log_weights)
+        sums = kernels.expectation_pass(
+            *(self._X, self._row_weights, factors, scatter_size),
+            n_threads=self._n_threads,
+            reach=reach,
+        )
+        self._leaves_out = self._pays(sums.share, *parameters.means.shape)
+        return structure.statistics(sums, factors)
+
+    def _pays(self, share: float, n_components: int, n_features: int) -> bool:
+        """Whether to leave out components, where ``share`` of the pairs count."""
+        n_rows = len(self._X)
+        row_work = n_components * (n_features * (n_features + 1) + _EXPONENTIAL)
+        if n_rows < _FEWEST_ROWS or n_rows * row_work < _LEAST_WORK:
+            return False
+        saved = (1 - _PAIR * share) * row_work
+        if self._is_ordered:
+            return saved > 0
+        ordering = _ORDERING * (n_features + 1) * math.log2(n_rows / kernels.NEAR_TILE)
+        return _PASSES * saved > ordering
+
+    def _order(self) -> None:
+        if self._is_ordered:
+            return
+        rows = self._X.copy()
+        weights = (
+            self._row_weights.copy()
+            if len(self._row_weights)
+            else np.ones(len(rows), rows.dtype)
+        )
+        deviations = rows.std(axis=0, dtype=np.float64)
+        scales = 1 / np.where(deviations > 0, deviations, 1)
+        kernels.order_rows(rows, weights, scales, self._n_threads)
+        self._X = read_only(rows)
+        if len(self._row_weights):
+            self._row_weights = read_only(weights)
+        self._is_ordered = True
+
+
+def _merged(X: Rows, row_weights: Rows) -> tuple[Rows, Rows]:
+    """The distinct rows and their weights, or the same if most are distinct."""
+    if len(X) < _FEWEST_ROWS:
+        return X, row_weights
+    merged = kernels.merge_equal_rows(X, row_weights, _LARGEST_DISTINCT_SHARE)
+    if merged is None:
+        return X, row_weights
+    indices, weights = merged
+    return read_only(X[indices]), read_only(weights.astype(X.dtype))

@@ -1,0 +1,89 @@
+"""Calls the kernels that arrange rows: equal ones merged, neighbours side by side."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+
+from fastem.kernels.merging import merge_equal
+from fastem.kernels.ordering import order_node
+from fastem.kernels.tiles import NEAR_TILE
+
+# Between two calls Python can see a Ctrl-C.
+_ROWS_IN_A_CALL = 1 << 20
+# Nodes of the tree from which on each is one thread's.
+_NODES = 64
+_FEWEST_ROWS = 4096
+_PART_SHARE = 0.9
+
+
+def merge_equal_rows(
+    X: np.ndarray, row_weights: np.ndarray, largest_share: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The first of each of the distinct rows, and the sums of their weights.
+
+    Parameters
+    ----------
+    X : array of shape (N, D), C-contiguous, float32 or float64
+    row_weights : array of shape (N,) or (0,); empty means all 1
+    largest_share : float
+        Give up when more than so many of the rows are distinct.
+
+    Returns
+    -------
+    indices : array of shape (M,), intp
+        In increasing order.
+    weights : array of shape (M,), float64
+    None if the rows are too different.
+    """
+    bits = X.view(f"u{X.itemsize}")
+    # A part of the table says whether the whole is worth looking at. Of rows that have
+    # three equals each, anywhere in the table, 88 % of the first sixteenth differ.
+    part = min(len(X), max(_FEWEST_ROWS, len(X) // 16))
+    if _merge(bits[:part], row_weights, int(_PART_SHARE * part)) is None:
+        return None
+    return _merge(bits, row_weights, int(largest_share * len(X)))
+
+
+def _merge(
+    bits: np.ndarray, row_weights: np.ndarray, largest: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    table = np.full(1 << max(2 * largest, 1).bit_length(), -1, np.int32)
+    first, sums = np.empty(largest, np.intp), np.empty(largest)
+    n_distinct = 0
+    for start in range(0, len(bits), _ROWS_IN_A_CALL):
+        stop = min(start + _ROWS_IN_A_CALL, len(bits))
+        n_distinct = merge_equal(
+            bits, row_weights, start, stop, n_distinct, table, first, sums
+        )
+        if n_distinct > largest:
+            return None
+    return first[:n_distinct], sums[:n_distinct]
+
+
+def order_rows(
+    rows: np.ndarray, weights: np.ndarray, scales: np.ndarray, n_threads: int | None
+) -> None:
+    """Reorder rows (N, D), in place, so that each tile is a small box.
+
+    ``weights`` (N,) are reordered with them. Spreads of columns are compared in units
+    of 1 / ``scales`` (D,). On one thread it takes 0.16 us a row of 4 columns.
+    """
+
+    def split(node: tuple[int, int]) -> list[tuple[int, int]]:
+        if node[1] - node[0] <= NEAR_TILE:
+            return []
+        middle = order_node(rows, weights, scales, *node, False)
+        return [(node[0], middle), (middle, node[1])]
+
+    def order(node: tuple[int, int]) -> None:
+        if node[1] - node[0] > NEAR_TILE:
+            order_node(rows, weights, scales, *node, True)
+
+    # Python's threads: the kernel is without the GIL, and survives a fork.
+    available = min(numba.get_num_threads(), n_threads or numba.get_num_threads())
+    with ThreadPoolExecutor(available) as pool:
+        nodes = [(0, len(rows))]
+        while nodes and len(nodes) < _NODES:
+            nodes = [half for halves in pool.map(split, nodes) for half in halves]
+        list(pool.map(order, nodes))
