@@ -1,13 +1,13 @@
 """Time an EM iteration of several libraries, run by run in turn."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
 
-from benchmarks.libraries import LIBRARIES, NUMPY, Run
+from benchmarks.libraries import LIBRARIES, NUMPY, Prepare, Run
 from benchmarks.machine import OtherPrograms
 from benchmarks.peak import multiply_add_rate
 from benchmarks.problems import Problem, Rows, Start, generate
@@ -131,6 +131,7 @@ def measure(
     problem: Problem,
     libraries: Sequence[str],
     *,
+    prepared_by: Mapping[str, Prepare] = LIBRARIES,
     repeats: int,
     seconds_a_run: float,
     with_peak: bool = True,
@@ -142,7 +143,8 @@ def measure(
     One sample is the difference between a run of 1 + n iterations and a run of one,
     over n: whatever a library does once a fit (validation, the start, scikit-learn's
     last expectation step for labels) is in both and cancels. n is chosen for each
-    library so that its n iterations take about ``seconds_a_run``. A sample that other
+    library so that its n iterations take about ``seconds_a_run``. ``prepared_by`` says
+    how each library runs, if not as in ``LIBRARIES``. A sample that other
     programs disturbed is taken again, as long as that costs less than ``patience``
     seconds in all.
 
@@ -156,7 +158,7 @@ def measure(
     timings: dict[str, Timing] = {}
     for library in libraries:
         report(f"{problem.name}: warming up {library}")
-        run = runs[library] = LIBRARIES[library](problem, X, start)
+        run = runs[library] = prepared_by[library](problem, X, start)
         before = time.perf_counter()
         run(1)
         first_seconds = time.perf_counter() - before
@@ -177,7 +179,7 @@ def measure(
             while sample.is_disturbed and patience > 0:
                 report(f"{problem.name}: waiting for other programs")
                 before = time.perf_counter()
-                _wait_until_quiet(patience)
+                wait_until_quiet(patience)
                 sample, history = _sample(runs[library], timing.n_iterations)
                 patience -= time.perf_counter() - before
             timing.samples.append(sample)
@@ -200,7 +202,7 @@ def true_history(
     return LIBRARIES[NUMPY](problem, X.astype(np.float64), start)(n_iterations)
 
 
-def _wait_until_quiet(seconds: float) -> None:
+def wait_until_quiet(seconds: float) -> None:
     """Sleep until the cores are free, but not for longer than that."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
