@@ -134,15 +134,19 @@ def _launched_threads() -> int:
 
 
 @contextmanager
-def threads(n_threads: int, blas_threads: int | None = None) -> Iterator[None]:
-    """The same number of threads for Numba, BLAS and OpenMP; BLAS may have its own."""
+def threads(n_threads: int, blas_threads: int | None = None) -> Iterator[int]:
+    """The same number of threads for Numba, BLAS and OpenMP; BLAS may have its own.
+
+    Gives the number that Numba uses.
+    """
     before, launched = numba.get_num_threads(), _launched_threads()
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(n_threads))
         if blas_threads is not None:
             stack.enter_context(threadpool_limits(blas_threads, user_api="blas"))
-        numba.set_num_threads(min(n_threads, launched))
+        usable = min(n_threads, launched)
+        numba.set_num_threads(usable)
         try:
-            yield
+            yield usable
         finally:
             numba.set_num_threads(before)

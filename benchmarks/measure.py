@@ -195,6 +195,17 @@ def measure(
     return result
 
 
+def with_common_peak(results: Sequence[Result]) -> Sequence[Result]:
+    """The same results, all against the highest peak that was seen for their type."""
+    for result in results:
+        result.peak = max(
+            other.peak
+            for other in results
+            if other.problem.dtype == result.problem.dtype
+        )
+    return results
+
+
 def true_history(
     problem: Problem, X: Rows, start: Start, n_iterations: int
 ) -> list[float]:

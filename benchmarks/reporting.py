@@ -17,12 +17,15 @@ def note(text: str) -> None:
     print(f"{start}{text}", file=sys.stderr, flush=True)
 
 
-def measured_by(option: str, how: str) -> str:
+def measured_by(
+    option: str, how: str, *, n_disturbed: int = 0, n_samples: int = 0
+) -> str:
     """The paragraph above a table: command, machine, versions, and how."""
     here = Machine.here().describe()
     return (
         f"Measured by `scripts/bench {option}` on {here}. {how} "
-        "`benchmarks/README.md` says how each number is obtained.\n\n"
+        "`benchmarks/README.md` says how each number is obtained."
+        f"{busy(n_disturbed, n_samples)}\n\n"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from benchmarks import compile_time, machine, memory, regression
 from benchmarks.libraries import FASTEM, LIBRARIES, NUMPY
 from benchmarks.machine import Machine
-from benchmarks.measure import Result, measure
+from benchmarks.measure import Result, measure, with_common_peak
 from benchmarks.problems import Problem
 from benchmarks.reporting import measured_by, note, progress
 from benchmarks.table import document, number
@@ -57,18 +57,7 @@ def table(
             )
             results.append(result)
             note(_summary(result, time.perf_counter() - began))
-    return document(_with_common_peak(results), here, repeats)
-
-
-def _with_common_peak(results: Sequence[Result]) -> Sequence[Result]:
-    """The same results, all against the highest peak that was seen for their type."""
-    for result in results:
-        result.peak = max(
-            other.peak
-            for other in results
-            if other.problem.dtype == result.problem.dtype
-        )
-    return results
+    return document(with_common_peak(results), here, repeats)
 
 
 def _summary(result: Result, seconds: float) -> str:

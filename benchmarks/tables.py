@@ -23,6 +23,9 @@ from fastem.tables import read_table
 from scripts.demo import COLUMNS as FLIGHT_COLUMNS
 
 
+_LAND = -1e9  # what is missing is -1e10
+
+
 class UnavailableError(RuntimeError):
     """A table cannot be had here; the text says what to install."""
 
@@ -124,14 +127,13 @@ def _read_ocean() -> Rows:
         variables = file.variables
         temperature = variables["TEMP"].data.astype(np.float64)
         salinity = variables["SALT"].data.astype(np.float64)
-        missing = float(variables["TEMP"]._attributes["missing_value"])
-        depth, latitude, _ = np.meshgrid(
+                depth, latitude, _ = np.meshgrid(
             variables["ZAXLEVITR"].data,
             variables["YAXLEVITR"].data,
             variables["XAXLEVITR"].data,
             indexing="ij",
         )
-    there = (temperature > missing / 2) & (salinity > missing / 2)
+    there = (temperature > _LAND) & (salinity > _LAND)
     columns = (latitude, depth, temperature, salinity)
     return _standardized(np.stack([c[there].astype(np.float64) for c in columns], 1))
 
