@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 
 from benchmarks.libraries import LIBRARIES, NUMPY, Prepare, Run
-from benchmarks.machine import OtherPrograms
+from benchmarks.machine import QUIET, OtherPrograms
 from benchmarks.peak import multiply_add_rate
 from benchmarks.problems import Problem, Rows, Start, generate
 
@@ -18,8 +18,6 @@ TOLERANCES = {"float64": 1e-9, "float32": 1e-5}
 _FEWEST_ITERATIONS, _MOST_ITERATIONS = 2, 50
 _MOST_CHECKED = 10
 _MOST_RETRIES = 5
-# A sample during which others took more of the cores' time than this is disturbed.
-_QUIET = 0.05
 
 
 class DisagreementError(AssertionError):
@@ -61,7 +59,7 @@ class Sample:
     @property
     def is_disturbed(self) -> bool:
         """Whether its time on the wall means little."""
-        return self.others > _QUIET
+        return self.others > QUIET
 
 
 @dataclass
@@ -219,7 +217,7 @@ def wait_until_quiet(seconds: float) -> None:
     while time.perf_counter() < end:
         others = OtherPrograms()
         time.sleep(0.5)
-        if (others.share() or 0.0) <= _QUIET:
+        if (others.share() or 0.0) <= QUIET:
             return
 
 

@@ -57,7 +57,7 @@ def _call(model: Any, method: str, X: Rows) -> Action:
 
 
 def against_em_passes(results: Sequence[Result], repeats: int, options: Options) -> str:
-    """A Markdown table: speed per flop, of the EM pass's, for each full problem.
+    """A Markdown table: rates of useful flops in % of the EM pass's, full problems.
 
     A prediction does one of the EM pass's two triangular products: half its flops.
     """
@@ -88,7 +88,7 @@ def against_em_passes(results: Sequence[Result], repeats: int, options: Options)
             "problem (type-N-D-K)",
             "EM pass, ms",
             *(
-                f"{m}: time, % of the EM pass's speed per flop, target {SPEED_TARGET:g} %"
+                f"{m}: time, % of the EM pass's rate (target {SPEED_TARGET:g} %)"
                 for m in METHODS
             ),
             "log-likelihood of a row, nats",
