@@ -1,6 +1,8 @@
 // mlpack's EMFit. Its Python binding would begin with a k-means of its own whatever
 // model it is given; this calls what the binding calls, from the common start.
 
+// Its hyper-parameter tuning, left out, is all that would need one more library.
+#define MLPACK_CORE_HPT_HPT_HPP
 #include <mlpack/core.hpp>
 #include <mlpack/methods/gmm/gmm.hpp>
 
