@@ -46,7 +46,7 @@ _SIZES = (
 N_CHECKED = 4  # iterations after which log-likelihoods are compared
 TOLERANCE = 1e-6
 _PAUSE = 0.02  # seconds: threads that spin after their work must have gone to sleep
-_MOST_RETRIES = 5
+_MOST_RETRIES = 20
 _LINUX_LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 
