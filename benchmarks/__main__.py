@@ -108,7 +108,8 @@ def _arguments() -> argparse.Namespace:
         help="put the main table into README.md, between the markers",
     )
     arguments = parser.parse_args()
-    if arguments.readme and (arguments.instrument or arguments.memory):
+    elsewhere = arguments.instrument or arguments.compile or arguments.memory
+    if arguments.readme and elsewhere:
         parser.error("--readme is for the main table")
     if arguments.repeats is not None and arguments.repeats < 1:
         parser.error("--repeats must be at least 1")
