@@ -260,10 +260,10 @@ def stopping_table(n_rows: int) -> str:
 def document(options: Options) -> str:
     """Measure the acceleration and the stopping case; the Markdown document."""
     tables, left_out = [], ""
+    most_passes = 500 if options.short else _MOST_PASSES
     with machine.threads(options.n_threads or machine.usable_cores()):
         if has_acceleration():
             measured = []
-            most_passes = 500 if options.short else _MOST_PASSES
             for case in CASES:
                 progress(f"acceleration: {case.name}")
                 measured.append(measure_case(case, most_passes))
@@ -276,7 +276,7 @@ def document(options: Options) -> str:
             "--slow-problems",
             "Passes over the rows until the mean log-likelihood of a row is within "
             f"{CLOSE:g} nats of its limit, from the same k-means start with seed 0; "
-            f"the limit is the best that {_MOST_PASSES:,} passes reach. Passes are "
+            f"the limit is the best that {most_passes:,} passes reach. Passes are "
             f"counts: they do not depend on the machine.{left_out}",
         )
     return heading + "\n\n".join(tables) + "\n"
