@@ -5,6 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+from benchmarks import instruments
+from benchmarks.instruments import INSTRUMENTS, Options
+
 _ROOT = Path(__file__).parents[1]
 
 
@@ -12,9 +15,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Times EM iterations of fastem, the NumPy reference and "
-        "scikit-learn from the same start, and writes a Markdown table.",
+        "scikit-learn from the same start, and writes a Markdown table; or measures "
+        "one of the following instead.",
     )
-    what = parser.add_mutually_exclusive_group()
+    what = parser.add_argument_group(
+        "what to measure, if not the main table"
+    ).add_mutually_exclusive_group()
     what.add_argument(
         "--check",
         action="store_true",
@@ -36,24 +42,44 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="peak memory of a fit of 3,000,000 rows",
     )
+    for name, measures in INSTRUMENTS.items():
+        what.add_argument(
+            f"--{name}",
+            action="store_const",
+            const=name,
+            dest="instrument",
+            help=measures,
+        )
     parser.add_argument(
         "--problems",
         default="",
         metavar="NAMES",
-        help="names or shell patterns, separated by commas",
+        help="main table: names or shell patterns, separated by commas",
     )
     parser.add_argument(
         "--libraries",
         default="",
         metavar="NAMES",
-        help="separated by commas, of: fastem, NumPy, scikit-learn; all if not given "
-        "(--memory: fastem alone)",
+        help="main table: of fastem, NumPy, scikit-learn, separated by commas; all if "
+        "not given (--memory: fastem alone)",
     )
     parser.add_argument(
-        "--short", action="store_true", help="the small problems: seconds in all"
+        "--tables",
+        default="",
+        metavar="NAMES",
+        help="real tables, separated by commas, of: flights, ocean, retina, hubble; "
+        "all if not given. They are downloaded once, as packages",
     )
     parser.add_argument(
-        "--repeats", type=int, metavar="N", help="rounds (default: 7; --compile: 3)"
+        "--short",
+        action="store_true",
+        help="small problems and tables: a look, not a measurement",
+    )
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        metavar="N",
+        help="rounds (default: 7; fewer where processes start or fits are whole)",
     )
     parser.add_argument(
         "--threads", type=int, metavar="N", help="threads for each library"
@@ -70,11 +96,21 @@ def _arguments() -> argparse.Namespace:
         "--output", type=Path, metavar="FILE.md", help="write the table there as well"
     )
     parser.add_argument(
+        "--picture",
+        type=Path,
+        default=Path("scaling.png"),
+        metavar="FILE.png",
+        help="--scaling: where the picture goes (default: scaling.png)",
+    )
+    parser.add_argument(
         "--readme",
         action="store_true",
-        help="put the table into README.md, between the markers",
+        help="put the main table into README.md, between the markers",
     )
     arguments = parser.parse_args()
+    elsewhere = arguments.instrument or arguments.compile or arguments.memory
+    if arguments.readme and elsewhere:
+        parser.error("--readme is for the main table")
     if arguments.repeats is not None and arguments.repeats < 1:
         parser.error("--repeats must be at least 1")
     if arguments.threads is not None and arguments.threads < 1:
@@ -96,11 +132,14 @@ def main() -> int:
     from benchmarks import session
     from benchmarks.problems import select
     from benchmarks.table import replace_between_markers
+    from benchmarks.tables import select_tables
 
     readme = _ROOT / "README.md"
     try:
         problems = select(_names(arguments.problems), short=arguments.short)
         libraries = session.select_libraries(_names(arguments.libraries))
+        tables = _names(arguments.tables)
+        select_tables(tables)
         if arguments.readme:
             replace_between_markers(readme.read_text(encoding="utf-8"), "")
     except ValueError as error:
@@ -111,7 +150,19 @@ def main() -> int:
     if arguments.record:
         session.record(problems, arguments.repeats or 7, arguments.threads)
         return 0
-    if arguments.compile:
+    if arguments.instrument:
+        text = instruments.run(
+            arguments.instrument,
+            Options(
+                short=arguments.short,
+                repeats=arguments.repeats,
+                n_threads=arguments.threads,
+                patience=arguments.patience,
+                tables=tables,
+                picture=arguments.picture,
+            ),
+        )
+    elif arguments.compile:
         text = session.compilation(arguments.repeats or 3)
     elif arguments.memory:
         chosen = libraries if arguments.libraries else ["fastem"]

@@ -23,7 +23,11 @@ Prepare = Callable[[Problem, Rows, Start], Run]
 
 
 def _prepare_estimator(
-    estimator: Callable[..., Any], problem: Problem, X: Rows, start: Start
+    estimator: Callable[..., Any],
+    problem: Problem,
+    X: Rows,
+    start: Start,
+    **parameters: Any,
 ) -> Run:
     def run(n_iterations: int) -> list[float]:
         model = estimator(
@@ -35,6 +39,7 @@ def _prepare_estimator(
             weights_init=start.weights,
             means_init=start.means,
             precisions_init=start.precisions,
+            **parameters,
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -44,9 +49,9 @@ def _prepare_estimator(
     return run
 
 
-def prepare_fastem(problem: Problem, X: Rows, start: Start) -> Run:
-    """fastem, on as many threads as Numba is set to."""
-    return _prepare_estimator(fastem.GaussianMixture, problem, X, start)
+def prepare_fastem(problem: Problem, X: Rows, start: Start, **parameters: Any) -> Run:
+    """fastem, on as many threads as Numba is set to, unless ``n_threads`` is given."""
+    return _prepare_estimator(fastem.GaussianMixture, problem, X, start, **parameters)
 
 
 def prepare_scikit_learn(problem: Problem, X: Rows, start: Start) -> Run:

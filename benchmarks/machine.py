@@ -15,6 +15,9 @@ import numba
 from numba.core.registry import cpu_target
 from threadpoolctl import threadpool_info, threadpool_limits
 
+# Others that took more of the cores' time than this have disturbed a measurement.
+QUIET = 0.05
+
 _PACKAGES = ("fastem", "numba", "numpy", "scipy", "scikit-learn")
 
 
@@ -76,14 +79,17 @@ class OtherPrograms:
             busy = (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
         return time.perf_counter(), busy, time.process_time()
 
-    def share(self) -> float | None:
-        """Part of the time of all cores since the start; None where unknown."""
+    def share(self, plus_own: float = 0.0) -> float | None:
+        """Part of the time of all cores since the start; None where unknown.
+
+        ``plus_own`` are processor seconds of other processes that do not count.
+        """
         wall, busy, own = (
             now - before for now, before in zip(self._read(), self._start, strict=True)
         )
         if math.isnan(busy):
             return None
-        return max(0.0, busy - own) / (wall * (os.cpu_count() or 1))
+        return max(0.0, busy - own - plus_own) / (wall * (os.cpu_count() or 1))
 
 
 def usable_cores() -> int:
@@ -134,15 +140,19 @@ def _launched_threads() -> int:
 
 
 @contextmanager
-def threads(n_threads: int, blas_threads: int | None = None) -> Iterator[None]:
-    """The same number of threads for Numba, BLAS and OpenMP; BLAS may have its own."""
+def threads(n_threads: int, blas_threads: int | None = None) -> Iterator[int]:
+    """The same number of threads for Numba, BLAS and OpenMP; BLAS may have its own.
+
+    Gives the number that Numba uses.
+    """
     before, launched = numba.get_num_threads(), _launched_threads()
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(n_threads))
         if blas_threads is not None:
             stack.enter_context(threadpool_limits(blas_threads, user_api="blas"))
-        numba.set_num_threads(min(n_threads, launched))
+        usable = min(n_threads, launched)
+        numba.set_num_threads(usable)
         try:
-            yield
+            yield usable
         finally:
             numba.set_num_threads(before)

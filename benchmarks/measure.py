@@ -1,14 +1,14 @@
 """Time an EM iteration of several libraries, run by run in turn."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
 
-from benchmarks.libraries import LIBRARIES, NUMPY, Run
-from benchmarks.machine import OtherPrograms
+from benchmarks.libraries import LIBRARIES, NUMPY, Prepare, Run
+from benchmarks.machine import QUIET, OtherPrograms
 from benchmarks.peak import multiply_add_rate
 from benchmarks.problems import Problem, Rows, Start, generate
 
@@ -18,8 +18,6 @@ TOLERANCES = {"float64": 1e-9, "float32": 1e-5}
 _FEWEST_ITERATIONS, _MOST_ITERATIONS = 2, 50
 _MOST_CHECKED = 10
 _MOST_RETRIES = 5
-# A sample during which others took more of the cores' time than this is disturbed.
-_QUIET = 0.05
 
 
 class DisagreementError(AssertionError):
@@ -61,7 +59,7 @@ class Sample:
     @property
     def is_disturbed(self) -> bool:
         """Whether its time on the wall means little."""
-        return self.others > _QUIET
+        return self.others > QUIET
 
 
 @dataclass
@@ -131,6 +129,7 @@ def measure(
     problem: Problem,
     libraries: Sequence[str],
     *,
+    prepared_by: Mapping[str, Prepare] = LIBRARIES,
     repeats: int,
     seconds_a_run: float,
     with_peak: bool = True,
@@ -142,7 +141,8 @@ def measure(
     One sample is the difference between a run of 1 + n iterations and a run of one,
     over n: whatever a library does once a fit (validation, the start, scikit-learn's
     last expectation step for labels) is in both and cancels. n is chosen for each
-    library so that its n iterations take about ``seconds_a_run``. A sample that other
+    library so that its n iterations take about ``seconds_a_run``. ``prepared_by`` says
+    how each library runs, if not as in ``LIBRARIES``. A sample that other
     programs disturbed is taken again, as long as that costs less than ``patience``
     seconds in all.
 
@@ -156,7 +156,7 @@ def measure(
     timings: dict[str, Timing] = {}
     for library in libraries:
         report(f"{problem.name}: warming up {library}")
-        run = runs[library] = LIBRARIES[library](problem, X, start)
+        run = runs[library] = prepared_by[library](problem, X, start)
         before = time.perf_counter()
         run(1)
         first_seconds = time.perf_counter() - before
@@ -177,7 +177,7 @@ def measure(
             while sample.is_disturbed and patience > 0:
                 report(f"{problem.name}: waiting for other programs")
                 before = time.perf_counter()
-                _wait_until_quiet(patience)
+                wait_until_quiet(patience)
                 sample, history = _sample(runs[library], timing.n_iterations)
                 patience -= time.perf_counter() - before
             timing.samples.append(sample)
@@ -193,6 +193,17 @@ def measure(
     return result
 
 
+def with_common_peak(results: Sequence[Result]) -> Sequence[Result]:
+    """The same results, all against the highest peak that was seen for their type."""
+    for result in results:
+        result.peak = max(
+            other.peak
+            for other in results
+            if other.problem.dtype == result.problem.dtype
+        )
+    return results
+
+
 def true_history(
     problem: Problem, X: Rows, start: Start, n_iterations: int
 ) -> list[float]:
@@ -200,13 +211,13 @@ def true_history(
     return LIBRARIES[NUMPY](problem, X.astype(np.float64), start)(n_iterations)
 
 
-def _wait_until_quiet(seconds: float) -> None:
+def wait_until_quiet(seconds: float) -> None:
     """Sleep until the cores are free, but not for longer than that."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         others = OtherPrograms()
         time.sleep(0.5)
-        if (others.share() or 0.0) <= _QUIET:
+        if (others.share() or 0.0) <= QUIET:
             return
 
 

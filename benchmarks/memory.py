@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 
-from benchmarks.table import number, rows_of_cells
+from benchmarks.table import at_most, number, rows_of_cells
 
 N, D, K = 3_000_000, 3, 16
 N_ITERATIONS = 5
@@ -67,10 +67,6 @@ def _fit(library: str, start: str) -> dict[str, float]:
     return {"before": before, "peak": _peak_megabytes(), "seconds": seconds}
 
 
-def _target(beyond: float) -> str:
-    return f"{TARGET_MB:g} MB, {'met' if beyond <= TARGET_MB else 'missed'}"
-
-
 def measure_memory(libraries: Sequence[str], report: Callable[[str], None]) -> str:
     """A Markdown table: peak memory of each library, in a process of its own."""
     array = N * D * 4 / 1e6
@@ -94,7 +90,7 @@ def measure_memory(libraries: Sequence[str], report: Callable[[str], None]) -> s
                 f"{number(figures['peak'])} MB",
                 f"{number(figures['peak'] - figures['before'])} MB",
                 f"{number(beyond)} MB",
-                _target(beyond) if library == "fastem" else "-",
+                at_most(TARGET_MB, beyond, " MB") if library == "fastem" else "-",
                 f"{number(figures['seconds'])} s",
             ]
         )

@@ -1,29 +1,17 @@
 """What scripts/bench does in each of its modes."""
 
-import sys
 import time
 from collections.abc import Sequence
 
 from benchmarks import compile_time, machine, memory, regression
 from benchmarks.libraries import FASTEM, LIBRARIES, NUMPY
 from benchmarks.machine import Machine
-from benchmarks.measure import Result, measure
+from benchmarks.measure import Result, measure, with_common_peak
 from benchmarks.problems import Problem
+from benchmarks.reporting import measured_by, note, progress
 from benchmarks.table import document, number
 
 _SECONDS_A_RUN = {False: 0.3, True: 0.1}  # of long problems, of short ones
-
-
-def _progress(text: str) -> None:
-    """What is going on: a line that changes on a terminal, nothing in a log."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def _note(text: str) -> None:
-    """What was done: a line that stays."""
-    start = "\r\x1b[K" if sys.stderr.isatty() else ""
-    print(f"{start}{text}", file=sys.stderr, flush=True)
 
 
 def select_libraries(names: Sequence[str]) -> list[str]:
@@ -65,22 +53,11 @@ def table(
                 repeats=repeats,
                 seconds_a_run=_SECONDS_A_RUN[problem.is_short],
                 patience=patience,
-                report=_progress,
+                report=progress,
             )
             results.append(result)
-            _note(_summary(result, time.perf_counter() - began))
-    return document(_with_common_peak(results), here, repeats)
-
-
-def _with_common_peak(results: Sequence[Result]) -> Sequence[Result]:
-    """The same results, all against the highest peak that was seen for their type."""
-    for result in results:
-        result.peak = max(
-            other.peak
-            for other in results
-            if other.problem.dtype == result.problem.dtype
-        )
-    return results
+            note(_summary(result, time.perf_counter() - began))
+    return document(with_common_peak(results), here, repeats)
 
 
 def _summary(result: Result, seconds: float) -> str:
@@ -102,7 +79,7 @@ def _ratio(problem: Problem, repeats: int) -> Result:
         repeats=repeats,
         seconds_a_run=_SECONDS_A_RUN[problem.is_short],
         with_peak=False,
-        report=_progress,
+        report=progress,
     )
 
 
@@ -114,7 +91,7 @@ def record(problems: Sequence[Problem], repeats: int, n_threads: int | None) -> 
             regression.read_record(), results, Machine.here()
         )
     regression.write_record(new)
-    _note(f"recorded: {', '.join(p.name for p in problems)}")
+    note(f"recorded: {', '.join(p.name for p in problems)}")
 
 
 def check(problems: Sequence[Problem], repeats: int, n_threads: int | None) -> int:
@@ -123,7 +100,7 @@ def check(problems: Sequence[Problem], repeats: int, n_threads: int | None) -> i
     known = [p for p in problems if p.name in recorded["problems"]]
     for problem in problems:
         if problem not in known:
-            _note(f"{problem.name} is not recorded: run scripts/bench --record")
+            note(f"{problem.name} is not recorded: run scripts/bench --record")
     if not known:
         return 2
     comparisons = []
@@ -142,14 +119,14 @@ def check(problems: Sequence[Problem], repeats: int, n_threads: int | None) -> i
             result = _ratio(problem, repeats)
             comparison = regression.compare(result, recorded, here, limit)
             if comparison.is_regression:
-                _note(f"{problem.name}: {comparison.verdict}; measured again")
+                note(f"{problem.name}: {comparison.verdict}; measured again")
                 again = _ratio(problem, 2 * repeats)
                 comparison = regression.better(
                     comparison, regression.compare(again, recorded, here, limit)
                 )
             comparisons.append(comparison)
-            _note(f"{problem.name}: {number(comparison.slowdown)}x the recorded ratio")
-    _progress("")
+            note(f"{problem.name}: {number(comparison.slowdown)}x the recorded ratio")
+    progress("")
     print(regression.comparison_table(comparisons))
     failed = [c.problem for c in comparisons if c.is_regression]
     if failed:
@@ -161,18 +138,13 @@ def check(problems: Sequence[Problem], repeats: int, n_threads: int | None) -> i
 
 def compilation(repeats: int) -> str:
     """Measure the compilation; the Markdown document."""
-    body = compile_time.measure_compilation(repeats, _note)
-    _progress("")
-    return f"{_measured_by('--compile', f'medians of {repeats} processes')}{body}\n"
+    body = compile_time.measure_compilation(repeats, note)
+    progress("")
+    return f"{measured_by('--compile', f'Medians of {repeats} processes.')}{body}\n"
 
 
 def memory_peaks(libraries: Sequence[str]) -> str:
     """Measure the peak memory; the Markdown document."""
-    body = memory.measure_memory(libraries, _note)
-    _progress("")
-    return f"{_measured_by('--memory', 'MB are 10^6 bytes')}{body}\n"
-
-
-def _measured_by(option: str, how: str) -> str:
-    here = Machine.here().describe()
-    return f"Measured by `scripts/bench {option}` on {here}; {how}.\n\n"
+    body = memory.measure_memory(libraries, note)
+    progress("")
+    return f"{measured_by('--memory', 'MB are 10^6 bytes.')}{body}\n"

