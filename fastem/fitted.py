@@ -43,8 +43,8 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         array of shape (N,), int
             The first one of equally likely components.
         """
-        rows = self._rows(X)
-        return kernels.label_pass(rows, self._factors(rows), self.n_threads)
+        rows, factors = self._rows_and_factors(X)
+        return kernels.label_pass(rows, factors, self.n_threads)
 
     def predict_proba(self, X: Any) -> Rows:
         """The probability of each component given the row: the degree of membership.
@@ -57,8 +57,8 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of shape (N, K), float32 if X is, else float64
         """
-        rows = self._rows(X)
-        return kernels.probability_pass(rows, self._factors(rows), self.n_threads)
+        rows, factors = self._rows_and_factors(X)
+        return kernels.probability_pass(rows, factors, self.n_threads)
 
     def score_samples(self, X: Any) -> Rows:
         """The logarithm of the mixture's density at each row.
@@ -71,8 +71,8 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of shape (N,), float32 if X is, else float64
         """
-        rows = self._rows(X)
-        return kernels.log_likelihood_pass(rows, self._factors(rows), self.n_threads)
+        rows, factors = self._rows_and_factors(X)
+        return kernels.log_likelihood_pass(rows, factors, self.n_threads)
 
     def score(
         self, X: Any, y: None = None, sample_weight: ArrayLike | None = None
@@ -178,9 +178,14 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             self.weights_, self.means_, self.covariances_, self.precisions_cholesky_
         )
 
-    def _rows(self, X: Any) -> Rows:
-        check_is_fitted(self)
-        return validation.check_rows(self, X, fitting=False)
+    def _rows_and_factors(self, X: Any) -> tuple[Rows, Any]:
+        """The rows, and the parameters as the kernels take them with such rows.
+
+        Factors are not kept from one call to the next: attributes may be set by hand.
+        """
+        structure, fitted = self._fitted()
+        rows = validation.check_rows(self, X, fitting=False)
+        return rows, structure.factors(fitted, rows.dtype)
 
     def _factors(self, rows: Rows) -> Any:
         structure, fitted = self._fitted()

@@ -1,0 +1,41 @@
+"""What is compiled once is compiled never again."""
+
+import os
+import subprocess
+import sys
+
+from fastem.covariances import STRUCTURES
+
+# Rows enough for the parallel kernels, and few enough for the serial ones.
+USE_EVERYTHING = f"""
+import warnings
+import numpy as np
+from numba.core import event
+from fastem import GaussianMixture
+
+warnings.simplefilter("ignore")
+with event.install_recorder("numba:compile") as compilations:
+    for n_rows in (3000, 100):
+        for dtype in (np.float64, np.float32):
+            X = np.random.default_rng(0).standard_normal((n_rows, 3)).astype(dtype)
+            for name in {list(STRUCTURES)}:
+                model = GaussianMixture(2, covariance_type=name, max_iter=2).fit(X)
+                model.predict(X), model.predict_proba(X), model.score_samples(X)
+print(len(compilations.buffer))
+"""
+
+
+def number_of_compilations(command, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", command],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
+    )
+    return int(done.stdout)
+
+
+def test_no_type_that_is_cached_compiles_again():
+    number_of_compilations(USE_EVERYTHING)
+    assert number_of_compilations(USE_EVERYTHING) == 0
