@@ -246,7 +246,7 @@ def check_enough_rows(X: Rows, row_weights: Rows, n_components: int) -> None:
             f"{what}. Use fewer components."
         )
     # A set of their bytes: np.unique sorts, which for the first rows of a small fit
-    # takes 0.1 ms against 5 us.
+    # takes 36 us against 2.4 for 150 x 4.
     distinct: set[bytes] = set()
     for start in range(0, len(X), _PREFIX_ROWS):
         block = X[start : start + _PREFIX_ROWS]

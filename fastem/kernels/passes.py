@@ -25,6 +25,7 @@ from fastem.kernels.skipping import (
 from fastem.kernels.tiles import (
     CHUNK_ROWS,
     NEAR_TILE,
+    SMALLEST_TILE,
     load_tile,
     normalize_responsibilities,
     raise_maximum,
@@ -150,7 +151,7 @@ def row_chunk(X, factors, output, start, stop):
     """What ``output`` says of rows start:stop, written into it."""
     n_components, n_features = factors.means.shape
     width = tile_rows(n_features, n_components, factors.means.itemsize)
-    # No wider than the rows need: a single row takes as long as a whole tile.
+    # No wider than the rows need: one row would take as long as a whole tile.
     needed = (stop - start + SMALLEST_TILE - 1) // SMALLEST_TILE * SMALLEST_TILE
     width = min(width, needed)
     tile, weights, values, scratch, chosen = _tile_buffers(

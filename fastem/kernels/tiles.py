@@ -9,7 +9,7 @@ from fastem.kernels.vectors import narrow_lanes, store_transposed
 # What one core's tile and scratch may take: half of a 1 MB second-level cache.
 _TILE_BYTES = 512 * 1024
 _LARGEST_TILE = 256
-_SMALLEST_TILE = 64
+SMALLEST_TILE = 64
 # Where far components are left out of each tile. Of 64, 128 and 256 rows, this took
 # the least time on flights, ocean and pixels with 16 to 256 components.
 NEAR_TILE = 128
@@ -25,7 +25,7 @@ def tile_rows(n_features, n_components, itemsize):
     """Number of rows in a tile: a multiple of 64, so that vectors are full."""
     row_bytes = itemsize * (3 * n_features + n_components + 4)
     rows = _TILE_BYTES // row_bytes // 64 * 64
-    return max(_SMALLEST_TILE, min(_LARGEST_TILE, rows))
+    return max(SMALLEST_TILE, min(_LARGEST_TILE, rows))
 
 
 @subroutine()
