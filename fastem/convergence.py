@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 FORECAST_BOUNDS = 5
 
 
@@ -50,6 +53,15 @@ class Convergence:
 
 
 UNKNOWN = Convergence()
+
+
+def rounding_of(dtype: DTypeLike) -> float:
+    """How exact a log-likelihood of rows of this type is, relative to it.
+
+    Seen at the limit: changes by up to 10 roundings of float64, in sums over 400,000
+    rows; of float32 by up to 0.23, as errors of single rows cancel each other.
+    """
+    return max(16 * float(np.finfo(np.float64).eps), float(np.finfo(dtype).eps) / 4)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastem import em, kernels, validation
 from fastem.acceleration import ExtrapolatedPath, PlainPath
-from fastem.convergence import Trace
+from fastem.convergence import Trace, rounding_of
 from fastem.covariances import (
     STRUCTURES,
     SingularCovarianceError,
@@ -387,7 +387,6 @@ default='kmeans'
             n_rows = validation.count_rows(sample_weight, rows)
             rule = STOPPING_RULES[self.stopping](self.tol)
             make_path = ExtrapolatedPath if self.accelerate else PlainPath
-            epsilon = float(np.finfo(rows.dtype).eps)
             structure = STRUCTURES[self.covariance_type]
             user = UserStart.checked(
                 self.weights_init,
@@ -424,7 +423,7 @@ default='kmeans'
                     lambda statistics: structure.maximize(statistics, self.reg_covar),
                     trace=Trace(
                         n_rows,
-                        rounding=4 * epsilon,
+                        rounding_of(rows.dtype),
                         before=self.lower_bound_ if warm else -math.inf,
                     ),
                     rule=rule,
@@ -433,7 +432,7 @@ default='kmeans'
                     is_hopeless=is_hopeless,
                     largest_fall=math.inf
                     if self.reg_covar
-                    else max(1e-9, 1e3 * epsilon),
+                    else max(1e-9, 1e3 * float(np.finfo(rows.dtype).eps)),
                     reporter=reporter,
                 )
 
