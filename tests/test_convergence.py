@@ -25,7 +25,7 @@ def test_a_geometric_sequence_is_forecast_exactly():
 
 
 def test_a_slow_part_beneath_a_fast_one_is_foreseen():
-    bounds = [-(0.5**k) - 0.1 * 0.95**k for k in range(13)]
+    bounds = [-(0.5**k) - 0.1 * 0.95**k for k in range(16)]
     remaining = -bounds[-1]
     gain, _ = forecast(bounds[-5:], 1e-15)
     first, last = bounds[-2] - bounds[-3], bounds[-1] - bounds[-2]
