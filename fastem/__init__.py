@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from fastem.convergence import Convergence
 from fastem.covariances import SingularCovarianceError
 from fastem.mixture import GaussianMixture
 from fastem.model_file import load_model, save_model
@@ -10,6 +11,7 @@ from fastem.progress import Progress
 __version__ = version("fastem")
 
 __all__ = [
+    "Convergence",
     "GaussianMixture",
     "Progress",
     "SingularCovarianceError",

@@ -109,10 +109,22 @@ def fit(
     max_iter: Annotated[int, typer.Option(min=1, help="Most iterations.")] = 100,
     tol: Annotated[
         float,
-        typer.Option(
-            min=0, help="Stop when the mean log-likelihood changes by less than this."
-        ),
+        typer.Option(min=0, help="Stop when what --stopping names is less than this."),
     ] = 1e-3,
+    stopping: Annotated[
+        str,
+        typer.Option(
+            help="Stop by the change of the mean log-likelihood in an iteration, or by "
+            "what is left to gain in total (then raise --max-iter).",
+            **_one_of("stopping"),
+        ),
+    ] = "change",
+    accelerate: Annotated[
+        bool,
+        typer.Option(
+            "--accelerate", help="Take longer steps than EM's: fewer iterations."
+        ),
+    ] = False,
     reg_covar: Annotated[
         float,
         typer.Option(
@@ -149,6 +161,8 @@ def fit(
             tol=tol,
             reg_covar=reg_covar,
             max_iter=max_iter,
+            stopping=stopping,
+            accelerate=accelerate,
             n_init=n_init,
             init_params=init,
             random_state=seed,

@@ -23,6 +23,7 @@ _SECONDS_BETWEEN_LINES = 5.0
 # Texts of the library name its parameters; here those are options.
 _OPTIONS = {
     "n_components": "-k",
+    "accelerate": "--accelerate",
     "covariance_type": "--covariance",
     "init_params": "--init",
     "max_iter": "--max-iter",
@@ -31,6 +32,7 @@ _OPTIONS = {
     "random_state": "--seed",
     "reg_covar": "--reg-covar",
     "sample_weight": "--weights",
+    "stopping": "--stopping",
     "tol": "--tol",
 }
 # Not in quotes, which are around names of columns, nor in a path.

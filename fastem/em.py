@@ -1,18 +1,20 @@
-"""Expectation-Maximisation: the loop, and the choice among restarts."""
+"""Expectation-Maximisation: the loop."""
 
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
-from fastem.covariances import SingularCovarianceError
+from fastem.acceleration import Path
+from fastem.convergence import UNKNOWN, Convergence, Trace
 from fastem.progress import Reporter
 from fastem.statistics import MixtureParameters, SufficientStatistics
+from fastem.stopping import StoppingRule
 
 
 @dataclass(frozen=True)
@@ -22,16 +24,33 @@ class Fit:
     parameters: MixtureParameters
     converged: bool
     lower_bounds: list[float]
+    convergence: Convergence = UNKNOWN
+    dropped: bool = False
 
     @property
     def n_iter(self) -> int:
-        """Number of iterations."""
-        return len(self.lower_bounds)
+        """Number of iterations: passes over the rows."""
+        return len(self.lower_bounds) + self.convergence.n_rejected
 
     @property
     def lower_bound(self) -> float:
-        """Mean log-likelihood of a row at the start of the last iteration."""
+        """Mean log-likelihood of a row at the start of the last iteration kept."""
         return self.lower_bounds[-1] if self.lower_bounds else -math.inf
+
+    def shortfall(self, tol: float) -> str:
+        """What a fit that did not converge achieved, and what to do."""
+        achieved = "after 1 iteration there is no change yet to compare with tol"
+        if len(self.lower_bounds) > 1:
+            change = self.lower_bounds[-1] - self.lower_bounds[-2]
+            achieved = (
+                f"after {self.n_iter} iterations the mean log-likelihood still "
+                f"changed by {change:.1e} in one, {self.convergence}, and tol is "
+                f"{tol:g}"
+            )
+        return (
+            f"Best performing initialization did not converge: {achieved}. Increase "
+            "max_iter or tol, or try another start."
+        )
 
 
 @cache
@@ -50,79 +69,97 @@ def fit(
     expect: Callable[[MixtureParameters], SufficientStatistics],
     maximize: Callable[[SufficientStatistics], MixtureParameters],
     *,
-    tol: float,
+    trace: Trace,
+    rule: StoppingRule,
+    path: Path,
     max_iter: int,
-    lower_bound: float = -math.inf,
+    is_hopeless: Callable[[Trace], bool] = lambda trace: False,
     largest_fall: float = math.inf,
     reporter: Reporter,
 ) -> Fit:
-    """Alternate the two steps until the mean log-likelihood gains less than ``tol``.
+    """Alternate the two steps until the rule is met.
 
-    ``lower_bound`` is what an earlier run had reached, if this one continues it. EM
-    never lowers the log-likelihood; a fall by more than ``largest_fall``, relative to
-    it, is warned of. (A ridge on the covariances makes small falls legitimate.)
+    Parameters
+    ----------
+    trace : Trace
+        Empty; the lower bounds are added to it.
+    rule : StoppingRule
+    path : Path
+        Chooses the next point: EM's, or one farther along. If the log-likelihood
+        fell there, EM's point comes next, for the price of an iteration.
+    is_hopeless : callable, optional
+        Whether to drop the fit. Asked after each iteration.
+    largest_fall : float, default=inf
+        EM never lowers the log-likelihood; a fall by more than this, relative to it,
+        is warned of. (A ridge on the covariances makes small falls legitimate.)
+
+    Raises
+    ------
+    SingularCovarianceError
+    ValueError
+        If the log-likelihood is no number.
     """
     reporter.begin()
-    lower_bounds: list[float] = []
-    converged = False
+    converged = dropped = False
+    reached = parameters
+
+    def is_near(remaining: float) -> bool:
+        return rule.is_near(trace, remaining * trace.n_rows)
+
     with _blas().limit(limits=1, user_api="blas"):
         for iteration in range(1, max_iter + 1):
             began = time.perf_counter()
             statistics = expect(parameters)
-            before, lower_bound = (
-                lower_bound,
-                statistics.log_likelihood / float(statistics.weights.sum()),
-            )
-            if not math.isfinite(lower_bound):
-                raise ValueError(
-                    f"The log-likelihood is {lower_bound} at iteration {iteration}: "
-                    "some rows lie too far from every component for their distance to "
-                    "be a number. Scale the data, or start from means among the rows."
-                )
-            parameters = maximize(statistics)
-            lower_bounds.append(lower_bound)
-            change = lower_bound - before
-            if -change > largest_fall * max(1.0, abs(lower_bound)):
-                warnings.warn(
-                    f"The mean log-likelihood fell by {-change:.1e} in iteration "
-                    f"{iteration}, which only rounding can do: a covariance is close "
-                    "to singular. Scale the columns alike, or raise reg_covar.",
-                    ConvergenceWarning,
-                    stacklevel=2,
-                )
-            reporter.iteration(
-                iteration, lower_bound, change, time.perf_counter() - began
-            )
-            if abs(change) < tol:
-                converged = True
+            lower_bound = statistics.log_likelihood / float(statistics.weights.sum())
+            image = _image(statistics, lower_bound, maximize, path, iteration)
+            if image is None or (path.extrapolated and trace.is_fall(lower_bound)):
+                parameters = path.reject(image)
+                trace.n_rejected += 1
+            else:
+                trace.add(lower_bound, extrapolated=path.extrapolated)
+                _warn_of_fall(trace, largest_fall, iteration)
+                reached = image
+                parameters = path.choose(parameters, image, is_near)
+            seconds = time.perf_counter() - began
+            reporter.iteration(iteration, trace.last, trace.change, seconds)
+            converged = rule.is_met(trace)
+            dropped = not converged and is_hopeless(trace)
+            if converged or dropped:
                 break
-    reporter.end(converged, lower_bound)
-    return Fit(parameters, converged, lower_bounds)
+    convergence = trace.certificate(path.remaining())
+    reporter.end(converged, dropped, trace.last, convergence)
+    return Fit(reached, converged, trace.lower_bounds, convergence, dropped)
 
 
-def best_of(fits: Iterable[Callable[[], Fit]]) -> Fit:
-    """Run the restarts and return the one with the largest lower bound.
+def _image(
+    statistics: SufficientStatistics,
+    lower_bound: float,
+    maximize: Callable[[SufficientStatistics], MixtureParameters],
+    path: Path,
+    iteration: int,
+) -> MixtureParameters | None:
+    """Where EM goes from here; None if it cannot, and need not."""
+    try:
+        if not math.isfinite(lower_bound):
+            raise ValueError(
+                f"The log-likelihood is {lower_bound} at iteration {iteration}: "
+                "some rows lie too far from every component for their distance to "
+                "be a number. Scale the data, or start from means among the rows."
+            )
+        return maximize(statistics)
+    except ValueError:
+        if path.extrapolated:
+            return None
+        raise
 
-    A restart that ends in a singular covariance is skipped and counted; if all
-    do, the first one's error is raised.
-    """
-    best: Fit | None = None
-    failures: list[SingularCovarianceError] = []
-    for run in fits:
-        try:
-            candidate = run()
-        except SingularCovarianceError as error:
-            failures.append(error)
-            continue
-        if best is None or candidate.lower_bound > best.lower_bound:
-            best = candidate
-    if best is None:
-        raise failures[0]
-    if failures:
+
+def _warn_of_fall(trace: Trace, largest_fall: float, iteration: int) -> None:
+    fall = -trace.change
+    if fall > largest_fall * max(1.0, abs(trace.last)):
         warnings.warn(
-            f"{len(failures)} initialisations ended in a singular covariance and were "
-            f"left out; the first one said: {failures[0]}",
+            f"The mean log-likelihood fell by {fall:.1e} in iteration "
+            f"{iteration}, which only rounding can do: a covariance is close "
+            "to singular. Scale the columns alike, or raise reg_covar.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    return best

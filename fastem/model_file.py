@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from fastem.convergence import Convergence
 from fastem.covariances import STRUCTURES
 from fastem.json_text import Section, brief, readable
 from fastem.mixture import GaussianMixture
@@ -17,7 +18,10 @@ from fastem.writing import PathLike, complete_or_absent
 FORMAT = "fastem.GaussianMixture"
 FORMAT_VERSION = 1
 
-_SETTINGS = ("tol", "reg_covar", "max_iter", "n_init", "init_params", "random_state")
+_SETTINGS = (
+    *("tol", "reg_covar", "max_iter", "stopping", "accelerate", "n_init"),
+    *("init_params", "random_state"),
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,6 @@ def save_model(
     check_is_fitted(model)
     if columns is None and hasattr(model, "feature_names_in_"):
         columns = tuple(model.feature_names_in_)
-    lower_bound = float(model.lower_bound_)
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -93,7 +96,9 @@ def save_model(
         "fit": {
             "converged": bool(model.converged_),
             "n_iter": int(model.n_iter_),
-            "lower_bound": lower_bound if math.isfinite(lower_bound) else None,
+            "lower_bound": _finite(model.lower_bound_),
+            "remaining_gain": _finite(model.convergence_.remaining_gain),
+            "convergence_rate": _finite(model.convergence_.rate),
             **{name: _plain(getattr(model, name)) for name in _SETTINGS},
             **(about_fit or {}),
         },
@@ -187,6 +192,10 @@ def read_model_file(path: PathLike) -> ModelFile:
     model.n_iter_ = outcome.get("n_iter", int)
     if outcome.values.get("lower_bound") is not None:
         model.lower_bound_ = float(outcome.get("lower_bound", (int, float)))
+    model.convergence_ = Convergence(
+        _number_or_nan(outcome, "remaining_gain"),
+        _number_or_nan(outcome, "convergence_rate"),
+    )
     return ModelFile(
         model, _columns(content, n_columns), content.get("fastem_version", str), fit
     )
@@ -202,6 +211,18 @@ def _columns(content: Section, n_columns: int) -> tuple[str, ...] | None:
             f"a mean has numbers, not {brief(columns)}"
         )
     return tuple(columns)
+
+
+def _number_or_nan(section: Section, key: str) -> float:
+    """What ``_finite`` wrote; files of older versions do not have it."""
+    if section.values.get(key) is None:
+        return math.nan
+    return float(section.get(key, (int, float)))
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no nan."""
+    return float(value) if math.isfinite(value) else None
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fastem.convergence import Convergence
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -68,13 +70,21 @@ class Reporter:
                 Progress(self._restart, iteration, lower_bound, change, seconds)
             )
 
-    def end(self, converged: bool, lower_bound: float) -> None:
+    def end(
+        self,
+        converged: bool,
+        dropped: bool,
+        lower_bound: float,
+        convergence: Convergence,
+    ) -> None:
         """A restart is over."""
         if self._verbose:
             how = "converged" if converged else "did not converge"
+            if dropped:
+                how = "was dropped, as it would not become the best"
             detail = (
                 f" time lapse {time.perf_counter() - self._began:.5f}s"
-                f"\t lower bound {lower_bound:.5f}."
+                f"\t lower bound {lower_bound:.5f}; {convergence}."
                 if self._verbose > 1
                 else ""
             )

@@ -89,6 +89,8 @@ class Scaling:
         )
         shift = float(np.log(s).sum())
         scaled.converged_ = model.converged_
+        scaled.convergence_ = model.convergence_
+        scaled.n_dropped_ = model.n_dropped_
         scaled.n_iter_ = model.n_iter_
         scaled.lower_bound_ = model.lower_bound_ - shift
         scaled.lower_bounds_ = [bound - shift for bound in model.lower_bounds_]

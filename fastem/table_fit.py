@@ -25,7 +25,8 @@ def fit_table(
     say(
         f"Fitted in {seconds:.1f} s: {outcome} {fitted.n_iter_} iterations, mean "
         f"log-likelihood {fitted.lower_bound_:.6f}"
-        f"{' in the units of the data' if standardize else ''}."
+        f"{' in the units of the data' if standardize else ''}; "
+        f"{fitted.convergence_}."
     )
     if fitted.covariance_type != model.covariance_type:
         say(

@@ -235,6 +235,15 @@ def check_row_weights(sample_weight: ArrayLike | None, X: Rows) -> Rows:
     return read_only((weights / weights.max()).astype(X.dtype))
 
 
+def count_rows(sample_weight: ArrayLike | None, X: Rows) -> float:
+    """Number of rows, each as often as its weight says; inf if that overflows."""
+    if sample_weight is None:
+        return float(len(X))
+    weights = check_sample_weight(sample_weight, len(X))
+    largest = float(weights.max())
+    return largest * float((weights / largest).sum())
+
+
 def check_enough_rows(X: Rows, row_weights: Rows, n_components: int) -> None:
     """At least as many distinct rows of positive weight as components."""
     n_counted = np.count_nonzero(row_weights) if len(row_weights) else len(X)

@@ -1,15 +1,17 @@
-"""The loop and the choice among restarts, with steps made up for the purpose."""
+"""The loop, with steps made up for the purpose."""
 
 import math
-import warnings
 
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from fastem import SingularCovarianceError, em
+from fastem import em
+from fastem.acceleration import PlainPath
+from fastem.convergence import Trace
 from fastem.progress import Progress, Reporter
 from fastem.statistics import SufficientStatistics
+from fastem.stopping import SmallChange
 
 pytestmark = pytest.mark.interpreted
 
@@ -37,11 +39,19 @@ class Steps:
         return self.totals.index(statistics.log_likelihood) + 1
 
 
-def run(lower_bounds, reporter=None, **options):
+def run(lower_bounds, reporter=None, tol=1e-3, lower_bound=-math.inf, **options):
     steps = Steps(lower_bounds)
-    settings = {"tol": 1e-3, "max_iter": 10, **options}
-    reporter = reporter or Reporter(0, 1, None)
-    return em.fit(0, steps.expect, steps.maximize, reporter=reporter, **settings), steps
+    fit = em.fit(
+        0,
+        steps.expect,
+        steps.maximize,
+        trace=Trace(4, 1e-15, lower_bound),
+        rule=SmallChange(tol),
+        path=PlainPath(None),
+        reporter=reporter or Reporter(0, 1, None),
+        **{"max_iter": 10, **options},
+    )
+    return fit, steps
 
 
 def test_it_stops_when_the_gain_is_below_tol():
@@ -125,54 +135,3 @@ def test_verbose_prints_every_interval(capsys):
         "  Iteration 4",
         "Initialization converged.",
     ]
-
-
-# Restarts
-
-
-def fit_with(lower_bound, name=None):
-    return em.Fit(name, True, [lower_bound])
-
-
-def singular(component):
-    def run():
-        raise SingularCovarianceError(component, (0,))
-
-    return run
-
-
-def test_the_restart_with_the_largest_lower_bound_is_kept():
-    bounds = [-3.0, -1.0, -2.0]
-    best = em.best_of(lambda bound=bound: fit_with(bound) for bound in bounds)
-    assert best.lower_bound == -1
-
-
-def test_the_first_of_equal_restarts_is_kept():
-    best = em.best_of(lambda name=name: fit_with(-1.0, name) for name in "ab")
-    assert best.parameters == "a"
-
-
-def test_singular_restarts_are_counted_and_left_out():
-    runs = [singular(4), lambda: fit_with(-1.0), singular(5)]
-    with pytest.warns(ConvergenceWarning, match="2 initialisations.* component 4 is"):
-        best = em.best_of(runs)
-    assert best.lower_bound == -1
-
-
-def test_the_first_error_is_raised_when_all_restarts_are_singular():
-    with pytest.raises(SingularCovarianceError, match="component 4"):
-        em.best_of([singular(4), singular(5)])
-
-
-def test_other_errors_are_not_left_out():
-    def broken():
-        raise FloatingPointError
-
-    with pytest.raises(FloatingPointError):
-        em.best_of([lambda: fit_with(-1.0), broken])
-
-
-def test_a_restart_without_iterations_can_be_the_best():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert em.best_of([lambda: em.Fit("a", False, [])]).parameters == "a"

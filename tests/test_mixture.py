@@ -84,9 +84,11 @@ def state_of(estimator):
 # The interface
 
 
-def test_constructor_is_that_of_scikit_learn_and_n_threads():
+def test_constructor_is_that_of_scikit_learn_and_little_more():
     ours, theirs = GaussianMixture().get_params(), SklearnMixture().get_params()
     assert ours.pop("n_threads") is None
+    assert ours.pop("stopping") == "change"
+    assert ours.pop("accelerate") is False
     assert ours == theirs
 
 

@@ -75,6 +75,30 @@ def inverse_gram(factors: Array) -> Array:
     return covariances
 
 
+def log_relative(base: Array, factors: Array) -> Array:
+    """Coordinates of inv(base) factor, for upper triangular factors (..., D, D).
+
+    With A a small change of the factor in units of the base, the divergence of the
+    normal distributions is sum of A_jj squared + half the sum of the other A_ij
+    squared: so diagonal elements count by the root of 2.
+    """
+    relative = np.linalg.solve(base, factors)
+    diagonal = np.arange(base.shape[-1])
+    coordinates = np.triu(relative, 1)
+    logarithms = np.log(relative[..., diagonal, diagonal])
+    coordinates[..., diagonal, diagonal] = np.sqrt(2) * logarithms
+    return coordinates
+
+
+def from_log_relative(base: Array, coordinates: Array) -> Array:
+    """The factors, from what ``log_relative`` returned."""
+    diagonal = np.arange(base.shape[-1])
+    relative = np.triu(coordinates, 1)
+    logarithms = coordinates[..., diagonal, diagonal] / np.sqrt(2)
+    relative[..., diagonal, diagonal] = np.exp(logarithms)
+    return base @ relative
+
+
 def mirror_lower(matrices: Array) -> Array:
     """Symmetric matrices from their lower triangles.
 

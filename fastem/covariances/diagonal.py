@@ -12,7 +12,7 @@ from fastem.covariances.structure import (
     mean_shifts,
 )
 from fastem.kernels import DiagonalFactors, PassSums
-from fastem.statistics import Array, SufficientStatistics
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 
 
 @final
@@ -54,6 +54,14 @@ class Diagonal(CovarianceStructure):
     def log_determinants(self, precisions_cholesky: Array, n_features: int) -> Array:
         log_determinants: Array = np.log(precisions_cholesky).sum(axis=1)
         return log_determinants
+
+    def coordinates(self, base: MixtureParameters, precisions_cholesky: Array) -> Array:
+        scales = np.sqrt(2 * base.weights)[:, np.newaxis]
+        return scales * np.log(precisions_cholesky / base.precisions_cholesky)
+
+    def from_coordinates(self, base: MixtureParameters, coordinates: Array) -> Array:
+        scales = np.sqrt(2 * base.weights)[:, np.newaxis]
+        return base.precisions_cholesky * np.exp(coordinates / scales)
 
     def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances[:, :, np.newaxis] * np.eye(n_features)

@@ -12,7 +12,7 @@ from fastem.covariances.structure import (
     mean_shifts,
 )
 from fastem.kernels import FullFactors, PassSums
-from fastem.statistics import Array, SufficientStatistics
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 
 
 @final
@@ -50,6 +50,16 @@ class Full(CovarianceStructure):
         diagonals = np.diagonal(precisions_cholesky, axis1=1, axis2=2)
         log_determinants: Array = np.log(diagonals).sum(axis=1)
         return log_determinants
+
+    def coordinates(self, base: MixtureParameters, precisions_cholesky: Array) -> Array:
+        scales = np.sqrt(base.weights)[:, None, None]
+        return scales * dense.log_relative(
+            base.precisions_cholesky, precisions_cholesky
+        )
+
+    def from_coordinates(self, base: MixtureParameters, coordinates: Array) -> Array:
+        scales = np.sqrt(base.weights)[:, None, None]
+        return dense.from_log_relative(base.precisions_cholesky, coordinates / scales)
 
     def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances

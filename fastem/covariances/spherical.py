@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from fastem.covariances.diagonal import Diagonal
 from fastem.covariances.structure import CovarianceStructure, SingularCovarianceError
 from fastem.kernels import DiagonalFactors, PassSums
-from fastem.statistics import Array, SufficientStatistics
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 
 _diagonal = Diagonal()
 
@@ -52,6 +52,17 @@ class Spherical(CovarianceStructure):
     def log_determinants(self, precisions_cholesky: Array, n_features: int) -> Array:
         log_determinants: Array = n_features * np.log(precisions_cholesky)
         return log_determinants
+
+    def coordinates(self, base: MixtureParameters, precisions_cholesky: Array) -> Array:
+        scales = np.sqrt(2 * base.means.shape[1] * base.weights)
+        logarithms = np.log(precisions_cholesky / base.precisions_cholesky)
+        coordinates: Array = scales * logarithms
+        return coordinates
+
+    def from_coordinates(self, base: MixtureParameters, coordinates: Array) -> Array:
+        scales = np.sqrt(2 * base.means.shape[1] * base.weights)
+        factors: Array = base.precisions_cholesky * np.exp(coordinates / scales)
+        return factors
 
     def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances[:, np.newaxis, np.newaxis] * np.eye(n_features)

@@ -114,6 +114,19 @@ class CovarianceStructure(ABC):
         """log det U for each component: shape (K,) or (1,)."""
 
     @abstractmethod
+    def coordinates(self, base: MixtureParameters, precisions_cholesky: Array) -> Array:
+        """Where covariances lie, as seen from the ones of ``base``: shape of U.
+
+        Logarithms of diagonal elements, the other elements as they are, of U in the
+        units of the base's: inv(U_base) U. Scaled so that the squared length is twice
+        the Kullback-Leibler divergence per row from the base, to second order.
+        """
+
+    @abstractmethod
+    def from_coordinates(self, base: MixtureParameters, coordinates: Array) -> Array:
+        """precisions_cholesky, from what :meth:`coordinates` returned."""
+
+    @abstractmethod
     def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
         """Dense covariances, shape (K, D, D)."""
 

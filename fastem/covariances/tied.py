@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from fastem.covariances import dense
 from fastem.covariances.structure import CovarianceStructure, mean_shifts
 from fastem.kernels import PassSums, TiedFactors
-from fastem.statistics import Array, SufficientStatistics
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 
 
 @final
@@ -51,6 +51,12 @@ class Tied(CovarianceStructure):
     def log_determinants(self, precisions_cholesky: Array, n_features: int) -> Array:
         log_determinant: Array = np.log(np.diag(precisions_cholesky)).sum(keepdims=True)
         return log_determinant
+
+    def coordinates(self, base: MixtureParameters, precisions_cholesky: Array) -> Array:
+        return dense.log_relative(base.precisions_cholesky, precisions_cholesky)
+
+    def from_coordinates(self, base: MixtureParameters, coordinates: Array) -> Array:
+        return dense.from_log_relative(base.precisions_cholesky, coordinates)
 
     def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return np.repeat(covariances[np.newaxis], n_components, axis=0)
