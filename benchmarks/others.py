@@ -5,11 +5,9 @@ the other runs.
 """
 
 import subprocess
-import sys
 import tempfile
 import time
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,20 +19,13 @@ from benchmarks import machine, numpy_reference
 from benchmarks.instruments import Options
 from benchmarks.machine import OtherPrograms
 from benchmarks.measure import wait_until_quiet
-from benchmarks.packages import (
-    UnavailableError,
-    cache_folder,
-    environment_with,
-    from_apt,
-    from_pip,
-    run_client,
-)
+from benchmarks.other_libraries import FASTEM, OTHERS, Library
+from benchmarks.packages import UnavailableError
 from benchmarks.problems import PROBLEMS, Problem, Rows, Start, generate
 from benchmarks.reporting import measured_by, note, progress
 from benchmarks.table import at_least, number, rows_of_cells, times
 
 _ROOT = Path(__file__).parents[1]
-_WORKERS = Path(__file__).with_name("workers")
 _SIZES = (
     "full-500k-2-8",
     "full-200k-8-16",
@@ -47,75 +38,6 @@ N_CHECKED = 4  # iterations after which log-likelihoods are compared
 TOLERANCE = 1e-6
 _PAUSE = 0.02  # seconds: threads that spin after their work must have gone to sleep
 _MOST_RETRIES = 20
-_LINUX_LIBRARIES = "usr/lib/x86_64-linux-gnu"
-
-
-@dataclass(frozen=True)
-class Library:
-    """Another library, and the command of its worker."""
-
-    name: str
-    command: Callable[[], list[str]]  # raises UnavailableError
-    mean_target: float | None = None  # times faster, geometric mean
-
-
-def _fastem() -> list[str]:
-    return [sys.executable, "-m", "benchmarks.workers.run_fastem"]
-
-
-def _onedal() -> list[str]:
-    python = environment_with("onedal", ["scikit-learn-intelex"])
-    return [str(python), "-m", "benchmarks.workers.run_onedal"]
-
-
-def _compiled(source: str, *include: Path) -> list[str]:
-    """A worker in C++, compiled against packages of which none is installed."""
-    path, program = _WORKERS / source, cache_folder() / Path(source).stem
-    newest = max(path.stat().st_mtime, (_WORKERS / "protocol.hpp").stat().st_mtime)
-    if not program.exists() or program.stat().st_mtime < newest:
-        headers = [from_apt("libarmadillo-dev") / "usr/include", *include]
-        blas, *needed = (
-            from_apt("libopenblas0-pthread") / _LINUX_LIBRARIES / "openblas-pthread",
-            from_apt("libgfortran5") / _LINUX_LIBRARIES,
-            from_apt("libquadmath0") / _LINUX_LIBRARIES,
-        )
-        command = ["g++", "-std=c++17", "-O3", "-march=native", "-fopenmp", "-w"]
-        command += ["-DARMA_DONT_USE_WRAPPER", "-DARMA_NO_DEBUG"]
-        command += [f"-DARMA_DONT_USE_{x}" for x in ("HDF5", "ARPACK", "SUPERLU")]
-        command += [f"-I{folder}" for folder in headers]
-        command += [str(path), "-o", str(program), f"-L{blas}", "-l:libopenblas.so.0"]
-        # The run path must hold for what OpenBLAS needs, too.
-        command += ["-Wl,--disable-new-dtags"]
-        command += [f"-Wl,-rpath,{x},-rpath-link,{x}" for x in (blas, *needed)]
-        run_client(command, cache_folder(), "install g++")
-    return [str(program)]
-
-
-def _armadillo() -> list[str]:
-    return _compiled("run_armadillo.cpp")
-
-
-def _mlpack() -> list[str]:
-    """Its Python package brings the headers of the same version."""
-    headers = cache_folder() / "downloads" / "mlpack"
-    if not headers.exists():
-        with zipfile.ZipFile(from_pip("mlpack")) as wheel:
-            names = [n for n in wheel.namelist() if n.startswith("mlpack/include/")]
-            wheel.extractall(headers, names)
-    return _compiled(
-        "run_mlpack.cpp",
-        headers / "mlpack/include",
-        from_apt("libcereal-dev") / "usr/include",
-        from_apt("rapidjson-dev") / "usr/include",
-    )
-
-
-FASTEM = Library("fastem", _fastem)
-OTHERS = (
-    Library("oneDAL", _onedal, mean_target=3.5),
-    Library("mlpack", _mlpack),
-    Library("Armadillo", _armadillo),
-)
 
 
 class Worker:

@@ -1,4 +1,4 @@
-"""oneDAL, through daal4py: scikit-learn-intelex brings both."""
+"""oneDAL, through daal4py: since 2025, scikit-learn-intelex brings both."""
 
 from importlib.metadata import version
 
