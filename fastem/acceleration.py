@@ -161,10 +161,11 @@ class ExtrapolatedPath:
     log-likelihood does not fall, and otherwise :meth:`reject` it. What a rejected
     step showed is not lost, either.
 
-    On 89 slow problems (50 passes or more to within 1e-6 of the limit; small data
-    sets and overlapping clusters) this took 1/5.0 of EM's passes where both reached
-    the same optimum, against 1/3.1 by SQUAREM [2]_, and Anderson acceleration of the
-    same coordinates 1/2.1. Coordinates in the units of the data: 1/2.4.
+    Of 89 slow problems (50 passes or more to within 1e-6 of the limit; small data
+    sets and overlapping clusters), 55 reached EM's own optimum, with 1/4.9 of its
+    passes (geometric mean), and as many of the others a higher as a lower one. On
+    the way here SQUAREM [2]_ took 1/3.0 to 1/3.3, Anderson acceleration 1/1.8 to
+    1/2.2, and these steps in the units of the data 1/2.4.
 
     Parameters
     ----------

@@ -66,8 +66,9 @@ class GaussianMixture(FittedMixture):
     accelerate : bool, default=False
         Whether to take longer steps than EM's: a fit that needs many iterations then
         needs several times fewer. The log-likelihood never falls by such a step, and
-        the last step is EM's own. Off by default, since iterations are no longer
-        those of scikit-learn, and now and then the optimum is not, either.
+        the last step is EM's own. Off by default: iterations are no longer those of
+        scikit-learn, and where many components share few rows, the optimum often is
+        another one, higher about as often as lower.
     n_init : int, default=1
         Number of starts; the fit with the largest lower bound is kept. Starts that
         end in a singular covariance are left out, with a warning.
@@ -120,7 +121,7 @@ default='kmeans'
     n_dropped_ : int
         Number of starts that were dropped before their end, as they would not have
         become the best. With ``stopping='remaining_gain'`` only, after 20 iterations
-        or more, when ten forecasts in a row say that even a hundred times the gain
+        or more, when ten forecasts in a row say that even a thousand times the gain
         that is left is not enough.
     n_iter_ : int
         Number of iterations of the best start: passes over the rows.
