@@ -1,5 +1,10 @@
 """Compiled passes over the rows: every line of Numba, and nothing else."""
 
+from fastem.kernels.assignments import (
+    assignment_pass,
+    member_pass,
+    seeding_pass,
+)
 from fastem.kernels.diagonal import DiagonalFactors
 from fastem.kernels.full import FullFactors
 from fastem.kernels.launch import (
@@ -10,6 +15,7 @@ from fastem.kernels.launch import (
     log_likelihood_pass,
     probability_pass,
 )
+from fastem.kernels.nearest import Points
 from fastem.kernels.skipping import Nearness, unknown_nearness
 from fastem.kernels.tied import TiedFactors
 
@@ -19,10 +25,14 @@ __all__ = [
     "FullFactors",
     "Nearness",
     "PassSums",
+    "Points",
     "TiedFactors",
+    "assignment_pass",
     "expectation_pass",
     "label_pass",
     "log_likelihood_pass",
+    "member_pass",
     "probability_pass",
+    "seeding_pass",
     "unknown_nearness",
 ]
