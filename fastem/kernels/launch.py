@@ -14,6 +14,7 @@ from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 from fastem.kernels.skipping import Nearness, unknown_nearness
 from fastem.kernels.tiles import CHUNK_ROWS
 
+
 class PassSums(NamedTuple):
     """What an expectation pass returns, added up over all rows."""
 

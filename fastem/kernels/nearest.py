@@ -56,9 +56,7 @@ def _seed(X, row_weights, nearest, start, stop, sums_out):
     for tile_start in range(start, stop, SMALLEST_TILE):
         tile_stop = min(tile_start + SMALLEST_TILE, stop)
         n_rows = tile_stop - tile_start
-        load_tile(
-            X, row_weights, nearest.center, tile_start, tile_stop, tile, weights
-        )
+        load_tile(X, row_weights, nearest.center, tile_start, tile_stop, tile, weights)
         for b in range(n_rows):
             closest[b] = nearest.values[tile_start + b]
         for p in range(n_points):
@@ -76,12 +74,12 @@ def _seed(X, row_weights, nearest, start, stop, sums_out):
 
 
 @subroutine()
-def _find_two_nearest(tile, points, best_out, second_out, index_out):
+def _find_two_nearest(tile, n_rows, points, best_out, second_out, index_out):
     """For each column, squared distances to the two nearest points; whose the first.
 
     Of equally near points the first one is nearest.
     """
-    for b in range(0, tile.shape[1], wide_lanes(tile)):
+    for b in range(0, n_rows, wide_lanes(tile)):
         best = second = splat_wide(tile.dtype.type(np.inf))
         index = splat_wide(tile.dtype.type(0))
         for p in range(points.shape[0]):
@@ -129,7 +127,7 @@ def _assign(X, row_weights, nearest, start, stop, sums_out):
             x = X[rows[first + b]]
             for j in range(n_features):
                 tile[j, b] = x[j] - nearest.center[j]
-        _find_two_nearest(tile, points, best, second, index)
+        _find_two_nearest(tile, n_rows, points, best, second, index)
         for b in range(n_rows):
             near, far = np.sqrt(np.float64(best[b])), np.sqrt(np.float64(second[b]))
             i = rows[first + b]
