@@ -57,10 +57,11 @@ class GaussianMixture(FittedMixture):
     init_params : {'kmeans', 'k-means++', 'random_from_data', 'random', \
 'subsample'}, default='kmeans'
         How EM starts. 'kmeans' starts from the clusters of scikit-learn's KMeans for
-        the same random numbers. 'subsample' is the fastest on large tables: some
-        runs of k-means and a few iterations of EM each, on K (200 + 10 D) rows drawn
-        at random (by their weights), of which the one with the largest
-        log-likelihood goes on with all rows.
+        the same random numbers. 'subsample' is the fastest on large tables: up to
+        four runs of k-means and at most 30 iterations of EM each, on rows drawn at
+        random (by their weights), of which the one with the largest log-likelihood
+        goes on with all rows. It draws K (1000 + 20 D) rows, but not more than a
+        tenth of all unless that is less than K (200 + 10 D).
         As in scikit-learn, 'k-means++' and 'random_from_data' give each component one
         single row: covariances of ``reg_covar`` on the diagonal and weights of
         1 / N, which do not sum to one. The first iterations recover from that, often

@@ -12,16 +12,32 @@ from fastem.progress import Reporter
 from fastem.statistics import MixtureParameters
 from fastem.validation import Rows, read_only
 
-_N_RUNS = 4
-_N_ITERATIONS = 10
+_MOST_RUNS = 4
+_MOST_ITERATIONS = 30
+_PASSES = 4  # over all rows, that the iterations of all runs together may cost
 _TOLERANCE = 1e-3
-_ROWS_OF_A_COMPONENT = 200
-_ROWS_OF_A_COLUMN = 10  # for each component
 
 
-def subsample_size(n_components: int, n_features: int) -> int:
-    """Number of rows to draw: K (200 + 10 D)."""
-    return n_components * (_ROWS_OF_A_COMPONENT + _ROWS_OF_A_COLUMN * n_features)
+def subsample_size(n_rows: int, n_components: int, n_features: int) -> int:
+    """Number of rows to draw: K (1000 + 20 D), or fewer of a table that is small.
+
+    Not more than a tenth of all, but K (200 + 10 D) at least. On the flights (327,346
+    x 8, K = 8) the median log-likelihood of 5 fits was 4.52 with 1000 + 20 D, 4.29
+    with 200 + 10 D, and 4.42 from k-means on all rows.
+    """
+    fewest = n_components * (200 + 10 * n_features)
+    enough = n_components * (1000 + 20 * n_features)
+    return min(n_rows, max(fewest, min(enough, n_rows // 10)))
+
+
+def n_runs(n_rows: int, size: int) -> int:
+    """How many runs on so many rows take no more than half a run on all; 4 at most."""
+    return max(1, min(_MOST_RUNS, n_rows // (2 * size)))
+
+
+def n_iterations(n_rows: int, size: int, runs: int) -> int:
+    """How many iterations of EM a run has: at most what four on all rows take."""
+    return max(1, min(_MOST_ITERATIONS, _PASSES * n_rows // (runs * size)))
 
 
 def draw_subsample(
@@ -57,9 +73,9 @@ def subsample_parameters(
 ) -> MixtureParameters:
     """Parameters to start EM from: the best of some short runs on some of the rows.
 
-    A run is k-means and at most 10 iterations of EM. Parts that the user gave replace
-    those of k-means in each run. Runs that turn singular are left out; if all do, the
-    start is k-means on all rows.
+    A run is k-means and at most 30 iterations of EM; there are up to four. Parts that
+    the user gave replace those of k-means in each run. Runs that turn singular are
+    left out; if all do, the start is k-means on all rows.
 
     Parameters
     ----------
@@ -91,10 +107,11 @@ def subsample_parameters(
 
     if user.is_complete:
         return start(X, row_weights)
-    size = subsample_size(n_components, X.shape[1])
+    size = subsample_size(len(X), n_components, X.shape[1])
     rows, weights = draw_subsample(X, row_weights, size, random_state)
     best: em.Fit | None = None
-    for _ in range(_N_RUNS):
+    runs = n_runs(len(X), size)
+    for _ in range(runs):
         try:
             with warnings.catch_warnings():
                 # Of clusters without rows, which the other runs need not have.
@@ -106,7 +123,7 @@ def subsample_parameters(
                     ),
                     lambda statistics: structure.maximize(statistics, ridge),
                     tol=_TOLERANCE,
-                    max_iter=_N_ITERATIONS,
+                    max_iter=n_iterations(len(X), size, runs),
                     reporter=Reporter(0, 1, None),
                 )
         except SingularCovarianceError:

@@ -6,7 +6,13 @@ import pytest
 from fastem import GaussianMixture, SingularCovarianceError, subsample
 from fastem.covariances import STRUCTURES
 from fastem.initialization import UserStart
-from fastem.subsample import draw_subsample, subsample_parameters, subsample_size
+from fastem.subsample import (
+    draw_subsample,
+    n_iterations,
+    n_runs,
+    subsample_parameters,
+    subsample_size,
+)
 from fastem.validation import read_only
 from tests.mixtures import draw, random_mixture, start_of
 
@@ -16,7 +22,7 @@ N = 4000
 
 @pytest.fixture(name="X")
 def rows_of_a_mixture(random):
-    assert subsample_size(K, D) < N // 2
+    assert subsample_size(N, K, D) < N // 2
     return read_only(draw(random, random_mixture(random, "full", K, D), N))
 
 
@@ -79,6 +85,21 @@ def test_rows_without_weights_are_drawn_once_each(X):
     assert len(weights) == 0
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "size", "runs", "iterations"),
+    [
+        (10**7, 4 * 1040, 4, 30),
+        (20_000, 2000, 4, 10),
+        (8000, 4 * 220, 4, 9),
+        (500, 500, 1, 4),
+    ],
+)
+def test_size_and_number_of_the_runs(n_rows, size, runs, iterations):
+    assert subsample_size(n_rows, 4, 2) == size
+    assert n_runs(n_rows, size) == runs
+    assert n_iterations(n_rows, size, runs) == iterations
+
+
 def test_a_small_table_is_taken_whole(X):
     few = X[:100]
     rows, _ = draw_subsample(few, read_only(np.empty(0)), 100, None)
@@ -118,7 +139,7 @@ def test_singular_runs_are_left_out(X, monkeypatch):
 
     monkeypatch.setattr(subsample.em, "fit", fails_at_first)
     model = fit(X)
-    assert len(runs) == 5  # four on the subsample, one on all rows
+    assert len(runs) == 4  # three on the subsample, one on all rows
     assert model.converged_
 
 
