@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.cluster import KMeans, kmeans_plusplus
+from numpy.typing import ArrayLike, NDArray
 
-from fastem import validation
-from fastem.covariances import CovarianceStructure
+from fastem import kernels, kmeans, validation
+from fastem.covariances import CovarianceStructure, dense
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.validation import Rows
 
@@ -70,6 +69,7 @@ def initial_parameters(
     ridge: float,
     user: UserStart,
     random_state: np.random.RandomState,
+    n_threads: int | None = None,
 ) -> MixtureParameters:
     """Parameters to start EM from.
 
@@ -97,7 +97,9 @@ def initial_parameters(
         return MixtureParameters(
             user.weights, user.means, structure.invert(cholesky), cholesky
         )
-    statistics = _METHODS[method](X, row_weights, n_components, random_state, structure)
+    statistics = _METHODS[method](
+        X, row_weights, n_components, random_state, structure, n_threads
+    )
     parameters = structure.maximize(statistics, ridge)
     # Of all rows, not of those that a component has claimed: scikit-learn's way, by
     # which the weights of k-means++ and random_from_data sum to K / N.
@@ -147,26 +149,34 @@ def _mean(X: Rows, row_weights: Rows) -> Array:
 def statistics_of_labels(
     X: Rows,
     row_weights: Rows,
-    labels: np.ndarray,
-    n_components: int,
+    labels: NDArray[np.int32],
+    reference: Array,
     structure: CovarianceStructure,
+    n_threads: int | None = None,
 ) -> SufficientStatistics:
-    """Statistics when each row belongs to one component wholly."""
-    n_features = X.shape[1]
-    weights = np.zeros(n_components)
-    means = np.zeros((n_components, n_features))
-    scatter = structure.zero_scatter(n_components, n_features)
-    for k in range(n_components):
-        members = labels == k
-        rows = X[members]
-        weights_of_rows = row_weights[members] if len(row_weights) else row_weights
-        if len(rows) == 0:
-            continue
-        means[k] = _mean(rows, weights_of_rows)
-        for block, w in weighted_blocks(rows, weights_of_rows, n_features):
-            weights[k] += w.sum()
-            structure.add_scatter(scatter, k, w, block - means[k])
-    return SufficientStatistics(0.0, weights, means, np.zeros_like(means), scatter)
+    """Statistics when each row belongs to one component wholly.
+
+    Parameters
+    ----------
+    labels : array of shape (N,), int32
+    reference : array of shape (K, D)
+        What the moments are taken about: the nearer to the means, the more exact.
+    """
+    scatter = structure.zero_scatter(*reference.shape)
+    n_scatters = scatter.size // X.shape[1] ** (2 if structure.has_matrices else 1)
+    weights, first, sums = kernels.member_pass(
+        X,
+        row_weights,
+        labels,
+        reference,
+        structure.has_matrices,
+        n_scatters < len(reference),
+        n_threads,
+    )
+    if structure.has_matrices:
+        sums = dense.mirror_lower(sums)
+    scatter += sums.reshape(scatter.shape)
+    return SufficientStatistics(0.0, weights, reference, first, scatter)
 
 
 def _kmeans(
@@ -175,10 +185,12 @@ def _kmeans(
     n_components: int,
     random_state: np.random.RandomState,
     structure: CovarianceStructure,
+    n_threads: int | None,
 ) -> SufficientStatistics:
-    kmeans = KMeans(n_components, n_init=1, random_state=random_state)
-    kmeans.fit(X, sample_weight=row_weights if len(row_weights) else None)
-    return statistics_of_labels(X, row_weights, kmeans.labels_, n_components, structure)
+    clusters = kmeans.cluster(X, row_weights, n_components, random_state, n_threads)
+    return statistics_of_labels(
+        *(X, row_weights, clusters.labels, clusters.centers, structure, n_threads)
+    )
 
 
 def _statistics_of_chosen(
@@ -211,13 +223,9 @@ def _kmeans_plus_plus(
     n_components: int,
     random_state: np.random.RandomState,
     structure: CovarianceStructure,
+    n_threads: int | None,
 ) -> SufficientStatistics:
-    _, chosen = kmeans_plusplus(
-        X,
-        n_components,
-        sample_weight=row_weights if len(row_weights) else None,
-        random_state=random_state,
-    )
+    chosen = kmeans.choose_seeds(X, row_weights, n_components, random_state, n_threads)
     return _statistics_of_chosen(X, row_weights, chosen, structure)
 
 
@@ -227,6 +235,7 @@ def _random_from_data(
     n_components: int,
     random_state: np.random.RandomState,
     structure: CovarianceStructure,
+    n_threads: int | None,
 ) -> SufficientStatistics:
     probabilities = None
     if len(row_weights):
@@ -244,6 +253,7 @@ def _random(
     n_components: int,
     random_state: np.random.RandomState,
     structure: CovarianceStructure,
+    n_threads: int | None,
 ) -> SufficientStatistics:
     """Uniform responsibilities, drawn block by block in the order of the rows.
 
@@ -270,7 +280,7 @@ def _random(
 _METHODS: dict[
     str,
     Callable[
-        [Rows, Rows, int, np.random.RandomState, CovarianceStructure],
+        [Rows, Rows, int, np.random.RandomState, CovarianceStructure, int | None],
         SufficientStatistics,
     ],
 ] = {

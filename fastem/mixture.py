@@ -28,6 +28,7 @@ from fastem.progress import Progress, Reporter
 from fastem.restarts import best_of
 from fastem.statistics import MixtureParameters
 from fastem.stopping import STOPPING_RULES
+from fastem.subsample import subsample_parameters
 from fastem.validation import Rows
 
 
@@ -72,13 +73,19 @@ class GaussianMixture(FittedMixture):
     n_init : int, default=1
         Number of starts; the fit with the largest lower bound is kept. Starts that
         end in a singular covariance are left out, with a warning.
-    init_params : {'kmeans', 'k-means++', 'random_from_data', 'random'}, \
-default='kmeans'
-        How EM starts. As in scikit-learn, 'k-means++' and 'random_from_data' give
-        each component one single row: covariances of ``reg_covar`` on the diagonal
-        and weights of 1 / N, which do not sum to one. The first iterations recover
-        from that, often at a poor optimum. For a start among the rows that is sound,
-        use 'kmeans', or pass such rows as ``means_init`` together with
+    init_params : {'kmeans', 'k-means++', 'random_from_data', 'random', \
+'subsample'}, default='kmeans'
+        How EM starts. 'kmeans' starts from the clusters of scikit-learn's KMeans for
+        the same random numbers. 'subsample' is the fastest on large tables: up to
+        four runs of k-means and at most 30 iterations of EM each, on rows drawn at
+        random (by their weights), of which the one with the largest log-likelihood
+        goes on with all rows. It draws K (1000 + 20 D) rows, but not more than a
+        tenth of all unless that is less than K (200 + 10 D).
+        As in scikit-learn, 'k-means++' and 'random_from_data' give each component one
+        single row: covariances of ``reg_covar`` on the diagonal and weights of
+        1 / N, which do not sum to one. The first iterations recover from that, often
+        at a poor optimum. For a start among the rows that is sound, use 'kmeans' or
+        'subsample', or pass such rows as ``means_init`` together with
         ``weights_init`` and ``precisions_init`` of the spread of the data.
     weights_init : array-like of shape (K,), default=None
         Weights to start from, instead of those of ``init_params``.
@@ -173,7 +180,9 @@ default='kmeans'
         "accelerate": ["boolean"],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "init_params": [
-            StrOptions({"kmeans", "random", "random_from_data", "k-means++"})
+            StrOptions(
+                {"kmeans", "random", "random_from_data", "k-means++", "subsample"}
+            )
         ],
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
@@ -404,6 +413,17 @@ default='kmeans'
             def start() -> MixtureParameters:
                 if warm:
                     return self._continued_parameters(rows.shape[1])
+                if self.init_params == "subsample":
+                    return subsample_parameters(
+                        rows,
+                        row_weights,
+                        structure,
+                        self.n_components,
+                        self.reg_covar,
+                        user,
+                        random_state,
+                        self.n_threads,
+                    )
                 return initial_parameters(
                     rows,
                     row_weights,
@@ -413,6 +433,7 @@ default='kmeans'
                     self.reg_covar,
                     user,
                     random_state,
+                    self.n_threads,
                 )
 
             def run(

@@ -164,16 +164,20 @@ def test_random_with_integer_weights_is_random_with_those_responsibilities(
 def test_statistics_of_labels_are_sums_over_the_members(random, X, covariance_type):
     labels = random.integers(0, K, size=N)
     row_weights = random.uniform(size=N)
-    statistics = statistics_of_labels(
-        X, row_weights, labels, K, STRUCTURES[covariance_type]
-    )
     shares = row_weights[:, np.newaxis] * np.eye(K)[labels]
-    means = (shares.T @ X) / shares.sum(axis=0)[:, np.newaxis]
-    twin = reference.moments(X, shares, means)
+    points = random.normal(size=(K, D))
+    statistics = statistics_of_labels(
+        X,
+        read_only(row_weights),
+        labels.astype(np.int32),
+        points,
+        STRUCTURES[covariance_type],
+    )
+    twin = reference.moments(X, shares, points)
     reduce_scatter = reference.STRUCTURES[covariance_type].reduce_scatter
     assert_close(statistics.weights, twin.weights, 1e-13)
-    assert_close(statistics.reference, means, 1e-13)
-    assert not statistics.first.any()
+    assert_close(statistics.reference, points, 1e-13)
+    assert_close(statistics.first, twin.first, 1e-13)
     assert_close(statistics.scatter, reduce_scatter(twin.scatter), 1e-12)
 
 

@@ -1,6 +1,11 @@
 """Compiled passes over the rows: every line of Numba, and nothing else."""
 
 from fastem.kernels.arranging import merge_equal_rows, order_rows
+from fastem.kernels.assignments import (
+    assignment_pass,
+    member_pass,
+    seeding_pass,
+)
 from fastem.kernels.diagonal import DiagonalFactors
 from fastem.kernels.full import FullFactors
 from fastem.kernels.launch import (
@@ -10,6 +15,7 @@ from fastem.kernels.launch import (
     log_likelihood_pass,
     probability_pass,
 )
+from fastem.kernels.nearest import Points
 from fastem.kernels.skipping import Reach, reach_of
 from fastem.kernels.tied import TiedFactors
 from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE
@@ -20,13 +26,17 @@ __all__ = [
     "DiagonalFactors",
     "FullFactors",
     "PassSums",
+    "Points",
     "Reach",
     "TiedFactors",
+    "assignment_pass",
     "expectation_pass",
     "label_pass",
     "log_likelihood_pass",
+    "member_pass",
     "merge_equal_rows",
     "order_rows",
     "probability_pass",
     "reach_of",
+    "seeding_pass",
 ]

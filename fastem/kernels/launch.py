@@ -1,44 +1,18 @@
-"""Calls kernels: grid, segments, threads, locks; all that is not arithmetic.
+"""Calls the passes of EM: all that is not arithmetic.
 
 The functions here are what the rest of fastem sees of the kernels.
 """
 
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from fastem.kernels import passes
 from fastem.kernels.calls import native_address
+from fastem.kernels.grid import chunks, segments, threads
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 from fastem.kernels.skipping import Reach
 from fastem.kernels.tiles import CHUNK_ROWS
-
-# Multiply-adds in a segment: one kernel call, between two of which Python can see
-# a Ctrl-C. 4e9 take 0.3 s on one slow core.
-_SEGMENT_WORK = 4e9
-_SEGMENT_BYTES = 64 * 1024 * 1024
-_FEWEST_CHUNKS = 32
-
-# Numba's workqueue threading layer aborts the process when two Python threads
-# enter it. The threads share the cores anyway, so let them take turns.
-_lock = threading.Lock()
-_forked = False
-
-
-def _after_fork_in_child() -> None:
-    """GNU OpenMP kills a forked child that enters a parallel kernel."""
-    global _lock, _forked
-    _lock = threading.Lock()
-    _forked = True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class PassSums(NamedTuple):
@@ -49,41 +23,6 @@ class PassSums(NamedTuple):
     weights: np.ndarray  # (K,) sums of responsibilities
     first: np.ndarray  # (K, D) sums of responsibility x (row - mean)
     scatter: np.ndarray  # flat; its meaning is the structure's
-
-
-@contextmanager
-def _threads(n_threads: int | None) -> Iterator[int]:
-    """Hold the lock with at most ``n_threads`` threads; restore the setting."""
-    with _lock:
-        before = numba.get_num_threads()
-        n = (
-            before
-            if n_threads is None
-            else min(n_threads, numba.config.NUMBA_NUM_THREADS)
-        )
-        if n != before:
-            numba.set_num_threads(n)
-        try:
-            yield 1 if _forked or numba.config.DISABLE_JIT else n
-        finally:
-            if n != before:
-                numba.set_num_threads(before)
-
-
-def _segments(
-    n_rows: int, row_work: float, chunk_bytes: int
-) -> Iterator[tuple[int, int]]:
-    """Start and stop of consecutive runs of whole chunks."""
-    by_work = int(_SEGMENT_WORK / (row_work * CHUNK_ROWS))
-    by_memory = _SEGMENT_BYTES // chunk_bytes
-    rows = CHUNK_ROWS * max(_FEWEST_CHUNKS, min(by_work, by_memory))
-    for start in range(0, n_rows, rows):
-        yield start, min(start + rows, n_rows)
-
-
-def _chunks(start: int, stop: int) -> Iterator[tuple[int, int]]:
-    for chunk_start in range(start, stop, CHUNK_ROWS):
-        yield chunk_start, min(chunk_start + CHUNK_ROWS, stop)
 
 
 def _row_work(factors: Any) -> float:
@@ -116,11 +55,11 @@ def expectation_pass(
     first_start = 2 + n_components
     scatter_start = first_start + n_components * n_features
     totals = np.zeros(scatter_start + scatter_size)
-    for start, stop in _segments(n_rows, _row_work(factors), totals.nbytes):
-        with _threads(n_threads) as n:
+    for start, stop in segments(n_rows, _row_work(factors), totals.nbytes):
+        with threads(n_threads) as n:
             if n == 1 or n_rows <= CHUNK_ROWS:
                 sums = np.empty_like(totals)
-                for chunk in _chunks(start, stop):
+                for chunk in chunks(start, stop):
                     passes.expectation_chunk(
                         X, row_weights, factors, reach, *chunk, sums
                     )
@@ -146,10 +85,10 @@ def expectation_pass(
 
 
 def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -> Any:
-    for start, stop in _segments(X.shape[0], _row_work(factors), 1):
-        with _threads(n_threads) as n:
+    for start, stop in segments(X.shape[0], _row_work(factors), 1):
+        with threads(n_threads) as n:
             if n == 1 or X.shape[0] <= CHUNK_ROWS:
-                for chunk in _chunks(start, stop):
+                for chunk in chunks(start, stop):
                     passes.row_chunk(X, factors, output, *chunk)
             else:
                 chunk_address = native_address(

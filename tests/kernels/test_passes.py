@@ -14,7 +14,7 @@ import pytest
 
 from fastem import kernels
 from fastem.covariances import STRUCTURES
-from fastem.kernels import launch
+from fastem.kernels import grid, launch
 from fastem.kernels.tiles import tile_rows
 from fastem.validation import read_only
 from tests import reference
@@ -265,9 +265,9 @@ def test_any_number_of_rows_in_a_segment_gives_the_same_bits(
 ):
     some = problem(covariance_type, 5000, 3, 3, weighted=True)
     whole = all_passes(some, 2)
-    monkeypatch.setattr(launch, "_SEGMENT_WORK", 1)
+    monkeypatch.setattr(grid, "_SEGMENT_WORK", 1)
     for n_chunks in (1, 2):
-        monkeypatch.setattr(launch, "_FEWEST_CHUNKS", n_chunks)
+        monkeypatch.setattr(grid, "_FEWEST_CHUNKS", n_chunks)
         assert all_passes(some, 1) == whole
         assert all_passes(some, 2) == whole
 
