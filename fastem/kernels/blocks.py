@@ -1,12 +1,30 @@
-"""The two inner loops of every dense structure, in blocks of four rows.
+"""The two inner loops of the full structure, in blocks of up to four rows.
 
-A block loads a vector once and does four multiply-adds with it: one row at a time,
-loads would take longer than arithmetic. The code that LLVM makes of the loops is
-the multiply-adds and as few loads as there can be: 106 and 99 of the 131 GFLOP/s of
-a core in float64, with 512-bit vectors.
+Both work on a lower triangle: what is left of a block on the diagonal, and then the
+block itself, of which nothing above the diagonal is computed. A block loads a vector
+once and does four multiply-adds with it: one row at a time, loads would take longer
+than arithmetic.
 """
 
 from fastem.kernels.compilation import subroutine
+from fastem.kernels.stacks import (
+    add_column,
+    add_each,
+    add_lower_products,
+    add_products,
+    add_squares,
+    add_totals_of_lower_pairs,
+    add_totals_of_pairs,
+    add_totals_of_rows,
+    add_triangle,
+    load_first_rows,
+    load_residuals,
+    multiply_each,
+    repeat_lower_pairs,
+    repeat_pairs,
+    repeat_rows,
+    store_rows,
+)
 from fastem.kernels.vectors import (
     add_totals,
     load_narrow,
@@ -17,6 +35,51 @@ from fastem.kernels.vectors import (
     splat_wide,
     total,
 )
+
+
+@subroutine()
+def add_squared_rows(rows, whitener, mean, tile, b, residuals, distance):
+    """The distance plus squares of ``rows`` of whitener @ (tile[:, b:] - mean).
+
+    Wide vectors. ``residuals`` (D, lanes) holds the residuals of the rows before, and
+    gets those of these rows.
+    """
+    y = repeat_rows(splat_wide(tile.dtype.type(0)), rows)
+    for j in range(rows[0]):
+        y = add_column(whitener, rows, j, load_wide(residuals[j], 0), y)
+    y = add_triangle(whitener, mean, rows, tile, b, y, residuals)
+    return add_squares(y, distance)
+
+
+@subroutine()
+def add_diagonal_scatter(rows, r, tile, mean, weighted_out, first_out, scatter_out):
+    """Add moments of ``rows`` about the mean, weighted by r: first, and second ones.
+
+    ``weighted_out`` (4, B) gets r times the residuals.
+    """
+    zero = splat_narrow(tile.dtype.type(0))
+    first = repeat_rows(zero, rows)
+    second = repeat_lower_pairs(zero, rows)
+    for b in range(0, tile.shape[1], narrow_lanes(tile)):
+        residuals = load_residuals(tile, mean, rows, b)
+        weighted = multiply_each(residuals, load_narrow(r, b))
+        store_rows(weighted, weighted_out, b)
+        first = add_each(first, weighted)
+        second = add_lower_products(weighted, residuals, second)
+    add_totals_of_rows(first, rows, first_out)
+    add_totals_of_lower_pairs(second, rows, scatter_out)
+
+
+@subroutine()
+def add_scatter(rows, columns, weighted, tile, mean, scatter_out):
+    """Add second moments of ``rows``, whose ``weighted`` residuals are known."""
+    zero = splat_narrow(tile.dtype.type(0))
+    second = repeat_pairs(zero, rows, columns)
+    for b in range(0, tile.shape[1], narrow_lanes(tile)):
+        left = load_first_rows(weighted, rows, b)
+        right = load_residuals(tile, mean, columns, b)
+        second = add_products(left, right, second)
+    add_totals_of_pairs(second, rows, columns, scatter_out)
 
 
 @subroutine()

@@ -58,7 +58,8 @@ def _llvm_type(vector):
     return ir.VectorType(element, vector.lanes)
 
 
-def _vector(dtype, n_bytes):
+def vector_of(dtype, n_bytes):
+    """Type of a vector of so many bytes."""
     return Vector(dtype, n_bytes * 8 // dtype.bitwidth)
 
 
@@ -148,6 +149,27 @@ def store_transposed(X, row, column, center, tile, b):
     tile[columns, b : b + n] = square.T
 
 
+def vector_pointer(builder, pointer, vector):
+    """A pointer to a number as one to a vector."""
+    return builder.bitcast(pointer, _llvm_type(vector).as_pointer())
+
+
+def splat_vector(builder, number, vector):
+    """The same number in each lane."""
+    nothing = ir.Constant(_llvm_type(vector), ir.Undefined)
+    first = ir.Constant(ir.IntType(32), 0)
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), None)
+    single = builder.insert_element(nothing, number, first)
+    return builder.shuffle_vector(single, nothing, zeros)
+
+
+def call_multiply_add(builder, a, b, c, vector):
+    """a * b + c of vectors."""
+    # llvm.fma would call a library function where there is no instruction.
+    name = f"llvm.fmuladd.{vector.llvm_suffix}"
+    return _call_llvm(builder, name, a.type, [a, b, c])
+
+
 def _overload_lanes(function, n_bytes):
     @overload(function)
     def lanes(array):
@@ -158,13 +180,11 @@ def _overload_lanes(function, n_bytes):
 def _overload_load(function, n_bytes):
     @intrinsic
     def load(typing_context, array, index):
-        vector = _vector(array.dtype, n_bytes)
+        vector = vector_of(array.dtype, n_bytes)
 
         def generate(context, builder, signature, values):
             data = context.make_array(array)(context, builder, values[0]).data
-            pointer = builder.bitcast(
-                builder.gep(data, [values[1]]), _llvm_type(vector).as_pointer()
-            )
+            pointer = vector_pointer(builder, builder.gep(data, [values[1]]), vector)
             # Rows of a tile start anywhere.
             return builder.load(pointer, align=array.dtype.bitwidth // 8)
 
@@ -178,14 +198,10 @@ def _overload_load(function, n_bytes):
 def _overload_splat(function, n_bytes):
     @intrinsic
     def splat(typing_context, scalar):
-        vector = _vector(scalar, n_bytes)
+        vector = vector_of(scalar, n_bytes)
 
         def generate(context, builder, signature, values):
-            nothing = ir.Constant(_llvm_type(vector), ir.Undefined)
-            first = ir.Constant(ir.IntType(32), 0)
-            zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), None)
-            single = builder.insert_element(nothing, values[0], first)
-            return builder.shuffle_vector(single, nothing, zeros)
+            return splat_vector(builder, values[0], vector)
 
         return vector(scalar), generate
 
@@ -232,9 +248,7 @@ def _store(typing_context, vector, array, index):
 @intrinsic
 def _multiply_add(typing_context, a, b, c):
     def generate(context, builder, signature, values):
-        # llvm.fma would call a library function where there is no instruction.
-        name = f"llvm.fmuladd.{a.llvm_suffix}"
-        return _call_llvm(builder, name, values[0].type, values)
+        return call_multiply_add(builder, *values, a)
 
     return a(a, b, c), generate
 
@@ -275,7 +289,7 @@ def _fold(builder, vector):
     return vector
 
 
-def _totals_of_four(builder, vectors):
+def totals_of_four(builder, vectors):
     """A vector of four sums: a transposition that adds on its way.
 
     Four reductions, one after another, take three times the instructions.
@@ -297,7 +311,7 @@ def _totals_of_four(builder, vectors):
 @intrinsic
 def _add_totals(typing_context, v0, v1, v2, v3, sums, index):
     def generate(context, builder, signature, values):
-        totals = _totals_of_four(builder, values[:4])
+        totals = totals_of_four(builder, values[:4])
         four_doubles = ir.VectorType(ir.DoubleType(), 4)
         if v0.dtype == types.float32:
             totals = builder.fpext(totals, four_doubles)
@@ -336,7 +350,7 @@ def _transpose(builder, vectors):
 
 @intrinsic
 def _store_transposed(typing_context, X, row, column, center, tile, b):
-    vector = _vector(X.dtype, NARROW_BYTES)
+    vector = vector_of(X.dtype, NARROW_BYTES)
     n = vector.lanes
 
     def generate(context, builder, signature, values):
