@@ -102,6 +102,11 @@ def splat_wide(scalar):
     return np.full(WIDE_BYTES // scalar.itemsize, scalar)
 
 
+def splat_like(vector, number):
+    """A vector of the same kind with the number, or what is nearest, in each lane."""
+    return np.full_like(vector, number)
+
+
 def add(a, b):
     """Lane by lane."""
     return a + b
@@ -125,6 +130,21 @@ def maximum(a, b):
 def multiply_add(a, b, c):
     """a * b + c, lane by lane, in one instruction where there is one."""
     return a * b + c
+
+
+def scale_by_power(a, shifted):
+    """a times 2 to the power that is in the low bits of ``shifted``, lane by lane.
+
+    Those bits are added to the exponent of a, so the result must be a normal number.
+    """
+    integer = np.dtype(f"i{a.itemsize}")
+    power = shifted.view(integer) << np.finfo(a.dtype).nmant
+    return (a.view(integer) + power).view(a.dtype)
+
+
+def zero_unless_above(a, x, limit):
+    """a where x is greater than the limit, else (and where x is no number) 0."""
+    return np.where(x > limit, a, a.dtype.type(0))
 
 
 def total(vector):
@@ -259,6 +279,37 @@ def _maximum(typing_context, a, b):
         return builder.select(builder.fcmp_ordered(">", *values), *values)
 
     return a(a, b), generate
+
+
+@intrinsic
+def _splat_like(typing_context, vector, number):
+    def generate(context, builder, signature, values):
+        scalar = context.cast(builder, values[1], number, vector.dtype)
+        return splat_vector(builder, scalar, vector)
+
+    return vector(vector, number), generate
+
+
+@intrinsic
+def _scale_by_power(typing_context, a, shifted):
+    def generate(context, builder, signature, values):
+        width, mantissa = a.dtype.bitwidth, 52 if a.dtype == types.float64 else 23
+        integers = ir.VectorType(ir.IntType(width), a.lanes)
+        bits, power = (builder.bitcast(value, integers) for value in values)
+        places = ir.Constant(integers, [mantissa] * a.lanes)
+        bits = builder.add(bits, builder.shl(power, places))
+        return builder.bitcast(bits, values[0].type)
+
+    return a(a, shifted), generate
+
+
+@intrinsic
+def _zero_unless_above(typing_context, a, x, limit):
+    def generate(context, builder, signature, values):
+        above = builder.fcmp_ordered(">", values[1], values[2])
+        return builder.select(above, values[0], ir.Constant(values[0].type, None))
+
+    return a(a, x, limit), generate
 
 
 @intrinsic
@@ -414,6 +465,21 @@ def _overload_maximum(a, b):
 @overload(multiply_add)
 def _overload_multiply_add(a, b, c):
     return lambda a, b, c: _multiply_add(a, b, c)
+
+
+@overload(splat_like)
+def _overload_splat_like(vector, number):
+    return lambda vector, number: _splat_like(vector, number)
+
+
+@overload(scale_by_power)
+def _overload_scale_by_power(a, shifted):
+    return lambda a, shifted: _scale_by_power(a, shifted)
+
+
+@overload(zero_unless_above)
+def _overload_zero_unless_above(a, x, limit):
+    return lambda a, x, limit: _zero_unless_above(a, x, limit)
 
 
 @overload(total)
