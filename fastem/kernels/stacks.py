@@ -6,6 +6,7 @@ them is written out: code of one to four rows comes from one text. As in ``vecto
 the functions are plain Python on tuples of slices where nothing is compiled.
 """
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
@@ -16,6 +17,7 @@ from fastem.kernels.vectors import (
     load_narrow,
     load_wide,
     multiply_add,
+    splat_like,
     splat_narrow,
     splat_vector,
     splat_wide,
@@ -33,14 +35,25 @@ def load_first_rows(array, rows, b):
     return tuple(load_narrow(array[n], b) for n in range(len(rows)))
 
 
+def load_rows(array, rows, b):
+    """Narrow vectors array[i, b:] for i in rows."""
+    return tuple(load_narrow(array[i], b) for i in rows)
+
+
 def load_residuals(array, means, rows, b):
     """Narrow vectors array[i, b:] - means[i] for i in rows."""
     return tuple(load_narrow(array[i], b) - splat_narrow(means[i]) for i in rows)
 
 
-def store_rows(stack, array, b):
-    """Write a stack into array[0:, b:], a row for each vector."""
-    for i, vector in enumerate(stack):
+def store_first_rows(stack, array, b):
+    """Write a stack into array[0, b:], array[1, b:], ..., a row for each vector."""
+    for n, vector in enumerate(stack):
+        store(vector, array[n], b)
+
+
+def store_rows(stack, array, rows, b):
+    """Write a stack into array[i, b:] for i in rows."""
+    for i, vector in zip(rows, stack, strict=True):
         store(vector, array[i], b)
 
 
@@ -62,6 +75,11 @@ def repeat_lower_pairs(vector, rows):
 def add_each(stack, other):
     """The sum of two stacks."""
     return tuple(a + b for a, b in zip(stack, other, strict=True))
+
+
+def subtract_each(stack, other):
+    """The difference of two stacks."""
+    return tuple(a - b for a, b in zip(stack, other, strict=True))
 
 
 def multiply_each(stack, vector):
@@ -105,6 +123,22 @@ def add_column(matrix, rows, j, vector, stack):
     """Wide vectors stack[i] + matrix[i, j] * vector for i in rows."""
     return tuple(
         multiply_add(splat_wide(matrix[i, j]), vector, y)
+        for i, y in zip(rows, stack, strict=True)
+    )
+
+
+def add_multiples(numbers, rows, vector, stack):
+    """Vectors stack[i] + numbers[i] * vector for i in rows."""
+    return tuple(
+        multiply_add(splat_like(vector, numbers[i]), vector, y)
+        for i, y in zip(rows, stack, strict=True)
+    )
+
+
+def replace_where_equal(vector, number, numbers, rows, stack):
+    """Vectors stack[i], with numbers[i] in the lanes where vector is the number."""
+    return tuple(
+        np.where(vector == number, numbers[i], y)
         for i, y in zip(rows, stack, strict=True)
     )
 
@@ -186,6 +220,33 @@ def _load_first_rows(typing_context, array, rows, b):
 
 
 @intrinsic
+def _load_rows(typing_context, array, rows, b):
+    vector = vector_of(array.dtype, NARROW_BYTES)
+    stack = _stack_of(vector, rows.count)
+
+    def generate(context, builder, signature, values):
+        vectors = []
+        for i in _items(builder, values[1]):
+            row = _row(context, builder, array, values[0], i)
+            vectors.append(_load(builder, builder.gep(row, [values[2]]), vector))
+        return _pack(context, builder, stack, vectors)
+
+    return stack(array, rows, types.intp), generate
+
+
+@intrinsic
+def _store_rows(typing_context, stack, array, rows, b):
+    def generate(context, builder, signature, values):
+        pairs = zip(*(_items(builder, value) for value in values[:3:2]), strict=True)
+        for value, i in pairs:
+            row = _row(context, builder, array, values[1], i)
+            _store(builder, value, builder.gep(row, [values[3]]), stack.dtype)
+        return context.get_dummy_value()
+
+    return types.none(stack, array, rows, types.intp), generate
+
+
+@intrinsic
 def _load_residuals(typing_context, array, means, rows, b):
     vector = vector_of(array.dtype, NARROW_BYTES)
     stack = _stack_of(vector, rows.count)
@@ -203,7 +264,7 @@ def _load_residuals(typing_context, array, means, rows, b):
 
 
 @intrinsic
-def _store_rows(typing_context, stack, array, b):
+def _store_first_rows(typing_context, stack, array, b):
     def generate(context, builder, signature, values):
         for n, value in enumerate(_items(builder, values[0])):
             i = ir.Constant(values[2].type, n)
@@ -246,6 +307,15 @@ def _add_each(typing_context, stack, other):
     def generate(context, builder, signature, values):
         pairs = zip(*(_items(builder, value) for value in values), strict=True)
         return _pack(context, builder, stack, [builder.fadd(a, b) for a, b in pairs])
+
+    return stack(stack, other), generate
+
+
+@intrinsic
+def _subtract_each(typing_context, stack, other):
+    def generate(context, builder, signature, values):
+        pairs = zip(*(_items(builder, value) for value in values), strict=True)
+        return _pack(context, builder, stack, [builder.fsub(a, b) for a, b in pairs])
 
     return stack(stack, other), generate
 
@@ -359,6 +429,37 @@ def _add_column(typing_context, matrix, rows, j, vector, stack):
 
 
 @intrinsic
+def _add_multiples(typing_context, numbers, rows, vector, stack):
+    def generate(context, builder, signature, values):
+        after = []
+        indices, before = _items(builder, values[1]), _items(builder, values[3])
+        for i, y in zip(indices, before, strict=True):
+            number = _number(context, builder, numbers, values[0], i)
+            multiple = splat_vector(builder, number, vector)
+            after.append(call_multiply_add(builder, multiple, values[2], y, vector))
+        return _pack(context, builder, stack, after)
+
+    return stack(numbers, rows, vector, stack), generate
+
+
+@intrinsic
+def _replace_where_equal(typing_context, vector, number, numbers, rows, stack):
+    def generate(context, builder, signature, values):
+        label = splat_vector(builder, values[1], vector)
+        equal = builder.fcmp_ordered("==", values[0], label)
+        after = []
+        indices, before = _items(builder, values[3]), _items(builder, values[4])
+        for i, y in zip(indices, before, strict=True):
+            number = _number(context, builder, numbers, values[2], i)
+            after.append(
+                builder.select(equal, splat_vector(builder, number, vector), y)
+            )
+        return _pack(context, builder, stack, after)
+
+    return stack(vector, number, numbers, rows, stack), generate
+
+
+@intrinsic
 def _add_triangle(typing_context, matrix, means, rows, array, b, stack, residuals_out):
     vector = stack.dtype
 
@@ -404,9 +505,9 @@ def _overload_load_residuals(array, means, rows, b):
     return lambda array, means, rows, b: _load_residuals(array, means, rows, b)
 
 
-@overload(store_rows)
-def _overload_store_rows(stack, array, b):
-    return lambda stack, array, b: _store_rows(stack, array, b)
+@overload(store_first_rows)
+def _overload_store_first_rows(stack, array, b):
+    return lambda stack, array, b: _store_first_rows(stack, array, b)
 
 
 @overload(repeat_rows)
@@ -478,3 +579,32 @@ def _overload_add_triangle(matrix, means, rows, array, b, stack, residuals_out):
 @overload(add_squares)
 def _overload_add_squares(stack, vector):
     return lambda stack, vector: _add_squares(stack, vector)
+
+
+@overload(load_rows)
+def _overload_load_rows(array, rows, b):
+    return lambda array, rows, b: _load_rows(array, rows, b)
+
+
+@overload(store_rows)
+def _overload_store_rows(stack, array, rows, b):
+    return lambda stack, array, rows, b: _store_rows(stack, array, rows, b)
+
+
+@overload(add_multiples)
+def _overload_add_multiples(numbers, rows, vector, stack):
+    return lambda numbers, rows, vector, stack: _add_multiples(
+        numbers, rows, vector, stack
+    )
+
+
+@overload(replace_where_equal)
+def _overload_replace_where_equal(vector, number, numbers, rows, stack):
+    return lambda vector, number, numbers, rows, stack: _replace_where_equal(
+        vector, number, numbers, rows, stack
+    )
+
+
+@overload(subtract_each)
+def _overload_subtract_each(stack, other):
+    return lambda stack, other: _subtract_each(stack, other)
