@@ -4,22 +4,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastem.kernels.blocks import add_lower_product, four_products, one_product
+from fastem.kernels.blocks import add_diagonal_scatter, add_scatter, add_squared_rows
+from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import register_factors
 from fastem.kernels.vectors import (
-    add,
     load_narrow,
-    load_wide,
     magnitude,
     maximum,
-    multiply,
     multiply_add,
-    narrow_lanes,
     splat_narrow,
     splat_wide,
     store,
     subtract,
-    total,
     wide_lanes,
 )
 
@@ -39,59 +35,61 @@ class FullFactors(NamedTuple):
 def _log_densities(factors, tile, scratch, chosen, log_densities_out):
     n_features, n_rows = tile.shape
     lanes = wide_lanes(tile)
-    panel = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
+    residuals = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
     minus_half = splat_wide(tile.dtype.type(-0.5))
     zero = splat_wide(tile.dtype.type(0))
-    n_fours = n_features - n_features % 4
+    rest = n_features % 4
+    n_fours = n_features - rest
     for a in range(chosen.shape[0]):
         k = chosen[a]
         mean = factors.means[k]
         whitener = factors.whiteners[k]
-        log_densities = log_densities_out[a]
         log_normalizer = splat_wide(factors.log_normalizers[k])
         for b in range(0, n_rows, lanes):
-            for j in range(n_features):
-                residual = subtract(load_wide(tile[j], b), splat_wide(mean[j]))
-                store(residual, panel[j], 0)
+            place = whitener, mean, tile, b, residuals
             distance = zero
             for i in range(0, n_fours, 4):
-                y0, y1, y2, y3 = four_products(whitener, panel, i)
-                distance = multiply_add(y0, y0, distance)
-                distance = multiply_add(y1, y1, distance)
-                distance = multiply_add(y2, y2, distance)
-                distance = multiply_add(y3, y3, distance)
-            for i in range(n_fours, n_features):
-                y = one_product(whitener, panel, i)
-                distance = multiply_add(y, y, distance)
+                rows = (i, i + 1, i + 2, i + 3)
+                distance = add_squared_rows(rows, *place, distance)
+            i = n_fours
+            if rest == 1:
+                distance = add_squared_rows((i,), *place, distance)
+            elif rest == 2:
+                distance = add_squared_rows((i, i + 1), *place, distance)
+            elif rest == 3:
+                distance = add_squared_rows((i, i + 1, i + 2), *place, distance)
             log_density = multiply_add(minus_half, distance, log_normalizer)
-            store(log_density, log_densities, b)
+            store(log_density, log_densities_out[a], b)
+
+
+@subroutine()
+def _add_rows(rows, r, tile, mean, weighted, first_out, scatter_out):
+    """Add the moments of a block of rows of the scatter."""
+    add_diagonal_scatter(rows, r, tile, mean, weighted, first_out, scatter_out)
+    for j in range(0, rows[0], 4):
+        columns = (j, j + 1, j + 2, j + 3)
+        add_scatter(rows, columns, weighted, tile, mean, scatter_out)
 
 
 def _accumulate(
     factors, tile, row_weights, chosen, values, scratch, first_out, scatter_out
 ):
     n_components, n_features = factors.means.shape
-    n_rows = tile.shape[1]
-    lanes = narrow_lanes(tile)
     scatter = scatter_out.reshape(n_components, n_features, n_features)
-    residual = scratch[:n_features]
-    weighted = scratch[n_features : 2 * n_features]
-    zero = splat_narrow(tile.dtype.type(0))
+    rest = n_features % 4
+    n_fours = n_features - rest
     for a in range(chosen.shape[0]):
         k = chosen[a]
-        r = values[a]
-        for j in range(n_features):
-            x, d, rd = tile[j], residual[j], weighted[j]
-            mean = splat_narrow(factors.means[k, j])
-            first = zero
-            for b in range(0, n_rows, lanes):
-                difference = subtract(load_narrow(x, b), mean)
-                product = multiply(load_narrow(r, b), difference)
-                store(difference, d, b)
-                store(product, rd, b)
-                first = add(first, product)
-            first_out[k, j] += total(first)
-        add_lower_product(weighted, residual, scatter[k])
+        place = values[a], tile, factors.means[k], scratch, first_out[k], scatter[k]
+        for i in range(0, n_fours, 4):
+            _add_rows((i, i + 1, i + 2, i + 3), *place)
+        i = n_fours
+        if rest == 1:
+            _add_rows((i,), *place)
+        elif rest == 2:
+            _add_rows((i, i + 1), *place)
+        elif rest == 3:
+            _add_rows((i, i + 1, i + 2), *place)
 
 
 def _coefficients(factors):

@@ -5,13 +5,27 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.blocks import add_lower_product, four_products, one_product
+from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import register_factors
+from fastem.kernels.stacks import (
+    add_each,
+    add_multiples,
+    add_totals_of_rows,
+    load_residuals,
+    load_rows,
+    multiply_each,
+    repeat_rows,
+    replace_where_equal,
+    store_rows,
+    subtract_each,
+)
 from fastem.kernels.vectors import (
     load_narrow,
     load_wide,
     magnitude,
     maximum,
     multiply_add,
+    narrow_lanes,
     splat_narrow,
     splat_wide,
     store,
@@ -63,6 +77,42 @@ def _log_densities(factors, tile, scratch, chosen, log_densities_out):
             store(log_density, log_densities_out[a], b)
 
 
+@subroutine()
+def _add_first_moments(rows, means, tile, chosen, values, first_out):
+    """Add r (x - mean) of the columns ``rows`` for each component."""
+    zero = splat_narrow(tile.dtype.type(0))
+    for a in range(chosen.shape[0]):
+        k = chosen[a]
+        r = values[a]
+        first = repeat_rows(zero, rows)
+        for b in range(0, tile.shape[1], narrow_lanes(tile)):
+            residuals = load_residuals(tile, means[k], rows, b)
+            first = add_each(first, multiply_each(residuals, load_narrow(r, b)))
+        add_totals_of_rows(first, rows, first_out[k])
+
+
+@subroutine()
+def _write_differences(
+    rows, means, tile, row_weights, chosen, values, best, residual_out, minus_h_out
+):
+    """Write d and -h of the columns ``rows``; ``best`` holds the components of a."""
+    zero = splat_narrow(tile.dtype.type(0))
+    for b in range(0, tile.shape[1], narrow_lanes(tile)):
+        labels = load_narrow(best, b)
+        nearest = repeat_rows(zero, rows)
+        minus_h = repeat_rows(zero, rows)
+        for a in range(chosen.shape[0]):
+            k = chosen[a]
+            label = tile.dtype.type(k)
+            nearest = replace_where_equal(labels, label, means[k], rows, nearest)
+            share = subtract(zero, load_narrow(values[a], b))
+            minus_h = add_multiples(means[k], rows, share, minus_h)
+        weighted = multiply_each(nearest, load_narrow(row_weights, b))
+        store_rows(add_each(minus_h, weighted), minus_h_out, rows, b)
+        residuals = subtract_each(load_rows(tile, rows, b), nearest)
+        store_rows(residuals, residual_out, rows, b)
+
+
 def _accumulate(
     factors, tile, row_weights, chosen, values, scratch, first_out, scatter_out
 ):
@@ -85,7 +135,6 @@ def _accumulate(
     n_scatter = n_features * n_features
     scatter = scatter_out[:n_scatter].reshape(n_features, n_features)
     shared = scatter_out[n_scatter:].reshape(n_components, n_components)
-    zero = tile.dtype.type(0)
 
     # The most likely component of each row, kept as a number in scratch.
     best, largest = scratch[2 * n_features], scratch[2 * n_features + 1]
@@ -104,25 +153,27 @@ def _accumulate(
         for a in range(chosen.shape[0]):
             shared[preferred, chosen[a]] += values[a, b]
 
-    # w d d' - d h' - h d' = (w d - h) d' + d (-h)', kept as d and minus h.
+    # w d d' - d h' - h d' = (w d - h) d' + d (-h)', kept as d, -h and then w d - h.
     minus_h, residual = scratch[:n_features], scratch[n_features : 2 * n_features]
-    for j in range(n_features):
-        x, h, d = tile[j], minus_h[j], residual[j]
-        for b in range(n_rows):
-            h[b] = zero
-        for a in range(chosen.shape[0]):
-            k = chosen[a]
-            r = values[a]
-            m = factors.means[k, j]
-            total = zero
-            for b in range(n_rows):
-                h[b] -= r[b] * m
-                total += r[b] * (x[b] - m)
-            first_out[k, j] += total
-        for b in range(n_rows):
-            a = factors.means[np.intp(best[b]), j]
-            d[b] = x[b] - a
-            h[b] += row_weights[b] * a
+    place = factors.means, tile, row_weights, chosen, values, best
+    rest = n_features % 4
+    i = n_features - rest
+    for j in range(0, i, 4):
+        rows = (j, j + 1, j + 2, j + 3)
+        _add_first_moments(rows, factors.means, tile, chosen, values, first_out)
+        _write_differences(rows, *place, residual, minus_h)
+    if rest == 1:
+        rows1 = (i,)
+        _add_first_moments(rows1, factors.means, tile, chosen, values, first_out)
+        _write_differences(rows1, *place, residual, minus_h)
+    elif rest == 2:
+        rows2 = (i, i + 1)
+        _add_first_moments(rows2, factors.means, tile, chosen, values, first_out)
+        _write_differences(rows2, *place, residual, minus_h)
+    elif rest == 3:
+        rows3 = (i, i + 1, i + 2)
+        _add_first_moments(rows3, factors.means, tile, chosen, values, first_out)
+        _write_differences(rows3, *place, residual, minus_h)
     add_lower_product(residual, minus_h, scatter)
     for j in range(n_features):
         h, d = minus_h[j], residual[j]

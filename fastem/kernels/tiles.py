@@ -4,7 +4,18 @@ import numpy as np
 
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.elementary import exp_nonpositive, log_positive
-from fastem.kernels.vectors import narrow_lanes, store_transposed
+from fastem.kernels.transposition import store_transposed
+from fastem.kernels.vectors import (
+    add,
+    load_wide,
+    maximum,
+    multiply,
+    narrow_lanes,
+    splat_wide,
+    store,
+    subtract,
+    wide_lanes,
+)
 
 # What one core's tile and scratch may take: half of a 1 MB second-level cache.
 _TILE_BYTES = 512 * 1024
@@ -62,32 +73,32 @@ def load_tile(X, row_weights, center, start, stop, tile_out, weights_out):
 @subroutine()
 def raise_maximum(values, largest_out):
     """Raise each row's largest log-density to that of ``values`` (n, B)."""
-    n_components, n_rows = values.shape
-    for k in range(n_components):
-        value = values[k]
-        for b in range(n_rows):
-            largest_out[b] = value[b] if value[b] > largest_out[b] else largest_out[b]
+    for b in range(0, values.shape[1], wide_lanes(values)):
+        largest = load_wide(largest_out, b)
+        for a in range(values.shape[0]):
+            largest = maximum(load_wide(values[a], b), largest)
+        store(largest, largest_out, b)
 
 
 @subroutine()
 def subtract_maximum_and_exponentiate(values, largest_out, totals_out):
-    """Turn log-densities (K, B), in place, into densities over the row's largest."""
-    n_components, n_rows = values.shape
-    for b in range(n_rows):
-        largest_out[b] = -np.inf
-        totals_out[b] = 0
+    """Turn log-densities (n, B), in place, into densities over the row's largest."""
+    largest_out[:] = -np.inf
     raise_maximum(values, largest_out)
-    for k in range(n_components):
-        value = values[k]
-        for b in range(n_rows):
-            e = exp_nonpositive(value[b] - largest_out[b])
-            value[b] = e
-            totals_out[b] += e
+    for b in range(0, values.shape[1], wide_lanes(values)):
+        largest = load_wide(largest_out, b)
+        total = splat_wide(values.dtype.type(0))
+        for a in range(values.shape[0]):
+            value = values[a]
+            density = exp_nonpositive(subtract(load_wide(value, b), largest))
+            store(density, value, b)
+            total = add(total, density)
+        store(total, totals_out, b)
 
 
 @subroutine()
 def normalize_responsibilities(values, row_weights, scratch):
-    """Turn log-densities (K, B), in place, into responsibilities x row weight.
+    """Turn log-densities (n, B), in place, into responsibilities x row weight.
 
     Returns the weighted sum of the rows' log-likelihoods (log-sum-exp), in float64.
     """
@@ -99,8 +110,9 @@ def normalize_responsibilities(values, row_weights, scratch):
         row_log_likelihood = largest[b] + log_positive(totals[b])
         log_likelihood += np.float64(row_weights[b]) * np.float64(row_log_likelihood)
         totals[b] = row_weights[b] / totals[b]
-    for k in range(n_components):
-        value = values[k]
-        for b in range(n_rows):
-            value[b] *= totals[b]
+    for b in range(0, n_rows, wide_lanes(values)):
+        factor = load_wide(totals, b)
+        for a in range(n_components):
+            value = values[a]
+            store(multiply(load_wide(value, b), factor), value, b)
     return log_likelihood

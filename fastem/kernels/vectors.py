@@ -50,15 +50,17 @@ class Vector(types.Type):
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, dmm, fe_type):
-        super().__init__(dmm, fe_type, _llvm_type(fe_type))
+        super().__init__(dmm, fe_type, llvm_type(fe_type))
 
 
-def _llvm_type(vector):
+def llvm_type(vector):
+    """LLVM's type of it."""
     element = ir.DoubleType() if vector.dtype == types.float64 else ir.FloatType()
     return ir.VectorType(element, vector.lanes)
 
 
-def _vector(dtype, n_bytes):
+def vector_of(dtype, n_bytes):
+    """Type of a vector of so many bytes."""
     return Vector(dtype, n_bytes * 8 // dtype.bitwidth)
 
 
@@ -101,6 +103,11 @@ def splat_wide(scalar):
     return np.full(WIDE_BYTES // scalar.itemsize, scalar)
 
 
+def splat_like(vector, number):
+    """A vector of the same kind with the number, or what is nearest, in each lane."""
+    return np.full_like(vector, number)
+
+
 def add(a, b):
     """Lane by lane."""
     return a + b
@@ -131,6 +138,21 @@ def multiply_add(a, b, c):
     return a * b + c
 
 
+def scale_by_power(a, shifted):
+    """a times 2 to the power that is in the low bits of ``shifted``, lane by lane.
+
+    Those bits are added to the exponent of a, so the result must be a normal number.
+    """
+    integer = np.dtype(f"i{a.itemsize}")
+    power = shifted.view(integer) << np.finfo(a.dtype).nmant
+    return (a.view(integer) + power).view(a.dtype)
+
+
+def zero_unless_above(a, x, limit):
+    """a where x is greater than the limit, else (and where x is no number) 0."""
+    return np.where(x > limit, a, a.dtype.type(0))
+
+
 def total(vector):
     """The sum over the lanes."""
     return vector.sum()
@@ -146,16 +168,25 @@ def add_totals(v0, v1, v2, v3, sums, index):
     sums[index : index + 4] += (v0.sum(), v1.sum(), v2.sum(), v3.sum())
 
 
-def store_transposed(X, row, column, center, tile, b):
-    """Copy a square of X, less the center, to the tile: a narrow vector each way.
+def vector_pointer(builder, pointer, vector):
+    """A pointer to a number as one to a vector."""
+    return builder.bitcast(pointer, llvm_type(vector).as_pointer())
 
-    tile[column + j, b + i] = X[row + i, column + j] - center[column + j], for i and j
-    up to the lanes of a narrow vector. ``center`` is float64, and so the difference.
-    """
-    n = narrow_lanes(tile)
-    columns = slice(column, column + n)
-    square = X[row : row + n, columns] - center[columns]
-    tile[columns, b : b + n] = square.T
+
+def splat_vector(builder, number, vector):
+    """The same number in each lane."""
+    nothing = ir.Constant(llvm_type(vector), ir.Undefined)
+    first = ir.Constant(ir.IntType(32), 0)
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), None)
+    single = builder.insert_element(nothing, number, first)
+    return builder.shuffle_vector(single, nothing, zeros)
+
+
+def call_multiply_add(builder, a, b, c, vector):
+    """a * b + c of vectors."""
+    # llvm.fma would call a library function where there is no instruction.
+    name = f"llvm.fmuladd.{vector.llvm_suffix}"
+    return _call_llvm(builder, name, a.type, [a, b, c])
 
 
 def _overload_lanes(function, n_bytes):
@@ -168,13 +199,11 @@ def _overload_lanes(function, n_bytes):
 def _overload_load(function, n_bytes):
     @intrinsic
     def load(typing_context, array, index):
-        vector = _vector(array.dtype, n_bytes)
+        vector = vector_of(array.dtype, n_bytes)
 
         def generate(context, builder, signature, values):
             data = context.make_array(array)(context, builder, values[0]).data
-            pointer = builder.bitcast(
-                builder.gep(data, [values[1]]), _llvm_type(vector).as_pointer()
-            )
+            pointer = vector_pointer(builder, builder.gep(data, [values[1]]), vector)
             # Rows of a tile start anywhere.
             return builder.load(pointer, align=array.dtype.bitwidth // 8)
 
@@ -188,14 +217,10 @@ def _overload_load(function, n_bytes):
 def _overload_splat(function, n_bytes):
     @intrinsic
     def splat(typing_context, scalar):
-        vector = _vector(scalar, n_bytes)
+        vector = vector_of(scalar, n_bytes)
 
         def generate(context, builder, signature, values):
-            nothing = ir.Constant(_llvm_type(vector), ir.Undefined)
-            first = ir.Constant(ir.IntType(32), 0)
-            zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), None)
-            single = builder.insert_element(nothing, values[0], first)
-            return builder.shuffle_vector(single, nothing, zeros)
+            return splat_vector(builder, values[0], vector)
 
         return vector(scalar), generate
 
@@ -242,9 +267,7 @@ def _store(typing_context, vector, array, index):
 @intrinsic
 def _multiply_add(typing_context, a, b, c):
     def generate(context, builder, signature, values):
-        # llvm.fma would call a library function where there is no instruction.
-        name = f"llvm.fmuladd.{a.llvm_suffix}"
-        return _call_llvm(builder, name, values[0].type, values)
+        return call_multiply_add(builder, *values, a)
 
     return a(a, b, c), generate
 
@@ -267,9 +290,40 @@ def _magnitude(typing_context, vector):
 
 
 @intrinsic
+def _splat_like(typing_context, vector, number):
+    def generate(context, builder, signature, values):
+        scalar = context.cast(builder, values[1], number, vector.dtype)
+        return splat_vector(builder, scalar, vector)
+
+    return vector(vector, number), generate
+
+
+@intrinsic
+def _scale_by_power(typing_context, a, shifted):
+    def generate(context, builder, signature, values):
+        width, mantissa = a.dtype.bitwidth, 52 if a.dtype == types.float64 else 23
+        integers = ir.VectorType(ir.IntType(width), a.lanes)
+        bits, power = (builder.bitcast(value, integers) for value in values)
+        places = ir.Constant(integers, [mantissa] * a.lanes)
+        bits = builder.add(bits, builder.shl(power, places))
+        return builder.bitcast(bits, values[0].type)
+
+    return a(a, shifted), generate
+
+
+@intrinsic
+def _zero_unless_above(typing_context, a, x, limit):
+    def generate(context, builder, signature, values):
+        above = builder.fcmp_ordered(">", values[1], values[2])
+        return builder.select(above, values[0], ir.Constant(values[0].type, None))
+
+    return a(a, x, limit), generate
+
+
+@intrinsic
 def _total(typing_context, vector):
     def generate(context, builder, signature, values):
-        element = _llvm_type(vector).element
+        element = llvm_type(vector).element
         name = f"llvm.vector.reduce.fadd.{vector.llvm_suffix}"
         start = ir.Constant(element, -0.0)
         return _call_llvm(
@@ -282,14 +336,15 @@ def _total(typing_context, vector):
 @intrinsic
 def _largest_lane(typing_context, vector):
     def generate(context, builder, signature, values):
-        element = _llvm_type(vector).element
+        element = llvm_type(vector).element
         name = f"llvm.vector.reduce.fmax.{vector.llvm_suffix}"
         return _call_llvm(builder, name, element, values, fastmath=("nnan",))
 
     return vector.dtype(vector), generate
 
 
-def _shuffle(builder, a, b, lanes):
+def shuffle(builder, a, b, lanes):
+    """A vector of these lanes of a and b, counted through."""
     mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes))
     return builder.shuffle_vector(a, b, mask)
 
@@ -298,13 +353,13 @@ def _fold(builder, vector):
     """The sum of a vector's two halves, until it has four lanes (or two)."""
     while vector.type.count > 4:
         n = vector.type.count // 2
-        low = _shuffle(builder, vector, vector, range(n))
-        high = _shuffle(builder, vector, vector, range(n, 2 * n))
+        low = shuffle(builder, vector, vector, range(n))
+        high = shuffle(builder, vector, vector, range(n, 2 * n))
         vector = builder.fadd(low, high)
     return vector
 
 
-def _totals_of_four(builder, vectors):
+def totals_of_four(builder, vectors):
     """A vector of four sums: a transposition that adds on its way.
 
     Four reductions, one after another, take three times the instructions.
@@ -312,12 +367,12 @@ def _totals_of_four(builder, vectors):
     a, b, c, d = (_fold(builder, vector) for vector in vectors)
 
     def pair(x, y, low, high):
-        return builder.fadd(_shuffle(builder, x, y, low), _shuffle(builder, x, y, high))
+        return builder.fadd(shuffle(builder, x, y, low), shuffle(builder, x, y, high))
 
     if a.type.count == 2:
         ab = pair(a, b, (0, 2), (1, 3))
         cd = pair(c, d, (0, 2), (1, 3))
-        return _shuffle(builder, ab, cd, range(4))
+        return shuffle(builder, ab, cd, range(4))
     ab = pair(a, b, (0, 4, 2, 6), (1, 5, 3, 7))
     cd = pair(c, d, (0, 4, 2, 6), (1, 5, 3, 7))
     return pair(ab, cd, (0, 1, 4, 5), (2, 3, 6, 7))
@@ -326,7 +381,7 @@ def _totals_of_four(builder, vectors):
 @intrinsic
 def _add_totals(typing_context, v0, v1, v2, v3, sums, index):
     def generate(context, builder, signature, values):
-        totals = _totals_of_four(builder, values[:4])
+        totals = totals_of_four(builder, values[:4])
         four_doubles = ir.VectorType(ir.DoubleType(), 4)
         if v0.dtype == types.float32:
             totals = builder.fpext(totals, four_doubles)
@@ -344,76 +399,6 @@ def _add_totals(typing_context, v0, v1, v2, v3, sums, index):
 @overload(add_totals)
 def _overload_add_totals(v0, v1, v2, v3, sums, index):
     return lambda v0, v1, v2, v3, sums, index: _add_totals(v0, v1, v2, v3, sums, index)
-
-
-def _transpose(builder, vectors):
-    """Vectors of the columns of the square whose rows are given.
-
-    Each stage interleaves vectors that lie half of them apart.
-    """
-    n = len(vectors)
-    half = n // 2
-    low = [lane for i in range(half) for lane in (i, n + i)]
-    high = [lane + half for lane in low]
-    for _ in range(n.bit_length() - 1):
-        pairs = [(vectors[i], vectors[i + half]) for i in range(half)]
-        vectors = [
-            _shuffle(builder, a, b, lanes) for a, b in pairs for lanes in (low, high)
-        ]
-    return vectors
-
-
-@intrinsic
-def _store_transposed(typing_context, X, row, column, center, tile, b):
-    vector = _vector(X.dtype, NARROW_BYTES)
-    n = vector.lanes
-
-    def generate(context, builder, signature, values):
-        llvm_vector = _llvm_type(vector)
-        doubles = ir.VectorType(ir.DoubleType(), n)
-        alignment = X.dtype.bitwidth // 8
-
-        def pointer(array_type, array, i, j):
-            data = context.make_array(array_type)(context, builder, array)
-            width = builder.extract_value(data.shape, 1)
-            index = builder.add(builder.mul(i, width), j)
-            return builder.bitcast(
-                builder.gep(data.data, [index]), llvm_vector.as_pointer()
-            )
-
-        def shifted(base, i):
-            return builder.add(base, ir.Constant(base.type, i))
-
-        row_, column_, b_ = values[1], values[2], values[5]
-        rows = [
-            builder.load(
-                pointer(X, values[0], shifted(row_, i), column_), align=alignment
-            )
-            for i in range(n)
-        ]
-        means = context.make_array(center)(context, builder, values[3]).data
-        mean = builder.load(
-            builder.bitcast(builder.gep(means, [column_]), doubles.as_pointer()),
-            align=8,
-        )
-        if X.dtype == types.float32:
-            rows = [builder.fpext(values_, doubles) for values_ in rows]
-        rows = [builder.fsub(values_, mean) for values_ in rows]
-        if X.dtype == types.float32:
-            rows = [builder.fptrunc(values_, llvm_vector) for values_ in rows]
-        for j, values_ in enumerate(_transpose(builder, rows)):
-            target = pointer(tile, values[4], shifted(column_, j), b_)
-            builder.store(values_, target, align=alignment)
-        return context.get_dummy_value()
-
-    return types.none(X, types.intp, types.intp, center, tile, types.intp), generate
-
-
-@overload(store_transposed)
-def _overload_store_transposed(X, row, column, center, tile, b):
-    return lambda X, row, column, center, tile, b: _store_transposed(
-        X, row, column, center, tile, b
-    )
 
 
 @overload(store)
@@ -439,6 +424,21 @@ def _overload_multiply_add(a, b, c):
 @overload(largest_lane)
 def _overload_largest_lane(vector):
     return lambda vector: _largest_lane(vector)
+
+
+@overload(splat_like)
+def _overload_splat_like(vector, number):
+    return lambda vector, number: _splat_like(vector, number)
+
+
+@overload(scale_by_power)
+def _overload_scale_by_power(a, shifted):
+    return lambda a, shifted: _scale_by_power(a, shifted)
+
+
+@overload(zero_unless_above)
+def _overload_zero_unless_above(a, x, limit):
+    return lambda a, x, limit: _zero_unless_above(a, x, limit)
 
 
 @overload(total)

@@ -5,6 +5,7 @@ import pytest
 
 from fastem.kernels.compilation import kernel
 from fastem.kernels.elementary import exp_nonpositive, log_positive
+from fastem.kernels.vectors import load_wide, store, wide_lanes
 
 pytestmark = pytest.mark.interpreted
 
@@ -15,10 +16,13 @@ N_ARGUMENTS = 20_000
 
 @kernel()
 def exponentials(values):
-    out = np.empty_like(values)
-    for i in range(len(values)):
-        out[i] = exp_nonpositive(values[i])
-    return out
+    lanes = wide_lanes(values)
+    n_vectors = (len(values) + lanes - 1) // lanes
+    out = np.zeros(n_vectors * lanes, values.dtype)
+    out[: len(values)] = values
+    for i in range(0, len(out), lanes):
+        store(exp_nonpositive(load_wide(out, i)), out, i)
+    return out[: len(values)]
 
 
 @kernel()

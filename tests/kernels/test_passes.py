@@ -21,7 +21,7 @@ from tests import reference
 from tests.mixtures import assert_close, draw, parameters_of, random_mixture
 
 ONE_CHUNK, THREE_CHUNKS = 700, 2500
-DIMENSIONS = [1, 2, 3, 4, 5, 7, 8, 16, 33]
+DIMENSIONS = [1, 2, 3, 4, 5, 6, 7, 8, 16, 33]
 
 # Error of a sum or a row, of the largest among them. float32: responsibilities are
 # off by the rounding of squared distances, a few hundred here.

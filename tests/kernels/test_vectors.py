@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fastem.kernels.compilation import kernel
+from fastem.kernels.transposition import store_transposed
 from fastem.kernels.vectors import (
     NARROW_BYTES,
     WIDE_BYTES,
@@ -22,7 +23,6 @@ from fastem.kernels.vectors import (
     splat_narrow,
     splat_wide,
     store,
-    store_transposed,
     subtract,
     total,
     wide_lanes,
