@@ -17,6 +17,8 @@ from fastem.validation import Rows, read_only
 
 # Tables of fewer rows are left as they are: nothing is to be gained.
 _FEWEST_ROWS = 20_000
+# Rows that tell how much each column spreads.
+_SAMPLED_ROWS = 20_000
 # Merging is worth its pass over the table if half of the rows have an equal.
 _LARGEST_DISTINCT_SHARE = 0.5
 # Work is counted in multiply-adds, an exponential as 50 of them.
@@ -93,18 +95,12 @@ class ExpectationStep:
     def _order(self) -> None:
         if self._is_ordered:
             return
-        rows = self._X.copy()
-        weights = (
-            self._row_weights.copy()
-            if len(self._row_weights)
-            else np.ones(len(rows), rows.dtype)
-        )
-        deviations = rows.std(axis=0, dtype=np.float64)
+        rows, weights = self._X.copy(), self._row_weights.copy()
+        some = rows[:: max(1, len(rows) // _SAMPLED_ROWS)]
+        deviations = some.std(axis=0, dtype=np.float64)
         scales = 1 / np.where(deviations > 0, deviations, 1)
         kernels.order_rows(rows, weights, scales, self._n_threads)
-        self._X = read_only(rows)
-        if len(self._row_weights):
-            self._row_weights = read_only(weights)
+        self._X, self._row_weights = read_only(rows), read_only(weights)
         self._is_ordered = True
 
 

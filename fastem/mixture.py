@@ -413,28 +413,11 @@ class GaussianMixture(FittedMixture):
             def start() -> MixtureParameters:
                 if warm:
                     return self._continued_parameters(rows.shape[1])
+                table = rows, row_weights, structure, self.n_components
+                settings = self.reg_covar, user, random_state, self.n_threads
                 if self.init_params == "subsample":
-                    return subsample_parameters(
-                        rows,
-                        row_weights,
-                        structure,
-                        self.n_components,
-                        self.reg_covar,
-                        user,
-                        random_state,
-                        self.n_threads,
-                    )
-                return initial_parameters(
-                    rows,
-                    row_weights,
-                    structure,
-                    self.n_components,
-                    self.init_params,
-                    self.reg_covar,
-                    user,
-                    random_state,
-                    self.n_threads,
-                )
+                    return subsample_parameters(*table, *settings)
+                return initial_parameters(*table, self.init_params, *settings)
 
             def run(
                 parameters: MixtureParameters, is_hopeless: Callable[[Trace], bool]

@@ -185,8 +185,9 @@ class CovarianceStructure(ABC):
         )
         return self.kernel_factors(
             center,
-            parameters.means - center,
-            parameters.precisions_cholesky,
+            # Users' starts come in any layout, and kernels take one.
+            np.ascontiguousarray(parameters.means) - center,
+            np.ascontiguousarray(parameters.precisions_cholesky),
             log_normalizers,
             dtype,
         )

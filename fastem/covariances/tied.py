@@ -78,12 +78,17 @@ class Tied(CovarianceStructure):
         return n_features**2 + n_components**2
 
     def scatter(self, sums: PassSums, factors: Any) -> Array:
-        # The kernel's K x K table: rows that prefer component j, as they fall to k.
         n_components, n_features = factors.means.shape
-        about_preferred, shared = np.split(sums.scatter, [n_features**2])
-        shared = shared.reshape(n_components, n_components)
+        products, shared = np.split(sums.scatter, [n_features**2])
+        scatter: Array = dense.mirror_lower(products.reshape(n_features, n_features))
         means = factors.means.astype(np.float64)
-        scatter = dense.mirror_lower(about_preferred.reshape(n_features, n_features))
+        if factors.is_compact:
+            # sum r (x - m)(x - m)' = sum r x x' - f m' - m f' - n m m'.
+            cross = (sums.first + 0.5 * sums.weights[:, np.newaxis] * means).T @ means
+            scatter -= cross + cross.T
+            return scatter
+        # The kernel's K x K table: rows that prefer component j, as they fall to k.
+        shared = shared.reshape(n_components, n_components)
         for mean, row in zip(means, shared, strict=True):
             difference = means - mean
             scatter += (row * difference.T) @ difference
@@ -97,10 +102,14 @@ class Tied(CovarianceStructure):
         log_normalizers: Array,
         dtype: DTypeLike,
     ) -> TiedFactors:
+        whitened_means = means @ precisions_cholesky
+        # Digits that moments about the center lose: no more than a quarter of all.
+        lost = (whitened_means**2).sum(axis=1).max()
         return TiedFactors(
             center,
             means.astype(dtype),
-            (means @ precisions_cholesky).astype(dtype),
+            whitened_means.astype(dtype),
             np.ascontiguousarray(precisions_cholesky.T, dtype),
             log_normalizers.astype(dtype),
+            bool(lost < np.finfo(dtype).eps ** -0.25),
         )

@@ -66,8 +66,8 @@ def order_rows(
 ) -> None:
     """Reorder rows (N, D), in place, so that each tile is a small box.
 
-    ``weights`` (N,) are reordered with them. Spreads of columns are compared in units
-    of 1 / ``scales`` (D,). On one thread it takes 0.16 us a row of 4 columns.
+    ``weights``, (N,) or (0,), are reordered with them. Spreads of columns are compared
+    in units of 1 / ``scales`` (D,). On one thread it takes 0.16 us a row of 4 columns.
     """
 
     def split(node: tuple[int, int]) -> list[tuple[int, int]]:

@@ -14,7 +14,8 @@ from fastem.kernels.tiles import NEAR_TILE
 def _swap(rows, weights, a, b):
     for j in range(rows.shape[1]):
         rows[a, j], rows[b, j] = rows[b, j], rows[a, j]
-    weights[a], weights[b] = weights[b], weights[a]
+    if weights.shape[0] > 0:
+        weights[a], weights[b] = weights[b], weights[a]
 
 
 @subroutine()
@@ -69,8 +70,8 @@ def _split(rows, weights, scales, start, stop):
 def order_node(rows, weights, scales, start, stop, whole):
     """Split rows start:stop once, or all the way down to tiles if ``whole`` is true.
 
-    ``rows`` (N, D) and ``weights`` (N,) are reordered in place; spreads are compared
-    in units of 1 / ``scales`` (D,). Returns where the first right half starts.
+    ``rows`` (N, D) and ``weights``, (N,) or (0,), are reordered in place; spreads are
+    compared in units of 1 / ``scales`` (D,). Returns where the first right half starts.
     """
     first_middle = _split(rows, weights, scales, start, stop)
     if not whole:

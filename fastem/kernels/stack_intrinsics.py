@@ -10,6 +10,7 @@ from numba.extending import intrinsic
 from fastem.kernels.vectors import (
     NARROW_BYTES,
     call_multiply_add,
+    contiguous,
     splat_vector,
     totals_of_four,
     vector_of,
@@ -31,7 +32,7 @@ def _pack(context, builder, stack_type, vectors):
 
 def _row(context, builder, array_type, array, i):
     """The pointer to row i, or to item i of an array of one dimension."""
-    view = context.make_array(array_type)(context, builder, array)
+    view = contiguous(context, builder, array_type, array)
     if array_type.ndim == 2:
         i = builder.mul(i, builder.extract_value(view.shape, 1))
     return builder.gep(view.data, [i])

@@ -6,6 +6,7 @@ from numba.extending import intrinsic, overload
 
 from fastem.kernels.vectors import (
     NARROW_BYTES,
+    contiguous,
     llvm_type,
     narrow_lanes,
     shuffle,
@@ -53,7 +54,7 @@ def _store_transposed(typing_context, X, row, column, center, tile, b):
         alignment = X.dtype.bitwidth // 8
 
         def pointer(array_type, array, i, j):
-            data = context.make_array(array_type)(context, builder, array)
+            data = contiguous(context, builder, array_type, array)
             width = builder.extract_value(data.shape, 1)
             index = builder.add(builder.mul(i, width), j)
             return builder.bitcast(
@@ -70,7 +71,7 @@ def _store_transposed(typing_context, X, row, column, center, tile, b):
             )
             for i in range(n)
         ]
-        means = context.make_array(center)(context, builder, values[3]).data
+        means = contiguous(context, builder, center, values[3]).data
         mean = builder.load(
             builder.bitcast(builder.gep(means, [column_]), doubles.as_pointer()),
             align=8,

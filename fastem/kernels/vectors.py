@@ -168,6 +168,16 @@ def add_totals(v0, v1, v2, v3, sums, index):
     sums[index : index + 4] += (v0.sum(), v1.sum(), v2.sum(), v3.sum())
 
 
+def contiguous(context, builder, array_type, array):
+    """The structure of an array whose numbers lie one after the other.
+
+    Pointers are computed without strides: in any other array they would be wrong.
+    """
+    if array_type.layout != "C":
+        raise TypeError(f"vectors need contiguous arrays, not {array_type}")
+    return context.make_array(array_type)(context, builder, array)
+
+
 def vector_pointer(builder, pointer, vector):
     """A pointer to a number as one to a vector."""
     return builder.bitcast(pointer, llvm_type(vector).as_pointer())
@@ -202,7 +212,7 @@ def _overload_load(function, n_bytes):
         vector = vector_of(array.dtype, n_bytes)
 
         def generate(context, builder, signature, values):
-            data = context.make_array(array)(context, builder, values[0]).data
+            data = contiguous(context, builder, array, values[0]).data
             pointer = vector_pointer(builder, builder.gep(data, [values[1]]), vector)
             # Rows of a tile start anywhere.
             return builder.load(pointer, align=array.dtype.bitwidth // 8)
@@ -254,7 +264,7 @@ def _call_llvm(builder, name, result, arguments, **options):
 @intrinsic
 def _store(typing_context, vector, array, index):
     def generate(context, builder, signature, values):
-        data = context.make_array(array)(context, builder, values[1]).data
+        data = contiguous(context, builder, array, values[1]).data
         pointer = builder.bitcast(
             builder.gep(data, [values[2]]), values[0].type.as_pointer()
         )
@@ -385,7 +395,7 @@ def _add_totals(typing_context, v0, v1, v2, v3, sums, index):
         four_doubles = ir.VectorType(ir.DoubleType(), 4)
         if v0.dtype == types.float32:
             totals = builder.fpext(totals, four_doubles)
-        data = context.make_array(sums)(context, builder, values[4]).data
+        data = contiguous(context, builder, sums, values[4]).data
         pointer = builder.bitcast(
             builder.gep(data, [values[5]]), four_doubles.as_pointer()
         )
