@@ -1,5 +1,7 @@
 """Rows arranged for a fit: merged, ordered, and the same statistics as before."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -131,7 +133,7 @@ def test_passes_do_not_go_to_and_fro(random, arranges_all, monkeypatch):
     for _ in range(8):
         step(parameters_of(mixture, "full"))
     leaves_out = [bool(call[1]) for call in calls]
-    changes = sum(a != b for a, b in zip(leaves_out, leaves_out[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(leaves_out))
     assert changes <= 2
 
 
