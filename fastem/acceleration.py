@@ -198,7 +198,7 @@ class ExtrapolatedPath:
         chart = Chart(self._structure, parameters)
         em_step = chart.coordinates(image)
         if not np.isfinite(em_step).all():
-            # A component has vanished, or nearly: start anew from here.
+            # A covariance has become singular to rounding: start anew from here.
             self._secants.forget()
             self._at = None
             self.extrapolated = False

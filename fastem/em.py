@@ -12,6 +12,7 @@ from threadpoolctl import ThreadpoolController
 
 from fastem.acceleration import Path
 from fastem.convergence import UNKNOWN, Convergence, Trace
+from fastem.covariances import SingularCovarianceError
 from fastem.progress import Reporter
 from fastem.statistics import MixtureParameters, SufficientStatistics
 from fastem.stopping import StoppingRule
@@ -139,15 +140,17 @@ def _image(
     iteration: int,
 ) -> MixtureParameters | None:
     """Where EM goes from here; None if it cannot, and need not."""
+    if not math.isfinite(lower_bound):
+        if path.extrapolated:
+            return None
+        raise ValueError(
+            f"The log-likelihood is {lower_bound} at iteration {iteration}: some rows "
+            "lie too far from every component for their distance to be a number. Scale "
+            "the data, or start from means among the rows."
+        )
     try:
-        if not math.isfinite(lower_bound):
-            raise ValueError(
-                f"The log-likelihood is {lower_bound} at iteration {iteration}: "
-                "some rows lie too far from every component for their distance to "
-                "be a number. Scale the data, or start from means among the rows."
-            )
         return maximize(statistics)
-    except ValueError:
+    except SingularCovarianceError:
         if path.extrapolated:
             return None
         raise

@@ -7,6 +7,7 @@ whole tiles of them are far from the same components.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from fastem.validation import Rows, read_only
 _FEWEST_ROWS = 20_000
 # Rows that tell how much each column spreads.
 _SAMPLED_ROWS = 20_000
-# Merging is worth its pass over the table if half of the rows have an equal.
+# Merging is worth its pass over the table if that leaves half of the rows.
 _LARGEST_DISTINCT_SHARE = 0.5
 # Work is counted in multiply-adds, an exponential as 50 of them.
 _EXPONENTIAL = 50
@@ -61,27 +62,62 @@ class ExpectationStep:
         self._structure = structure
         self._n_threads = n_threads
         self._is_ordered = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Another run begins: what this one needs does not depend on the last."""
         self._leaves_out = False
+        self._did_not_pay = False
+        # Share of the pairs that counted where leaving out the others did not pay.
+        self._refused = math.inf
 
     def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
         """The statistics under the parameters, up to rounding."""
         structure = self._structure
         factors = structure.factors(parameters, self._X.dtype)
-        scatter_size = structure.scatter_size(*parameters.means.shape)
+        sums = self._pass(parameters, factors)
+        more_exact = structure.more_exact_factors(sums, factors)
+        if more_exact is not None:
+            factors = more_exact
+            sums = self._pass(parameters, factors)
+        self._choose(sums, *parameters.means.shape)
+        return structure.statistics(sums, factors)
+
+    def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
         reach = None
         if self._leaves_out:
             self._order()
             reach = kernels.reach_of(factors, parameters.log_weights)
-        sums = kernels.expectation_pass(
-            *(self._X, self._row_weights, factors, scatter_size),
+        return kernels.expectation_pass(
+            self._X,
+            self._row_weights,
+            factors,
+            self._structure.scatter_size(*parameters.means.shape),
             n_threads=self._n_threads,
             reach=reach,
         )
-        self._leaves_out = self._pays(sums.share, *parameters.means.shape)
-        return structure.statistics(sums, factors)
+
+    def _choose(
+        self, sums: kernels.PassSums, n_components: int, n_features: int
+    ) -> None:
+        """Choose how the next pass is made, by what this one has seen.
+
+        Boxes can hide that components are far. Then passes that compute all pairs
+        say that few count, and passes with boxes compute most: not to go to and fro,
+        this stays with the former until half as many count.
+        """
+        pays = self._pays(sums.share, n_components, n_features)
+        if self._leaves_out:
+            self._leaves_out = pays
+            self._did_not_pay = not pays
+            return
+        if self._did_not_pay:
+            self._refused = sums.share
+            self._did_not_pay = False
+        self._leaves_out = pays and sums.share < self._refused / 2
 
     def _pays(self, share: float, n_components: int, n_features: int) -> bool:
-        """Whether to leave out components, where ``share`` of the pairs count."""
+        """Whether to leave out components, where ``share`` of the pairs are left."""
         n_rows = len(self._X)
         row_work = n_components * (n_features * (n_features + 1) + _EXPONENTIAL)
         if n_rows < _FEWEST_ROWS or n_rows * row_work < _LEAST_WORK:

@@ -422,6 +422,7 @@ class GaussianMixture(FittedMixture):
             def run(
                 parameters: MixtureParameters, is_hopeless: Callable[[Trace], bool]
             ) -> em.Fit:
+                expect.forget()
                 return em.fit(
                     parameters,
                     expect,

@@ -46,6 +46,10 @@ class ModelFile:
     fit: dict[str, Any]
 
 
+# What a file of an older version does not have.
+_CERTIFICATE = {"at_rounding": bool, "n_decreases": int, "n_rejected": int}
+
+
 def save_model(
     model: GaussianMixture,
     path: PathLike,
@@ -99,6 +103,9 @@ def save_model(
             "lower_bound": _finite(model.lower_bound_),
             "remaining_gain": _finite(model.convergence_.remaining_gain),
             "convergence_rate": _finite(model.convergence_.rate),
+            "at_rounding": model.convergence_.at_rounding,
+            "n_decreases": model.convergence_.n_decreases,
+            "n_rejected": model.convergence_.n_rejected,
             **{name: _plain(getattr(model, name)) for name in _SETTINGS},
             **(about_fit or {}),
         },
@@ -195,6 +202,11 @@ def read_model_file(path: PathLike) -> ModelFile:
     model.convergence_ = Convergence(
         _number_or_nan(outcome, "remaining_gain"),
         _number_or_nan(outcome, "convergence_rate"),
+        **{
+            name: outcome.get(name, kind)
+            for name, kind in _CERTIFICATE.items()
+            if name in fit
+        },
     )
     return ModelFile(
         model, _columns(content, n_columns), content.get("fastem_version", str), fit

@@ -25,7 +25,7 @@ def best_of(
     run: Callable[[MixtureParameters, Callable[[Trace], bool]], Fit],
     is_hopeless: Callable[[Trace, float], bool],
 ) -> Best:
-    """Make all starts, fit from each in turn, and choose the largest lower bound.
+    """Fit from each start in turn, and choose the largest lower bound.
 
     One that ends in a singular covariance is skipped and counted; if all do, the
     first one's error is raised. The first of equal fits is chosen.
@@ -33,7 +33,7 @@ def best_of(
     Parameters
     ----------
     starts : iterable of callables
-        Each makes a start. All are made before the first fit.
+        Each makes a start.
     run : callable
         Fits from a start, and asks its second argument after each iteration whether
         to drop the fit.
@@ -47,11 +47,9 @@ def best_of(
     def is_dropped(trace: Trace) -> bool:
         return best is not None and is_hopeless(trace, best.lower_bound)
 
-    for start in [_made(start) for start in starts]:
+    for start in starts:
         try:
-            if isinstance(start, SingularCovarianceError):
-                raise start
-            candidate = run(start, is_dropped)
+            candidate = run(start(), is_dropped)
         except SingularCovarianceError as error:
             failures.append(error)
             continue
@@ -69,13 +67,3 @@ def best_of(
             stacklevel=2,
         )
     return Best(best, n_dropped)
-
-
-def _made(
-    start: Callable[[], MixtureParameters],
-) -> MixtureParameters | SingularCovarianceError:
-    """A start, or why there is none."""
-    try:
-        return start()
-    except SingularCovarianceError as error:
-        return error

@@ -16,7 +16,7 @@ from fastem.progress import Reporter
 from fastem.restarts import best_of
 from fastem.statistics import MixtureParameters
 from fastem.stopping import SmallChange
-from fastem.validation import Rows, read_only
+from fastem.validation import Rows, check_enough_rows, read_only
 
 _MOST_RUNS = 4
 _MOST_ITERATIONS = 30
@@ -37,7 +37,7 @@ def subsample_size(n_rows: int, n_components: int, n_features: int) -> int:
 
 
 def n_runs(n_rows: int, size: int) -> int:
-    """How many runs on so many rows take no more than half a run on all; 4 at most."""
+    """How many runs take no more than half of one on all rows: 1 to 4."""
     return max(1, min(_MOST_RUNS, n_rows // (2 * size)))
 
 
@@ -81,7 +81,8 @@ def subsample_parameters(
 
     A run is k-means and at most 30 iterations of EM; there are up to four. Parts that
     the user gave replace those of k-means in each run. Runs that turn singular are
-    left out; if all do, the start is k-means on all rows.
+    left out; if all do, or too few different rows were drawn, the start is k-means on
+    all rows.
 
     Parameters
     ----------
@@ -115,6 +116,10 @@ def subsample_parameters(
         return start(X, row_weights)
     size = subsample_size(len(X), n_components, X.shape[1])
     rows, weights = draw_subsample(X, row_weights, size, random_state)
+    try:
+        check_enough_rows(rows, weights, n_components)
+    except ValueError:  # of the few that were drawn; all rows have been checked before
+        return start(X, row_weights)
     expect = ExpectationStep(rows, weights, structure, n_threads)
     rule = SmallChange(_TOLERANCE)
     runs = n_runs(len(X), size)
@@ -122,6 +127,7 @@ def subsample_parameters(
     def run(
         parameters: MixtureParameters, is_hopeless: Callable[[Trace], bool]
     ) -> em.Fit:
+        expect.forget()
         return em.fit(
             parameters,
             expect,

@@ -47,9 +47,8 @@ def run(lower_bounds, reporter=None, tol=1e-3, lower_bound=-math.inf, **options)
         steps.maximize,
         trace=Trace(4, 1e-15, lower_bound),
         rule=SmallChange(tol),
-        path=PlainPath(None),
         reporter=reporter or Reporter(0, 1, None),
-        **{"max_iter": 10, **options},
+        **{"max_iter": 10, "path": PlainPath(None), **options},
     )
     return fit, steps
 
@@ -135,3 +134,53 @@ def test_verbose_prints_every_interval(capsys):
         "  Iteration 4",
         "Initialization converged.",
     ]
+
+
+class Leaps(PlainPath):
+    """A path that leaps over every second point, which may be taken back."""
+
+    def __init__(self):
+        self.extrapolated = False
+        self.image = None
+        self.rejected = []
+
+    def choose(self, parameters, image, is_near):
+        self.extrapolated = not self.extrapolated
+        self.image = image
+        return image + 1 if self.extrapolated else image
+
+    def reject(self, image):
+        self.rejected.append(image)
+        self.extrapolated = False
+        return self.image
+
+
+def leap(lower_bounds, **options):
+    path = Leaps()
+    fit, steps = run(lower_bounds, path=path, **options)
+    return fit, path, [point for name, point in steps.calls if name == "expect"]
+
+
+def test_a_leap_into_a_fall_is_taken_back():
+    fit, path, points = leap([-5.0, -4.0, -6.0, -3.0, -2.0], max_iter=3)
+    assert points == [0, 2, 1]
+    assert path.rejected == [3]
+    assert fit.lower_bounds == [-5.0, -4.0]
+    assert fit.convergence.n_rejected == 1
+    assert fit.n_iter == 3
+    assert fit.parameters == 2
+
+
+@pytest.mark.parametrize("bad", [math.nan, -math.inf])
+def test_a_leap_to_where_em_cannot_go_on_is_taken_back(bad):
+    fit, path, points = leap([-5.0, -4.0, bad, -3.0], max_iter=3)
+    assert points == [0, 2, 1]
+    assert path.rejected == [None]
+    assert fit.lower_bounds == [-5.0, -4.0]
+
+
+def test_a_fit_does_not_end_with_a_leap():
+    # The leap from 0 to 2 gains nothing; EM's own step after it decides.
+    fit, _, points = leap([-5.0, -4.5, -5.0, -4.9, -4.8], max_iter=3)
+    assert points == [0, 2, 3]
+    assert not fit.converged

@@ -1,5 +1,7 @@
 """Rows arranged for a fit: merged, ordered, and the same statistics as before."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -116,3 +118,50 @@ def test_the_users_rows_are_left_as_they_are(random, arranges_all):
     )
     np.testing.assert_array_equal(X, before)
     np.testing.assert_array_equal(row_weights, weights_before)
+
+
+def test_passes_do_not_go_to_and_fro(random, arranges_all, monkeypatch):
+    # Far apart in a way that boxes do not show: in one direction of many correlated.
+    D = 8
+    loadings = np.full((D, D), 0.999) + 0.001 * np.eye(D)
+    offsets = 0.6 * np.arange(10)[:, np.newaxis] * (-1) ** np.arange(D)
+    mixture = reference.Mixture(
+        np.full(10, 0.1), offsets, np.repeat(loadings[np.newaxis], 10, axis=0)
+    )
+    X = draw(random, mixture, 5000)
+    step, calls = step_and_passes(X, None, "full", monkeypatch)
+    for _ in range(8):
+        step(parameters_of(mixture, "full"))
+    leaves_out = [bool(call[1]) for call in calls]
+    changes = sum(a != b for a, b in pairwise(leaves_out))
+    assert changes <= 2
+
+
+def test_another_run_begins_with_all_pairs(random, arranges_all, monkeypatch):
+    mixture = random_mixture(random, "full", 10, 3, spread=20)
+    step, calls = step_and_passes(
+        draw(random, mixture, 3000), None, "full", monkeypatch
+    )
+    parameters = parameters_of(mixture, "full")
+    step(parameters)
+    step(parameters)
+    step.forget()
+    step(parameters)
+    assert [leaves_out for _, leaves_out in calls] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_shared_scatter_is_exact_when_it_shrinks_at_once(random, dtype):
+    # Under the wide covariance moments about the center seem exact enough.
+    deviation = {"float32": 1e-3, "float64": 1e-7}[dtype]
+    truth = reference.Mixture(
+        np.full(2, 0.5), np.array([[-1.0], [1.0]]), np.full((2, 1, 1), deviation**2)
+    )
+    wide = truth._replace(covariances=np.full((2, 1, 1), 0.03))
+    X = draw(random, truth, 3000).astype(dtype)
+    step = ExpectationStep(
+        read_only(X), read_only(np.empty(0, dtype)), STRUCTURES["tied"], None
+    )
+    actual = step(parameters_of(wide, "tied"))
+    residuals = X.astype(np.float64) - np.sign(X)
+    np.testing.assert_allclose(actual.scatter, [[(residuals**2).sum()]], rtol=1e-3)

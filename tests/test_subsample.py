@@ -1,4 +1,4 @@
-"""The start from a subsample: whatever else a fit is given, and never a worse one."""
+"""The start from a subsample: whatever else a fit is given."""
 
 import numpy as np
 import pytest
@@ -151,3 +151,13 @@ def test_the_error_is_that_of_all_rows_if_every_run_is_singular(random):
             *(read_only(X), read_only(np.empty(0)), STRUCTURES["full"], K, 0.0),
             *(UserStart(), np.random.RandomState(0)),
         )
+
+
+def test_too_few_different_rows_drawn_are_not_enough(random):
+    # Nearly all of the weight lies on one row: it is drawn again and again.
+    X = random.normal(size=(4000, 2))
+    row_weights = np.full(4000, 1e-9)
+    row_weights[0] = 1
+    model = GaussianMixture(3, init_params="subsample", random_state=0)
+    model.fit(X, sample_weight=row_weights)
+    assert np.isfinite(model.means_).all()

@@ -152,6 +152,10 @@ class CovarianceStructure(ABC):
     def scatter(self, sums: PassSums, factors: Any) -> Array:
         """The kernel's flat scatter in the structure's shape."""
 
+    def more_exact_factors(self, sums: PassSums, factors: Any) -> Any | None:
+        """Factors to repeat a pass with, whose sums lost too many digits; or None."""
+        return None
+
     @abstractmethod
     def kernel_factors(
         self,

@@ -11,6 +11,9 @@ from fastem.covariances.structure import CovarianceStructure, mean_shifts
 from fastem.kernels import PassSums, TiedFactors
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 
+# Part of all digits that scatter may lose by being computed about the center.
+_LOST_DIGITS = 0.25
+
 
 @final
 class Tied(CovarianceStructure):
@@ -94,6 +97,16 @@ class Tied(CovarianceStructure):
             scatter += (row * difference.T) @ difference
         return scatter
 
+    def more_exact_factors(self, sums: PassSums, factors: Any) -> Any | None:
+        if not factors.is_compact:
+            return None
+        n_features = factors.means.shape[1]
+        products = sums.scatter[: n_features**2 : n_features + 1]
+        left = np.diag(self.scatter(sums, factors))
+        if (left >= np.finfo(factors.means.dtype).eps ** _LOST_DIGITS * products).all():
+            return None
+        return factors._replace(is_compact=False)
+
     def kernel_factors(
         self,
         center: Array,
@@ -103,7 +116,7 @@ class Tied(CovarianceStructure):
         dtype: DTypeLike,
     ) -> TiedFactors:
         whitened_means = means @ precisions_cholesky
-        # Digits that moments about the center lose: no more than a quarter of all.
+        # What moments about the center will lose, if the covariance stays what it is.
         lost = (whitened_means**2).sum(axis=1).max()
         return TiedFactors(
             center,
@@ -111,5 +124,5 @@ class Tied(CovarianceStructure):
             whitened_means.astype(dtype),
             np.ascontiguousarray(precisions_cholesky.T, dtype),
             log_normalizers.astype(dtype),
-            bool(lost < np.finfo(dtype).eps ** -0.25),
+            bool(lost < np.finfo(dtype).eps ** -_LOST_DIGITS),
         )

@@ -9,7 +9,8 @@ with the rounding unit eps of the rows' type. Over all rows that moves the sum o
 component's responsibilities, N w, by less than N w eps / 64, and the log-likelihood
 of a row by less than eps / 64. A whitened second moment takes the squared distance
 as a factor, of the order of 2 log(64 / eps) where (1) holds, 80 in float64: less than
-two eps of the variance. The same result to rounding.
+two eps of the variance. The same result to rounding, unless a component loses nearly
+all of its weight in one iteration: what it keeps is then no more than that rounding.
 
 Where (1) holds follows from the box around the tile. With whitener W and mean m, and
 the box's centre c and half widths h, a coordinate of W (x - m) lies within |W| h of
@@ -149,7 +150,7 @@ def drop_faint(reach, largest, chosen, values, n_chosen):
     for a in range(n_chosen):
         k = chosen[a]
         value, kept = values[a], values[n_kept]
-        highest = subtract(load_narrow(value, 0), load_narrow(largest, 0))
+        highest = splat_narrow(values.dtype.type(-np.inf))
         not_a_number = zero
         for b in range(0, n_rows, lanes):
             log_density = load_narrow(value, b)

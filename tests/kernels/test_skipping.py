@@ -98,8 +98,15 @@ def test_an_empty_component_stays_empty(random, covariance_type):
 
 def test_what_is_not_a_number_is_not_left_out(random, covariance_type):
     clusters = Clusters(random, covariance_type)
-    clusters.parameters.means[3, 1] = np.nan
-    assert np.isnan(clusters.sums(True).log_likelihood)
+    factors = clusters.structure.factors(clusters.parameters, clusters.rows.dtype)
+    factors.log_normalizers[3] = np.nan  # of one component alone
+    reach = reach_of(factors, clusters.parameters.log_weights)
+    size = clusters.structure.scatter_size(*clusters.parameters.means.shape)
+    sums = kernels.expectation_pass(
+        clusters.rows, clusters.weights, factors, size, None, reach
+    )
+    assert np.isnan(sums.log_likelihood)
+    assert sums.share < 1
 
 
 def test_any_number_of_threads_leaves_out_the_same(random, covariance_type):
