@@ -96,17 +96,20 @@ def test_an_empty_component_stays_empty(random, covariance_type):
     assert_same_sums(clusters, 1e-13)
 
 
-def test_what_is_not_a_number_is_not_left_out(random, covariance_type):
+def test_what_is_not_a_number_counts_as_without_leaving_out(random, covariance_type):
     clusters = Clusters(random, covariance_type)
     factors = clusters.structure.factors(clusters.parameters, clusters.rows.dtype)
     factors.log_normalizers[3] = np.nan  # of one component alone
-    reach = reach_of(factors, clusters.parameters.log_weights)
     size = clusters.structure.scatter_size(*clusters.parameters.means.shape)
-    sums = kernels.expectation_pass(
-        clusters.rows, clusters.weights, factors, size, None, reach
+    log_weights = clusters.parameters.log_weights
+    actual, expected = (
+        kernels.expectation_pass(
+            clusters.rows, clusters.weights, factors, size, None, reach
+        )
+        for reach in (reach_of(factors, log_weights), None)
     )
-    assert np.isnan(sums.log_likelihood)
-    assert sums.share < 1
+    assert actual.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-13)
+    assert_close(actual.weights, expected.weights, 1e-13)
 
 
 def test_any_number_of_threads_leaves_out_the_same(random, covariance_type):
