@@ -22,6 +22,9 @@ _MOST_RUNS = 4
 _MOST_ITERATIONS = 30
 _PASSES = 4  # over all rows, that the iterations of all runs together may cost
 _TOLERANCE = 1e-3
+# Of a larger part of the table, runs take longer than k-means on all of it, and few
+# rows for each parameter mislead: 50,000 x 64, K = 16 ended 0.12 nats a row lower.
+_LARGEST_SHARE = 0.25
 
 
 def subsample_size(n_rows: int, n_components: int, n_features: int) -> int:
@@ -81,8 +84,8 @@ def subsample_parameters(
 
     A run is k-means and at most 30 iterations of EM; there are up to four. Parts that
     the user gave replace those of k-means in each run. Runs that turn singular are
-    left out; if all do, or too few different rows were drawn, the start is k-means on
-    all rows.
+    left out; if all do, or the table is small, or too few different rows were drawn,
+    the start is k-means on all rows.
 
     Parameters
     ----------
@@ -115,6 +118,8 @@ def subsample_parameters(
     if user.is_complete:
         return start(X, row_weights)
     size = subsample_size(len(X), n_components, X.shape[1])
+    if size > _LARGEST_SHARE * len(X):
+        return start(X, row_weights)
     rows, weights = draw_subsample(X, row_weights, size, random_state)
     try:
         check_enough_rows(rows, weights, n_components)
