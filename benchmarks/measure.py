@@ -17,7 +17,7 @@ TOLERANCES = {"float64": 1e-9, "float32": 1e-5}
 
 _FEWEST_ITERATIONS, _MOST_ITERATIONS = 2, 50
 _MOST_CHECKED = 10
-_MOST_RETRIES = 5
+_MOST_RETRIES = 20
 
 
 class DisagreementError(AssertionError):
