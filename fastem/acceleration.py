@@ -47,6 +47,9 @@ class Path(Protocol):
         None if it cannot go on from there.
         """
 
+    def begin_anew(self) -> None:
+        """Forget the way: the next point is of another mixture."""
+
     def remaining(self) -> tuple[float, float]:
         """Gain that is left, per row, and rate of the gains: nan if not known."""
 
@@ -72,6 +75,9 @@ class PlainPath:
     def reject(self, image: MixtureParameters | None) -> NoReturn:
         """Never called: no point was extrapolated."""
         raise AssertionError("EM's own point cannot be rejected")
+
+    def begin_anew(self) -> None:
+        """Nothing is kept."""
 
     def remaining(self) -> tuple[float, float]:
         """Not known."""
@@ -199,9 +205,7 @@ class ExtrapolatedPath:
         em_step = chart.coordinates(image)
         if not np.isfinite(em_step).all():
             # A covariance has become singular to rounding: start anew from here.
-            self._secants.forget()
-            self._at = None
-            self.extrapolated = False
+            self.begin_anew()
             return image
         if self._at is not None:
             self._secants.learn(self._step, self._at.em_step, em_step)
@@ -224,6 +228,12 @@ class ExtrapolatedPath:
         self._chosen = self._at.image
         self.extrapolated = False
         return self._chosen
+
+    def begin_anew(self) -> None:
+        """Forget the steps and the point."""
+        self._secants.forget()
+        self._at = None
+        self.extrapolated = False
 
     def remaining(self) -> tuple[float, float]:
         """Gain that is left, per row, and rate of the gains: nan if not known.

@@ -82,6 +82,9 @@ class Trace:
         Index of the first lower bound since which all steps were EM's own.
     n_rejected : int
         As in :class:`Convergence`.
+    broken_at : list of int
+        Indices of lower bounds that are those of another mixture than the ones before:
+        a component was dropped or seeded anew.
     """
 
     n_rows: float
@@ -90,12 +93,18 @@ class Trace:
     lower_bounds: list[float] = field(default_factory=list)
     plain_from: int = 0
     n_rejected: int = 0
+    broken_at: list[int] = field(default_factory=list)
 
     def add(self, lower_bound: float, *, extrapolated: bool) -> None:
         """A step was taken, by EM or by extrapolation."""
         if extrapolated:
             self.plain_from = len(self.lower_bounds)
         self.lower_bounds.append(lower_bound)
+
+    def break_off(self) -> None:
+        """The next lower bound will be that of another mixture."""
+        self.plain_from = len(self.lower_bounds)
+        self.broken_at.append(len(self.lower_bounds))
 
     def is_fall(self, lower_bound: float) -> bool:
         """Whether this is less than what was attained, by more than rounding."""
@@ -108,8 +117,10 @@ class Trace:
 
     @property
     def change(self) -> float:
-        """What the last step gained; inf for the first one."""
+        """What the last step gained; inf for the first one of a mixture."""
         bounds = self.lower_bounds
+        if len(bounds) - 1 in self.broken_at:
+            return math.inf
         return bounds[-1] - (bounds[-2] if len(bounds) > 1 else self.before)
 
     @property
@@ -151,7 +162,8 @@ class Trace:
             remaining = self.resolution * self.n_rows
         n_decreases = sum(
             after - before < -self.resolution
-            for before, after in pairwise(self.lower_bounds)
+            for i, (before, after) in enumerate(pairwise(self.lower_bounds), 1)
+            if i not in self.broken_at
         )
         return Convergence(remaining, rate, at_rounding, n_decreases, self.n_rejected)
 

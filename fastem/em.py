@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,9 +13,15 @@ from threadpoolctl import ThreadpoolController
 from fastem.acceleration import Path
 from fastem.convergence import UNKNOWN, Convergence, Trace
 from fastem.covariances import SingularCovarianceError
+from fastem.maximization import Collapse, Maximization
 from fastem.progress import Reporter
 from fastem.statistics import MixtureParameters, SufficientStatistics
 from fastem.stopping import StoppingRule
+
+# Falls up to this, relative to the log-likelihood, and up to so many of its roundings,
+# are what rounding does to covariances that are far from singular.
+_ROUNDING = 1e-9
+_ROUNDINGS = 4000
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,8 @@ class Fit:
     lower_bounds: list[float]
     convergence: Convergence = UNKNOWN
     dropped: bool = False
+    change: float = math.inf  # what the last step gained; inf if that is not known
+    collapses: Sequence[Collapse] = ()
 
     @property
     def n_iter(self) -> int:
@@ -40,13 +48,13 @@ class Fit:
 
     def shortfall(self, tol: float) -> str:
         """What a fit that did not converge achieved, and what to do."""
-        achieved = "after 1 iteration there is no change yet to compare with tol"
-        if len(self.lower_bounds) > 1:
-            change = self.lower_bounds[-1] - self.lower_bounds[-2]
-            achieved = (
-                f"after {self.n_iter} iterations the mean log-likelihood still "
-                f"changed by {change:.1e} in one, {self.convergence}, and tol is "
-                f"{tol:g}"
+        achieved = f"after {self.n_iter} iteration{'' if self.n_iter == 1 else 's'} "
+        if math.isinf(self.change):
+            achieved += "there is no change yet to compare with tol"
+        else:
+            achieved += (
+                f"the mean log-likelihood still changed by {self.change:.1e} in one, "
+                f"{self.convergence}, and tol is {tol:g}"
             )
         return (
             f"Best performing initialization did not converge: {achieved}. Increase "
@@ -68,17 +76,19 @@ def _blas() -> ThreadpoolController:
 def fit(
     parameters: MixtureParameters,
     expect: Callable[[MixtureParameters], SufficientStatistics],
-    maximize: Callable[[SufficientStatistics], MixtureParameters],
+    maximize: Maximization,
     *,
     trace: Trace,
     rule: StoppingRule,
     path: Path,
     max_iter: int,
     is_hopeless: Callable[[Trace], bool] = lambda trace: False,
-    largest_fall: float = math.inf,
     reporter: Reporter,
 ) -> Fit:
     """Alternate the two steps until the rule is met.
+
+    EM lowers the log-likelihood by no more than ``maximize.largest_fall``, which is 0
+    without a ridge, and rounding: a larger fall is warned of.
 
     Parameters
     ----------
@@ -90,19 +100,18 @@ def fit(
         fell there, EM's point comes next, for the price of an iteration.
     is_hopeless : callable, optional
         Whether to drop the fit. Asked after each iteration.
-    largest_fall : float, default=inf
-        EM never lowers the log-likelihood; a fall by more than this, relative to it,
-        is warned of. (A ridge on the covariances makes small falls legitimate.)
 
     Raises
     ------
     SingularCovarianceError
+        If a component collapsed, and ``maximize`` does not mend that.
     ValueError
         If the log-likelihood is no number.
     """
     reporter.begin()
     converged = dropped = False
     reached = parameters
+    largest_fall = math.inf
 
     def is_near(remaining: float) -> bool:
         return rule.is_near(trace, remaining * trace.n_rows)
@@ -112,7 +121,7 @@ def fit(
             began = time.perf_counter()
             statistics = expect(parameters)
             lower_bound = statistics.log_likelihood / float(statistics.weights.sum())
-            image = _image(statistics, lower_bound, maximize, path, iteration)
+            image, mended = _image(statistics, lower_bound, maximize, path, iteration)
             if image is None or (path.extrapolated and trace.is_fall(lower_bound)):
                 parameters = path.reject(image)
                 trace.n_rejected += 1
@@ -120,7 +129,13 @@ def fit(
                 trace.add(lower_bound, extrapolated=path.extrapolated)
                 _warn_of_fall(trace, largest_fall, iteration)
                 reached = image
-                parameters = path.choose(parameters, image, is_near)
+                if mended:
+                    trace.break_off()
+                    path.begin_anew()
+                    largest_fall, parameters = math.inf, image
+                else:
+                    largest_fall = maximize.largest_fall(statistics, parameters, image)
+                    parameters = path.choose(parameters, image, is_near)
             seconds = time.perf_counter() - began
             reporter.iteration(iteration, trace.last, trace.change, seconds)
             converged = rule.is_met(trace)
@@ -129,40 +144,52 @@ def fit(
                 break
     convergence = trace.certificate(path.remaining())
     reporter.end(converged, dropped, trace.last, convergence)
-    return Fit(reached, converged, trace.lower_bounds, convergence, dropped)
+    return Fit(
+        reached,
+        converged,
+        trace.lower_bounds,
+        convergence,
+        dropped,
+        trace.change,
+        maximize.collapses,
+    )
 
 
 def _image(
     statistics: SufficientStatistics,
     lower_bound: float,
-    maximize: Callable[[SufficientStatistics], MixtureParameters],
+    maximize: Maximization,
     path: Path,
     iteration: int,
-) -> MixtureParameters | None:
-    """Where EM goes from here; None if it cannot, and need not."""
+) -> tuple[MixtureParameters | None, bool]:
+    """Where EM goes from here, and whether a collapse had to be mended for that.
+
+    None if it cannot go on, and need not.
+    """
     if not math.isfinite(lower_bound):
         if path.extrapolated:
-            return None
+            return None, False
         raise ValueError(
             f"The log-likelihood is {lower_bound} at iteration {iteration}: some rows "
             "lie too far from every component for their distance to be a number. Scale "
             "the data, or start from means among the rows."
         )
     try:
-        return maximize(statistics)
-    except SingularCovarianceError:
+        return maximize(statistics), False
+    except SingularCovarianceError as error:
         if path.extrapolated:
-            return None
-        raise
+            return None, False
+        return maximize.mend(statistics, error, iteration), True
 
 
 def _warn_of_fall(trace: Trace, largest_fall: float, iteration: int) -> None:
+    rounding = max(_ROUNDING, _ROUNDINGS * trace.rounding) * max(1.0, abs(trace.last))
     fall = -trace.change
-    if fall > largest_fall * max(1.0, abs(trace.last)):
+    if fall > largest_fall + rounding:
         warnings.warn(
             f"The mean log-likelihood fell by {fall:.1e} in iteration "
             f"{iteration}, which only rounding can do: a covariance is close "
             "to singular. Scale the columns alike, or raise reg_covar.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=8,
         )

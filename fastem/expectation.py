@@ -13,7 +13,7 @@ import numpy as np
 
 from fastem import kernels
 from fastem.covariances import CovarianceStructure
-from fastem.statistics import MixtureParameters, SufficientStatistics
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.validation import Rows, read_only
 
 # Tables of fewer rows are left as they are: nothing is to be gained.
@@ -35,6 +35,9 @@ _PASSES = 5
 # as measured in the middle, with D = 3 to 8. Once in order, rows stay so: what counts
 # from then on is whether fewer pairs are computed.
 _PAIR = 1.5
+
+# Share of the rows among which a component is seeded anew.
+_ILL_EXPLAINED = 0.05
 
 
 class ExpectationStep:
@@ -82,6 +85,26 @@ class ExpectationStep:
             sums = self._pass(parameters, factors)
         self._choose(sums, *parameters.means.shape)
         return structure.statistics(sums, factors)
+
+    def draw_ill_explained(
+        self, parameters: MixtureParameters, random_state: np.random.RandomState
+    ) -> Array:
+        """A row (D,) from the twentieth of all that the mixture explains worst.
+
+        Not the worst one, which may be an outlier that no component can be fitted to.
+        """
+        log_densities = kernels.log_likelihood_pass(
+            self._X, self._structure.factors(parameters, self._X.dtype), self._n_threads
+        )
+        order = np.argsort(log_densities, kind="stable")
+        weights = (
+            self._row_weights[order] if len(self._row_weights) else np.ones(len(order))
+        )
+        cumulative = weights.cumsum(dtype=np.float64)
+        target = random_state.uniform() * _ILL_EXPLAINED * cumulative[-1]
+        drawn = order[np.searchsorted(cumulative, target, side="right")]
+        row: Array = self._X[drawn].astype(np.float64)
+        return row
 
     def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
         reach = None

@@ -5,16 +5,23 @@ gives the same start. Each ends in responsibilities; one maximisation step turns
 them into parameters.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from fastem import kernels, kmeans, validation
 from fastem.covariances import CovarianceStructure, dense
-from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.statistics import (
+    EPS,
+    Array,
+    MixtureParameters,
+    SufficientStatistics,
+)
 from fastem.validation import Rows
 
 _BLOCK_VALUES = 1 << 20
@@ -53,6 +60,11 @@ class UserStart:
         )
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the user gave nothing."""
+        return self.weights is None and self.means is None and self.precisions is None
+
+    @property
     def is_complete(self) -> bool:
         """Whether nothing is left to estimate from the rows."""
         return not (
@@ -66,7 +78,7 @@ def initial_parameters(
     structure: CovarianceStructure,
     n_components: int,
     method: str,
-    ridge: float,
+    maximize: Callable[[SufficientStatistics], MixtureParameters],
     user: UserStart,
     random_state: np.random.RandomState,
     n_threads: int | None = None,
@@ -79,15 +91,15 @@ def initial_parameters(
     row_weights : array of shape (N,) or (0,)
         Empty means all 1.
     method : {'kmeans', 'k-means++', 'random', 'random_from_data'}
-    ridge : float
-        Added to every variance.
+    maximize : callable
+        The maximisation step.
     user : UserStart
         Replaces what the method gives.
 
     Raises
     ------
     SingularCovarianceError
-        If the rows given to a component do not span all columns and ``ridge`` is 0.
+        If ``maximize`` raises it, as rows of a component do not span all columns.
     """
     if user.is_complete:
         assert user.weights is not None
@@ -100,11 +112,12 @@ def initial_parameters(
     statistics = _METHODS[method](
         X, row_weights, n_components, random_state, structure, n_threads
     )
-    parameters = structure.maximize(statistics, ridge)
+    parameters = maximize(statistics)
     # Of all rows, not of those that a component has claimed: scikit-learn's way, by
     # which the weights of k-means++ and random_from_data sum to K / N.
     total = float(row_weights.sum(dtype=np.float64)) if len(row_weights) else len(X)
-    parameters = replace(parameters, weights=statistics.weights / total)
+    claimed = float(statistics.weights.sum()) / total
+    parameters = replace(parameters, weights=parameters.weights * claimed)
     if user.weights is not None:
         parameters = replace(parameters, weights=user.weights)
     if user.means is not None:
@@ -117,6 +130,30 @@ def initial_parameters(
             precisions_cholesky=cholesky,
         )
     return parameters
+
+
+def warn_of_identical(
+    parameters: MixtureParameters, structure: CovarianceStructure
+) -> None:
+    """Warn if two components start alike: EM cannot tell them apart ever after."""
+    K, D = parameters.means.shape
+    if len(np.unique(parameters.means, axis=0)) == K:
+        return
+    dense_covariances = structure.expand(parameters.covariances, K, D)
+    seen: dict[bytes, int] = {}
+    for k, (mean, covariance) in enumerate(
+        zip(parameters.means, dense_covariances, strict=True)
+    ):
+        first = seen.setdefault(mean.tobytes() + covariance.tobytes(), k)
+        if first != k:
+            warnings.warn(
+                f"Components {first} and {k} start with the same mean and covariance: "
+                "EM moves them alike, so that they will always count as one. Give "
+                "them different means (means_init), or use fewer components.",
+                ConvergenceWarning,
+                stacklevel=7,
+            )
+            return
 
 
 def _weights_of(rows: Rows, row_weights: Rows, selection: slice | np.ndarray) -> Array:
@@ -144,6 +181,20 @@ def _mean(X: Rows, row_weights: Rows) -> Array:
         weight += w.sum()
     mean: Array = total / weight
     return mean
+
+
+def column_variances(X: Rows, row_weights: Rows) -> Array:
+    """The variance of each column, (D,), about its mean."""
+    center = _mean(X, row_weights)
+    total = np.zeros(X.shape[1])
+    weight = 0.0
+    for block, w in weighted_blocks(X, row_weights, X.shape[1]):
+        total += w @ (block - center) ** 2
+        weight += w.sum()
+    # What rounding of the mean leaves of a constant column.
+    total[total <= weight * (16 * EPS * np.abs(center)) ** 2] = 0
+    variances: Array = total / weight
+    return variances
 
 
 def statistics_of_labels(

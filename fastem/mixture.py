@@ -23,9 +23,11 @@ from fastem.covariances import (
 )
 from fastem.expectation import ExpectationStep
 from fastem.fitted import FittedMixture
-from fastem.initialization import UserStart, initial_parameters
+from fastem.initialization import UserStart, initial_parameters, warn_of_identical
+from fastem.maximization import Maximization
 from fastem.progress import Progress, Reporter
 from fastem.restarts import best_of
+from fastem.ridge import RELATIVE, ridge_of, warn_of_ridge
 from fastem.statistics import MixtureParameters
 from fastem.stopping import STOPPING_RULES
 from fastem.subsample import subsample_parameters
@@ -51,8 +53,10 @@ class GaussianMixture(FittedMixture):
         - 'spherical': each component has one variance for all columns.
     tol : float, default=1e-3
         EM stops when it is this close to its limit, as ``stopping`` measures it.
-    reg_covar : float, default=1e-6
-        Added to every variance, in squared units of the data.
+    reg_covar : float or 'relative', default=1e-6
+        Added to every variance, in squared units of the data. 'relative' adds a
+        millionth of the column's own variance, so that the answer does not depend on
+        units (a constant column gets the mean of the others).
     max_iter : int, default=100
         Largest number of EM iterations.
     stopping : {'change', 'remaining_gain'}, default='change'
@@ -70,6 +74,21 @@ class GaussianMixture(FittedMixture):
         the last step is EM's own. Off by default: iterations are no longer those of
         scikit-learn, and where many components share few rows, the optimum often is
         another one, higher about as often as lower.
+    on_collapse : {'raise', 'drop', 'reseed'}, default='raise'
+        What to do when a component's rows do not spread in all columns any more (or
+        when it has no rows), so that its density has no bound.
+
+        - 'raise': :class:`SingularCovarianceError`, where nothing but rounding is left
+          of a variance after ``reg_covar`` was added to it. A component that only
+          ``reg_covar`` holds up is kept, and warned of.
+        - 'drop': leave the component out and go on with the others.
+        - 'reseed': put it where the mixture explains the rows worst: on a row drawn
+          from the worst twentieth, with the mean covariance of the others and weight
+          1 / K. An error after 10 K times.
+
+        The last two act as well where more than half of what a column varies, given
+        the others, is ``reg_covar``, unless that is so in all components. What they
+        did is in ``collapses_``. They cannot help where all share a covariance.
     n_init : int, default=1
         Number of starts; the fit with the largest lower bound is kept. Starts that
         end in a singular covariance are left out, with a warning.
@@ -130,6 +149,9 @@ class GaussianMixture(FittedMixture):
         become the best. With ``stopping='remaining_gain'`` only, after 20 iterations
         or more, when ten forecasts in a row say that even a thousand times the gain
         that is left is not enough.
+    collapses_ : list of Collapse
+        The components that ``on_collapse`` dropped or seeded anew in the best start,
+        and after which iteration: there ``lower_bounds_`` may fall.
     n_iter_ : int
         Number of iterations of the best start: passes over the rows.
     lower_bound_ : float
@@ -174,9 +196,13 @@ class GaussianMixture(FittedMixture):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions(set(STRUCTURES))],
         "tol": [Interval(Real, 0.0, None, closed="left")],
-        "reg_covar": [Interval(Real, 0.0, None, closed="left")],
+        "reg_covar": [
+            Interval(Real, 0.0, None, closed="left"),
+            StrOptions({RELATIVE}),
+        ],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "stopping": [StrOptions(set(STOPPING_RULES))],
+        "on_collapse": [StrOptions({"raise", "drop", "reseed"})],
         "accelerate": ["boolean"],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "init_params": [
@@ -200,10 +226,11 @@ class GaussianMixture(FittedMixture):
         *,
         covariance_type: str = "full",
         tol: float = 1e-3,
-        reg_covar: float = 1e-6,
+        reg_covar: float | str = 1e-6,
         max_iter: int = 100,
         stopping: str = "change",
         accelerate: bool = False,
+        on_collapse: str = "raise",
         n_init: int = 1,
         init_params: str = "kmeans",
         weights_init: ArrayLike | None = None,
@@ -222,6 +249,7 @@ class GaussianMixture(FittedMixture):
         self.max_iter = max_iter
         self.stopping = stopping
         self.accelerate = accelerate
+        self.on_collapse = on_collapse
         self.n_init = n_init
         self.init_params = init_params
         self.weights_init = weights_init
@@ -409,15 +437,29 @@ class GaussianMixture(FittedMixture):
             random_state = check_random_state(self.random_state)
             reporter = Reporter(self.verbose, self.verbose_interval, callback)
             expect = ExpectationStep(rows, row_weights, structure, self.n_threads)
+            ridge = ridge_of(self.reg_covar, rows, row_weights)
+            maximize = Maximization(
+                structure,
+                ridge,
+                self.on_collapse,
+                lambda parameters: expect.draw_ill_explained(parameters, random_state),
+            )
 
             def start() -> MixtureParameters:
+                maximize.begin()
                 if warm:
                     return self._continued_parameters(rows.shape[1])
                 table = rows, row_weights, structure, self.n_components
-                settings = self.reg_covar, user, random_state, self.n_threads
+                settings = user, random_state, self.n_threads
                 if self.init_params == "subsample":
-                    return subsample_parameters(*table, *settings)
-                return initial_parameters(*table, self.init_params, *settings)
+                    return subsample_parameters(*table, maximize, *settings)
+                # A start that the user gave in part has its number of components.
+                step = maximize.start if user.is_empty else maximize.strict()
+                parameters = initial_parameters(
+                    *table, self.init_params, step, *settings
+                )
+                warn_of_identical(parameters, structure)
+                return parameters
 
             def run(
                 parameters: MixtureParameters, is_hopeless: Callable[[Trace], bool]
@@ -426,7 +468,7 @@ class GaussianMixture(FittedMixture):
                 return em.fit(
                     parameters,
                     expect,
-                    lambda statistics: structure.maximize(statistics, self.reg_covar),
+                    maximize,
                     trace=Trace(
                         n_rows,
                         rounding_of(rows.dtype),
@@ -436,28 +478,30 @@ class GaussianMixture(FittedMixture):
                     path=make_path(structure),
                     max_iter=self.max_iter,
                     is_hopeless=is_hopeless,
-                    largest_fall=math.inf
-                    if self.reg_covar
-                    else max(1e-9, 1e3 * float(np.finfo(rows.dtype).eps)),
                     reporter=reporter,
                 )
 
             n_runs = 1 if warm else self.n_init
+            names = getattr(self, "feature_names_in_", None)
             try:
                 best = best_of([start] * n_runs, run, rule.is_hopeless)
             except SingularCovarianceError as error:
-                names = getattr(self, "feature_names_in_", None)
                 raise error.with_names(names) from None
             self._set_fitted(best.fit, best.n_dropped)
         if not self.converged_ and self.max_iter > 0:
             shortfall = best.fit.shortfall(self.tol)
             warnings.warn(shortfall, ConvergenceWarning, stacklevel=4)
+        if self.n_iter_ > 0:
+            fitted = best.fit.parameters
+            warn_of_ridge(structure, fitted, ridge, self.reg_covar, n_rows, names)
         return rows
 
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
         """Parameters of the last fit, if ``fit`` can go on from them."""
         _, fitted = self._fitted()
-        if fitted.means.shape != (self.n_components, n_features):
+        n_dropped = sum(collapse.action == "dropped" for collapse in self.collapses_)
+        n_components = self.n_components - n_dropped
+        if fitted.means.shape != (n_components, n_features):
             raise ValueError(
                 "warm_start continues the last fit, which had "
                 f"{fitted.means.shape[0]} components and {fitted.means.shape[1]} "
@@ -476,6 +520,7 @@ class GaussianMixture(FittedMixture):
         self.converged_ = fit.converged
         self.convergence_ = fit.convergence
         self.n_dropped_ = n_dropped
+        self.collapses_ = list(fit.collapses)
         self.n_iter_ = fit.n_iter
         self.lower_bound_ = fit.lower_bound
         self.lower_bounds_ = fit.lower_bounds

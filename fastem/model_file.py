@@ -19,8 +19,8 @@ FORMAT = "fastem.GaussianMixture"
 FORMAT_VERSION = 1
 
 _SETTINGS = (
-    *("tol", "reg_covar", "max_iter", "stopping", "accelerate", "n_init"),
-    *("init_params", "random_state"),
+    *("tol", "reg_covar", "max_iter", "stopping", "accelerate"),
+    *("on_collapse", "n_init", "init_params", "random_state"),
 )
 
 

@@ -64,6 +64,6 @@ def best_of(
             f"{len(failures)} initialisations ended in a singular covariance and were "
             f"left out; the first one said: {failures[0]}",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=5,
         )
     return Best(best, n_dropped)

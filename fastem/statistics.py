@@ -1,11 +1,13 @@
 """The two values that EM passes around: what rows say, and what is believed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Ridge = float | Array  # added to every variance, or (D,) to those of each column
+EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class SufficientStatistics:
     scatter : array
         Sums of responsibility x (row - reference)(row - reference)', in the shape
         that the covariance structure needs.
+    eps : float
+        Relative rounding of the arithmetic that made the sums.
+    blur : float or array of shape (K, D)
+        What rounding in the pass may leave of row - reference where there is no
+        difference: a smaller spread cannot be told from none.
     """
 
     log_likelihood: float
@@ -35,6 +42,8 @@ class SufficientStatistics:
     reference: Array
     first: Array
     scatter: Array
+    eps: float = EPS
+    blur: float | Array = 0.0
 
     def __add__(self, other: "SufficientStatistics") -> "SufficientStatistics":
         """Statistics of both sets of rows; the references must be the same."""
@@ -49,6 +58,26 @@ class SufficientStatistics:
             self.reference,
             self.first + other.first,
             self.scatter + other.scatter,
+            max(self.eps, other.eps),
+            np.maximum(self.blur, other.blur),
+        )
+
+    def without(self, component: int) -> "SufficientStatistics":
+        """What is left when a component is taken out, its rows with it.
+
+        For structures whose scatter is of one component each.
+        """
+
+        def rest(array: Array) -> Array:
+            return np.delete(array, component, axis=0)
+
+        return replace(
+            self,
+            weights=rest(self.weights),
+            reference=rest(self.reference),
+            first=rest(self.first),
+            scatter=rest(self.scatter),
+            blur=rest(self.blur) if isinstance(self.blur, np.ndarray) else self.blur,
         )
 
 

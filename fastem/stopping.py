@@ -14,6 +14,14 @@ _FORECASTS_TO_DROP = 10
 _GENEROSITY = 1000.0
 
 
+def _is_still(trace: Trace, lost: float) -> bool:
+    """Whether none of EM's last steps changed the lower bound by more than ``lost``."""
+    bounds = trace.lower_bounds[-_AGREEING_FORECASTS - 1 :]
+    return trace.n_plain >= _AGREEING_FORECASTS and all(
+        abs(after - before) <= lost for before, after in pairwise(bounds)
+    )
+
+
 class StoppingRule(Protocol):
     """When a fit is near enough to its limit."""
 
@@ -33,17 +41,24 @@ class StoppingRule(Protocol):
 @final
 @dataclass(frozen=True)
 class SmallChange:
-    """A step of EM changes the mean log-likelihood of a row by less than ``tol``."""
+    """A step of EM changes the mean log-likelihood of a row by less than ``tol``.
+
+    With a ``tol`` of 0: three in a row change it by no more than rounding.
+    """
 
     name: ClassVar[str] = "change"
     tol: float
 
     def is_near(self, trace: Trace, remaining: float) -> bool:
         """Whether the last step, of any kind, changed it by less than ``tol``."""
+        if self.tol == 0:
+            return abs(trace.change) <= trace.resolution
         return abs(trace.change) < self.tol
 
     def is_met(self, trace: Trace) -> bool:
         """Whether the last step was EM's own and changed it by less than ``tol``."""
+        if self.tol == 0:
+            return _is_still(trace, trace.resolution)
         return abs(trace.change) < self.tol and trace.is_plain
 
     def is_hopeless(self, trace: Trace, best: float) -> bool:
@@ -80,13 +95,11 @@ class SmallRemainder:
 
     def is_met(self, trace: Trace) -> bool:
         """Whether each of the last forecasts, or of the last gains, is small enough."""
-        if trace.n_plain < _AGREEING_FORECASTS:
-            return False
-        bounds = trace.lower_bounds[-_AGREEING_FORECASTS - 1 :]
-        lost = max(trace.resolution, _NEGLIGIBLE * self.tol / trace.n_rows)
-        if all(abs(after - before) <= lost for before, after in pairwise(bounds)):
+        if _is_still(
+            trace, max(trace.resolution, _NEGLIGIBLE * self.tol / trace.n_rows)
+        ):
             return True
-        return all(
+        return trace.n_plain >= _AGREEING_FORECASTS and all(
             abs(trace.forecast(ago)[0]) < self.tol for ago in range(_AGREEING_FORECASTS)
         )
 

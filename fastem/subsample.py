@@ -12,9 +12,10 @@ from fastem.convergence import Trace, rounding_of
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.expectation import ExpectationStep
 from fastem.initialization import UserStart, initial_parameters
+from fastem.maximization import Maximization
 from fastem.progress import Reporter
 from fastem.restarts import best_of
-from fastem.statistics import MixtureParameters
+from fastem.statistics import MixtureParameters, SufficientStatistics
 from fastem.stopping import SmallChange
 from fastem.validation import Rows, check_enough_rows, read_only
 
@@ -75,7 +76,7 @@ def subsample_parameters(
     row_weights: Rows,
     structure: CovarianceStructure,
     n_components: int,
-    ridge: float,
+    maximize: Maximization,
     user: UserStart,
     random_state: np.random.RandomState,
     n_threads: int | None = None,
@@ -92,8 +93,8 @@ def subsample_parameters(
     X : array of shape (N, D)
     row_weights : array of shape (N,) or (0,)
         Empty means all 1.
-    ridge : float
-        Added to every variance.
+    maximize : callable
+        The maximisation step.
     user : UserStart
 
     Raises
@@ -102,29 +103,33 @@ def subsample_parameters(
         If no run succeeds, and k-means on all rows does not either.
     """
 
-    def start(some: Rows, weights: Rows) -> MixtureParameters:
+    def start(
+        some: Rows,
+        weights: Rows,
+        step: Callable[[SufficientStatistics], MixtureParameters],
+    ) -> MixtureParameters:
         return initial_parameters(
             some,
             weights,
             structure,
             n_components,
             "kmeans",
-            ridge,
+            step,
             user,
             random_state,
             n_threads,
         )
 
     if user.is_complete:
-        return start(X, row_weights)
+        return start(X, row_weights, maximize.start)
     size = subsample_size(len(X), n_components, X.shape[1])
     if size > _LARGEST_SHARE * len(X):
-        return start(X, row_weights)
+        return start(X, row_weights, maximize.start)
     rows, weights = draw_subsample(X, row_weights, size, random_state)
     try:
         check_enough_rows(rows, weights, n_components)
     except ValueError:  # of the few that were drawn; all rows have been checked before
-        return start(X, row_weights)
+        return start(X, row_weights, maximize.start)
     expect = ExpectationStep(rows, weights, structure, n_threads)
     rule = SmallChange(_TOLERANCE)
     runs = n_runs(len(X), size)
@@ -136,7 +141,7 @@ def subsample_parameters(
         return em.fit(
             parameters,
             expect,
-            lambda statistics: structure.maximize(statistics, ridge),
+            maximize.strict(),
             trace=Trace(len(rows), rounding_of(rows.dtype)),
             rule=rule,
             path=PlainPath(structure),
@@ -149,7 +154,7 @@ def subsample_parameters(
         with warnings.catch_warnings():
             # Of clusters without rows, and of runs that turned singular.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            starts = [lambda: start(rows, weights)] * runs
+            starts = [lambda: start(rows, weights, maximize.strict())] * runs
             return best_of(starts, run, rule.is_hopeless).fit.parameters
     except SingularCovarianceError:
-        return start(X, row_weights)
+        return start(X, row_weights, maximize.start)

@@ -3,30 +3,32 @@
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtri
 
-from fastem.covariances.structure import SingularCovarianceError
-from fastem.statistics import Array
+from fastem.covariances.singular import Degeneracy, SingularCovarianceError
+from fastem.statistics import EPS, Array, Ridge
 
 
-def dependent_columns(covariance: Array) -> tuple[int, ...]:
-    """Columns with no variance left, given the columns before them.
+def degeneracy(component: int | None, covariance: Array, eps: float) -> Degeneracy:
+    """Which columns have no variance, and which none given the columns before them.
 
     Symmetric elimination, in which such a column is skipped. What is left of a
     variance is zero if it is within D roundings of the variance itself.
     """
     left = covariance.copy()
     n_features = len(left)
-    smallest = n_features * np.finfo(left.dtype).eps * np.diag(covariance)
-    columns = []
+    smallest = n_features * eps * np.diag(covariance)
+    constant, collinear = [], []
     for j in range(n_features):
-        if left[j, j] <= smallest[j]:
-            columns.append(j)
+        if not covariance[j, j] > 0:
+            constant.append(j)
+        elif not left[j, j] > smallest[j]:
+            collinear.append(j)
         else:
             factor = left[j + 1 :, j] / left[j, j]
             left[j + 1 :, j + 1 :] -= np.outer(factor, left[j, j + 1 :])
-    return tuple(columns)
+    return Degeneracy(component, tuple(constant), tuple(collinear))
 
 
-def inverse_cholesky(covariances: Array, shared: bool) -> Array:
+def inverse_cholesky(covariances: Array, shared: bool, eps: float = EPS) -> Array:
     """Upper triangular U with U U' = inverse, for each matrix of (K, D, D).
 
     Raises
@@ -38,11 +40,12 @@ def inverse_cholesky(covariances: Array, shared: bool) -> Array:
     factors = np.empty_like(covariances)
     for k, covariance in enumerate(covariances):
         lower, failed_at = dpotrf(covariance, lower=1, clean=1)
-        smallest = n_features * np.finfo(np.float64).eps * np.diag(covariance)
+        smallest = n_features * eps * np.diag(covariance)
         # Written so that a NaN counts as singular.
         if failed_at or not np.all(np.diag(lower) ** 2 > smallest):
-            columns = dependent_columns(covariance)
-            raise SingularCovarianceError(None if shared else k, columns)
+            raise SingularCovarianceError(
+                degeneracy(None if shared else k, covariance, eps)
+            )
         factors[k] = dtrtri(lower, lower=1)[0].T
     return factors
 
@@ -62,8 +65,9 @@ def cholesky_of_precision(precisions: Array, shared: bool) -> Array:
     for k, precision in enumerate(precisions):
         lower, failed_at = dpotrf(precision[::-1, ::-1], lower=1, clean=1)
         if failed_at:
-            columns = dependent_columns(precision)
-            raise SingularCovarianceError(None if shared else k, columns)
+            raise SingularCovarianceError(
+                degeneracy(None if shared else k, precision, EPS)
+            )
         factors[k] = lower[::-1, ::-1]
     return factors
 
@@ -109,7 +113,7 @@ def mirror_lower(matrices: Array) -> Array:
     return lower + np.swapaxes(strictly_lower, -1, -2)
 
 
-def add_to_diagonal(matrices: Array, value: float) -> Array:
+def add_to_diagonal(matrices: Array, value: Ridge) -> Array:
     """The matrices (..., D, D), in place, with ``value`` added to their diagonals."""
     diagonal = np.arange(matrices.shape[-1])
     matrices[..., diagonal, diagonal] += value

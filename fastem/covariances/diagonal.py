@@ -5,14 +5,20 @@ from typing import Any, ClassVar, final
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastem.covariances.singular import Degeneracy, SingularCovarianceError
 from fastem.covariances.structure import (
     CovarianceStructure,
-    SingularCovarianceError,
     counted_weights,
     mean_shifts,
 )
 from fastem.kernels import DiagonalFactors, PassSums
-from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.statistics import (
+    EPS,
+    Array,
+    MixtureParameters,
+    Ridge,
+    SufficientStatistics,
+)
 
 
 @final
@@ -28,17 +34,20 @@ class Diagonal(CovarianceStructure):
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_components * n_features
 
-    def estimate(self, statistics: SufficientStatistics, ridge: float) -> Array:
+    def estimate(self, statistics: SufficientStatistics, ridge: Ridge) -> Array:
         variances = statistics.scatter / counted_weights(statistics)[:, np.newaxis]
         estimate: Array = variances - mean_shifts(statistics) ** 2 + ridge
         return estimate
 
-    def cholesky(self, covariances: Array) -> Array:
+    def variances(self, covariances: Array) -> Array:
+        return covariances
+
+    def cholesky(self, covariances: Array, eps: float = EPS) -> Array:
         singular = ~(covariances > 0)
         if singular.any():
             k = int(np.flatnonzero(singular.any(axis=1))[0])
             columns = tuple(int(j) for j in np.flatnonzero(singular[k]))
-            raise SingularCovarianceError(k, columns)
+            raise SingularCovarianceError(Degeneracy(k, columns))
         factors: Array = 1 / np.sqrt(covariances)
         return factors
 

@@ -12,7 +12,13 @@ from fastem.covariances.structure import (
     mean_shifts,
 )
 from fastem.kernels import FullFactors, PassSums
-from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.statistics import (
+    EPS,
+    Array,
+    MixtureParameters,
+    Ridge,
+    SufficientStatistics,
+)
 
 
 @final
@@ -28,14 +34,17 @@ class Full(CovarianceStructure):
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_components * n_features * (n_features + 1) // 2
 
-    def estimate(self, statistics: SufficientStatistics, ridge: float) -> Array:
+    def estimate(self, statistics: SufficientStatistics, ridge: Ridge) -> Array:
         shifts = mean_shifts(statistics)
         covariances = statistics.scatter / counted_weights(statistics)[:, None, None]
         covariances -= shifts[:, :, None] * shifts[:, None, :]
         return dense.add_to_diagonal(dense.mirror_lower(covariances), ridge)
 
-    def cholesky(self, covariances: Array) -> Array:
-        return dense.inverse_cholesky(covariances, shared=False)
+    def variances(self, covariances: Array) -> Array:
+        return np.diagonal(covariances, axis1=1, axis2=2)
+
+    def cholesky(self, covariances: Array, eps: float = EPS) -> Array:
+        return dense.inverse_cholesky(covariances, shared=False, eps=eps)
 
     def cholesky_of_precisions(self, precisions: Array) -> Array:
         return dense.cholesky_of_precision(precisions, shared=False)

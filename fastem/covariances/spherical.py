@@ -10,9 +10,16 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastem.covariances.diagonal import Diagonal
-from fastem.covariances.structure import CovarianceStructure, SingularCovarianceError
+from fastem.covariances.singular import Degeneracy, SingularCovarianceError
+from fastem.covariances.structure import CovarianceStructure
 from fastem.kernels import DiagonalFactors, PassSums
-from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.statistics import (
+    EPS,
+    Array,
+    MixtureParameters,
+    Ridge,
+    SufficientStatistics,
+)
 
 _diagonal = Diagonal()
 
@@ -30,14 +37,17 @@ class Spherical(CovarianceStructure):
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_components
 
-    def estimate(self, statistics: SufficientStatistics, ridge: float) -> Array:
+    def estimate(self, statistics: SufficientStatistics, ridge: Ridge) -> Array:
         variances: Array = _diagonal.estimate(statistics, ridge).mean(axis=1)
         return variances
 
-    def cholesky(self, covariances: Array) -> Array:
+    def variances(self, covariances: Array) -> Array:
+        return covariances[:, np.newaxis]
+
+    def cholesky(self, covariances: Array, eps: float = EPS) -> Array:
         singular = np.flatnonzero(~(covariances > 0))
         if len(singular):
-            raise SingularCovarianceError(int(singular[0]), ())
+            raise SingularCovarianceError(Degeneracy(int(singular[0])))
         return _diagonal.cholesky(covariances[:, np.newaxis])[:, 0]
 
     def cholesky_of_precisions(self, precisions: Array) -> Array:

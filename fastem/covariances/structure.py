@@ -1,73 +1,29 @@
 """The contract of a covariance structure."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastem.covariances.singular import (
+    Degeneracy,
+    SingularCovarianceError,
+    condition_number,
+)
 from fastem.kernels import PassSums
-from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.statistics import (
+    EPS,
+    Array,
+    MixtureParameters,
+    Ridge,
+    SufficientStatistics,
+)
 
 # A component with less than this share of all responsibility has none: products
 # of so small numbers with squared distances are no longer exact.
 _EMPTY = 1e-280
-
-
-class SingularCovarianceError(ValueError):
-    """A covariance is not positive definite, so its density has no bound.
-
-    Attributes
-    ----------
-    component : int or None
-        The component, or None where all components share the covariance.
-    columns : tuple of int
-        The columns without variance of their own, given the ones before them.
-    """
-
-    def __init__(
-        self,
-        component: int | None,
-        columns: tuple[int, ...],
-        names: Sequence[str] | None = None,
-    ) -> None:
-        super().__init__(component, columns, names)
-        self.component = component
-        self.columns = columns
-        self._names = names
-
-    def with_names(self, names: Sequence[str] | None) -> "SingularCovarianceError":
-        """The same error, with names for all columns of the data."""
-        return SingularCovarianceError(self.component, self.columns, names)
-
-    def __str__(self) -> str:
-        names = [
-            str(j) if self._names is None else repr(self._names[j])
-            for j in self.columns
-        ]
-        whose = (
-            "The covariance that the components share"
-            if self.component is None
-            else f"The covariance of component {self.component}"
-        )
-        if not names:
-            why = "its rows do not differ"
-        elif len(names) == 1:
-            why = (
-                f"column {names[0]} is constant among its rows, or a linear "
-                "combination of other columns"
-            )
-        else:
-            why = (
-                f"columns {', '.join(names)} are constant among its rows, or "
-                "linear combinations of other columns"
-            )
-        return (
-            f"{whose} is singular: {why}. Use fewer components, leave such columns "
-            "out, or raise reg_covar (it is added to every variance, so choose it in "
-            "the units of the data)."
-        )
 
 
 class CovarianceStructure(ABC):
@@ -80,6 +36,7 @@ class CovarianceStructure(ABC):
 
     name: ClassVar[str]
     has_matrices: ClassVar[bool]  # matrices (..., D, D) rather than variances
+    is_shared: ClassVar[bool] = False  # one covariance for all components
 
     @abstractmethod
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
@@ -90,12 +47,19 @@ class CovarianceStructure(ABC):
         """Number of free parameters of the covariances."""
 
     @abstractmethod
-    def estimate(self, statistics: SufficientStatistics, ridge: float) -> Array:
+    def estimate(self, statistics: SufficientStatistics, ridge: Ridge) -> Array:
         """Maximum-likelihood covariances, plus ``ridge`` on every variance."""
 
     @abstractmethod
-    def cholesky(self, covariances: Array) -> Array:
-        """precisions_cholesky; raises SingularCovarianceError."""
+    def variances(self, covariances: Array) -> Array:
+        """The variances in them: (K, D), with 1 for what K or D share."""
+
+    @abstractmethod
+    def cholesky(self, covariances: Array, eps: float = EPS) -> Array:
+        """precisions_cholesky; raises SingularCovarianceError.
+
+        ``eps`` is the relative rounding of the covariances.
+        """
 
     @abstractmethod
     def cholesky_of_precisions(self, precisions: Array) -> Array:
@@ -198,29 +162,87 @@ class CovarianceStructure(ABC):
 
     def statistics(self, sums: PassSums, factors: Any) -> SufficientStatistics:
         """The sums of a pass with these factors, as statistics."""
-        reference = factors.center + factors.means.astype(np.float64)
+        means = factors.means.astype(np.float64)
+        reference = factors.center + means
+        eps = float(np.finfo(factors.means.dtype).eps)
         return SufficientStatistics(
             sums.log_likelihood,
             sums.weights,
             reference,
             sums.first,
             self.scatter(sums, factors),
+            eps,
+            eps * np.abs(means),
         )
 
     def maximize(
-        self, statistics: SufficientStatistics, ridge: float
+        self, statistics: SufficientStatistics, ridge: Ridge
     ) -> MixtureParameters:
         """The maximisation step: the parameters under which the rows are likeliest.
 
         A component without rows stays where it was, with weight 0.
+
+        Raises
+        ------
+        SingularCovarianceError
+            Without a ridge, also where a spread is no more than rounding.
         """
         covariances = self.estimate(statistics, ridge)
+        try:
+            if np.any(ridge):
+                factors = self.cholesky(covariances)
+            else:
+                self._check_spread(covariances, statistics)
+                factors = self.cholesky(covariances, statistics.eps)
+        except SingularCovarianceError as error:
+            n_components, n_features = statistics.reference.shape
+            dense = self.expand(covariances, n_components, n_features)
+            condition = condition_number(dense[error.component or 0])
+            raise error.about(statistics.weights, n_features, condition) from None
         return MixtureParameters(
             weights=statistics.weights / statistics.weights.sum(),
             means=statistics.reference + mean_shifts(statistics),
             covariances=covariances,
-            precisions_cholesky=self.cholesky(covariances),
+            precisions_cholesky=factors,
         )
+
+    def _check_spread(
+        self, covariances: Array, statistics: SufficientStatistics
+    ) -> None:
+        """No variance may be what rounding leaves of none."""
+        variances = self.variances(covariances)
+        smallest = np.maximum(statistics.blur, EPS * np.abs(statistics.reference)) ** 2
+        if len(variances) == 1:
+            shares = statistics.weights / statistics.weights.sum()
+            smallest = (shares @ smallest)[np.newaxis]
+        if variances.shape[1] == 1:
+            smallest = smallest.mean(axis=1, keepdims=True)
+        # Written so that a NaN counts as constant.
+        constant = ~(variances > smallest)
+        if constant.any():
+            k = int(np.argmax(constant.any(axis=1)))
+            n_columns = statistics.reference.shape[1]
+            columns = (
+                np.flatnonzero(constant[k]) if constant.shape[1] == n_columns else ()
+            )
+            raise SingularCovarianceError(
+                Degeneracy(
+                    None if self.is_shared else k, tuple(int(j) for j in columns)
+                )
+            )
+
+    def ridge_shares(self, precisions_cholesky: Array, ridge: Ridge) -> Array:
+        """The ridge's share of what each column varies, given all other columns.
+
+        That is the ridge over 1 / precision_jj, of any structure: (K, D), with 1 for
+        what K or D share.
+        """
+        squares = precisions_cholesky**2
+        if self.has_matrices:
+            shares: Array = np.atleast_2d(squares.sum(axis=-1)) * ridge
+            return shares
+        precisions = squares.reshape(len(squares), -1)
+        return precisions * (ridge if precisions.shape[1] > 1 else np.mean(ridge))
 
 
 def counted_weights(statistics: SufficientStatistics) -> Array:

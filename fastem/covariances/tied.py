@@ -9,7 +9,13 @@ from numpy.typing import DTypeLike
 from fastem.covariances import dense
 from fastem.covariances.structure import CovarianceStructure, mean_shifts
 from fastem.kernels import PassSums, TiedFactors
-from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.statistics import (
+    EPS,
+    Array,
+    MixtureParameters,
+    Ridge,
+    SufficientStatistics,
+)
 
 # Part of all digits that scatter may lose by being computed about the center.
 _LOST_DIGITS = 0.25
@@ -21,6 +27,7 @@ class Tied(CovarianceStructure):
 
     name: ClassVar[str] = "tied"
     has_matrices: ClassVar[bool] = True
+    is_shared: ClassVar[bool] = True
 
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         return (n_features, n_features)
@@ -28,14 +35,20 @@ class Tied(CovarianceStructure):
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_features * (n_features + 1) // 2
 
-    def estimate(self, statistics: SufficientStatistics, ridge: float) -> Array:
+    def estimate(self, statistics: SufficientStatistics, ridge: Ridge) -> Array:
         shifts = mean_shifts(statistics)
         between = (statistics.weights * shifts.T) @ shifts
         covariance = (statistics.scatter - between) / statistics.weights.sum()
         return dense.add_to_diagonal(dense.mirror_lower(covariance), ridge)
 
-    def cholesky(self, covariances: Array) -> Array:
-        factor: Array = dense.inverse_cholesky(covariances[np.newaxis], shared=True)[0]
+    def variances(self, covariances: Array) -> Array:
+        variances: Array = np.diag(covariances)[np.newaxis]
+        return variances
+
+    def cholesky(self, covariances: Array, eps: float = EPS) -> Array:
+        factor: Array = dense.inverse_cholesky(
+            covariances[np.newaxis], shared=True, eps=eps
+        )[0]
         return factor
 
     def cholesky_of_precisions(self, precisions: Array) -> Array:

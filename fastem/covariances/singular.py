@@ -1,0 +1,191 @@
+"""The error of a covariance that has no inverse."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastem.statistics import Array
+
+
+@dataclass(frozen=True)
+class Degeneracy:
+    """What is known of a component whose rows do not spread in all directions.
+
+    Attributes
+    ----------
+    component : int or None
+        The component, or None where all components share the covariance.
+    constant_columns : tuple of int
+        Columns in which its rows do not differ.
+    collinear_columns : tuple of int
+        Columns that are a linear combination of the ones before them.
+    weight : float
+        Its weight in the mixture; nan if not known.
+    n_rows : float
+        Effective number of rows: the sum of their degrees of membership, times their
+        sample weights; nan if not known.
+    n_features : int or None
+        Number of all columns.
+    condition_number : float
+        Largest over smallest eigenvalue of the covariance, with each column in units
+        of its standard deviation; inf if a column is constant.
+    """
+
+    component: int | None
+    constant_columns: tuple[int, ...] = ()
+    collinear_columns: tuple[int, ...] = ()
+    weight: float = math.nan
+    n_rows: float = math.nan
+    n_features: int | None = None
+    condition_number: float = math.inf
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Constant and collinear columns together, in order."""
+        return tuple(sorted({*self.constant_columns, *self.collinear_columns}))
+
+    @property
+    def lacks_rows(self) -> bool:
+        """Whether so few rows are in no way enough for so many columns."""
+        return bool(
+            self.n_features is not None
+            and self.collinear_columns
+            and self.n_rows <= self.n_features
+        )
+
+    @property
+    def whose(self) -> str:
+        """The component with its weight and rows, as the middle of a sentence."""
+        if self.component is None:
+            return "the covariance that the components share"
+        details = ""
+        if not math.isnan(self.weight):
+            rows = "row" if f"{self.n_rows:.3g}" == "1" else "rows"
+            details = f" (weight {self.weight:.3g}, {self.n_rows:.3g} {rows})"
+        return f"component {self.component}{details}"
+
+
+class SingularCovarianceError(ValueError):
+    """A covariance is not positive definite, so its density has no bound.
+
+    The facts are attributes: ``component``, ``weight``, ``n_rows``, ``n_features``,
+    ``constant_columns``, ``collinear_columns``, ``columns`` (both of them) and
+    ``condition_number``, as in :class:`fastem.Degeneracy`.
+
+    Parameters
+    ----------
+    degeneracy : Degeneracy
+    names : sequence of str, optional
+        Names of all columns of the data.
+    history : str, optional
+        A sentence on what was tried before, without its full stop.
+    """
+
+    def __init__(
+        self,
+        degeneracy: Degeneracy,
+        names: Sequence[str] | None = None,
+        history: str = "",
+    ) -> None:
+        super().__init__(degeneracy, names, history)
+        self.degeneracy = degeneracy
+        self.component = degeneracy.component
+        self.constant_columns = degeneracy.constant_columns
+        self.collinear_columns = degeneracy.collinear_columns
+        self.columns = degeneracy.columns
+        self.weight = degeneracy.weight
+        self.n_rows = degeneracy.n_rows
+        self.n_features = degeneracy.n_features
+        self.condition_number = degeneracy.condition_number
+        self._names = names
+        self._history = history
+
+    def with_names(self, names: Sequence[str] | None) -> "SingularCovarianceError":
+        """The same error, with names for all columns of the data."""
+        return SingularCovarianceError(self.degeneracy, names, self._history)
+
+    def after(self, history: str) -> "SingularCovarianceError":
+        """The same error, with a sentence on what was tried before."""
+        return SingularCovarianceError(self.degeneracy, self._names, history)
+
+    def about(
+        self,
+        weights: Array,
+        n_features: int,
+        condition_number: float,
+    ) -> "SingularCovarianceError":
+        """The same error, with what the sums of responsibilities (K,) tell."""
+        total = float(weights.sum())
+        mine = total if self.component is None else float(weights[self.component])
+        known = replace(
+            self.degeneracy,
+            weight=mine / total,
+            n_rows=mine,
+            n_features=n_features,
+            condition_number=condition_number,
+        )
+        return SingularCovarianceError(known, self._names)
+
+    def __str__(self) -> str:
+        whose = self.degeneracy.whose
+        text = f"{self._history}. " if self._history else ""
+        text += (
+            f"{whose[0].upper()}{whose[1:]} is singular: {self._why()}. Use fewer "
+            "components, leave such columns out, or raise reg_covar (it is added to "
+            "every variance, so choose it in squared units of the data, or "
+            "reg_covar='relative')"
+        )
+        if self.component is not None and not self._history:
+            text += "; on_collapse='drop' and 'reseed' go on without such components"
+        return f"{text}."
+
+    def _why(self) -> str:
+        if self.n_rows == 0:
+            return "no rows belong to it"
+        reasons = []
+        if self.constant_columns:
+            columns = named_columns(self.constant_columns, self._names)
+            verb = "is" if len(self.constant_columns) == 1 else "are"
+            reasons.append(f"{columns} {verb} constant")
+        if self.collinear_columns:
+            columns = named_columns(self.collinear_columns, self._names)
+            what = (
+                "is a linear combination of columns before it"
+                if len(self.collinear_columns) == 1
+                else "are linear combinations of columns before them"
+            )
+            reasons.append(f"{columns} {what}")
+        if not reasons:
+            return "its rows do not differ"
+        why = "among its rows, " + " and ".join(reasons)
+        if self.degeneracy.lacks_rows:
+            why += f" ({needed_rows(self.n_features)})"
+        return why
+
+
+def needed_rows(n_features: int | None) -> str:
+    """What a covariance matrix of so many columns needs."""
+    return (
+        f"{n_features} columns need more than {n_features} rows a component, or a "
+        "covariance_type with fewer parameters, such as 'diag'"
+    )
+
+
+def named_columns(columns: Sequence[int], names: Sequence[str] | None) -> str:
+    """'column 3', or 'columns 'height' and 'width'' where they have names."""
+    labels = [str(j) if names is None else repr(names[j]) for j in columns]
+    if len(labels) == 1:
+        return f"column {labels[0]}"
+    return f"columns {', '.join(labels[:-1])} and {labels[-1]}"
+
+
+def condition_number(covariance: Array) -> float:
+    """Largest over smallest eigenvalue of a matrix (D, D) scaled to a diagonal of 1."""
+    variances = np.diag(covariance)
+    if not (np.isfinite(covariance).all() and (variances > 0).all()):
+        return math.inf
+    scales = 1 / np.sqrt(variances)
+    eigenvalues = np.linalg.eigvalsh(scales[:, np.newaxis] * covariance * scales)
+    return float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else math.inf

@@ -1,0 +1,171 @@
+"""What ``reg_covar`` adds to variances, and where that decides the answer."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastem.covariances import (
+    CovarianceStructure,
+    Degeneracy,
+    condition_number,
+    named_columns,
+    needed_rows,
+)
+from fastem.initialization import column_variances
+from fastem.statistics import Array, MixtureParameters, Ridge
+from fastem.validation import Rows
+
+RELATIVE = "relative"
+_RELATIVE_SHARE = 1e-6
+# From this share of what a column varies on, given the others, users are told.
+_NOTICEABLE = 0.01
+
+
+class RegularizationWarning(UserWarning):
+    """``reg_covar`` is a noticeable share of a component's variance.
+
+    Attributes
+    ----------
+    degeneracy : Degeneracy
+        The component in which its share is largest, and the columns.
+    share : float
+        That share: of what a column varies, given all other columns.
+    n_components : int
+        In how many components it is noticeable, 1 % or more.
+    """
+
+    def __init__(
+        self, text: str, degeneracy: Degeneracy, share: float, n_components: int
+    ) -> None:
+        super().__init__(text, degeneracy, share, n_components)
+        self.degeneracy = degeneracy
+        self.share = share
+        self.n_components = n_components
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def ridge_of(reg_covar: float | str, X: Rows, row_weights: Rows) -> Ridge:
+    """What to add to the variances of columns.
+
+    Parameters
+    ----------
+    reg_covar : float or 'relative'
+        'relative' is a millionth of each column's variance. A column of none gets
+        the mean of the others', or 1e-6 if there are no others.
+    X : array of shape (N, D)
+    row_weights : array of shape (N,) or (0,)
+        Empty means all 1.
+    """
+    if reg_covar != RELATIVE:
+        return float(reg_covar)
+    variances = column_variances(X, row_weights)
+    varies = variances > 0
+    variances[~varies] = variances[varies].mean() if varies.any() else 1.0
+    return _RELATIVE_SHARE * variances
+
+
+def degeneracy_of(
+    structure: CovarianceStructure,
+    parameters: MixtureParameters,
+    component: int,
+    n_rows: Array,
+    ridge: Ridge,
+    share: float,
+) -> Degeneracy:
+    """What is known of a component that the ridge holds up.
+
+    Parameters
+    ----------
+    n_rows : array of shape (K,)
+        Sums of responsibilities.
+    share : float
+        Columns are named of whose variance (constant ones), or of whose variance given
+        the others (collinear ones) the ridge is more than this share.
+    """
+    n_features = parameters.means.shape[1]
+    covariance = structure.expand(parameters.covariances, *parameters.means.shape)[
+        component
+    ]
+    shares = structure.ridge_shares(parameters.precisions_cholesky, ridge)
+    mine = np.broadcast_to(shares[0 if len(shares) == 1 else component], (n_features,))
+    is_constant = ridge > share * np.diag(covariance)
+    is_collinear = (mine > share) & ~is_constant
+    return Degeneracy(
+        None if structure.is_shared else component,
+        tuple(int(j) for j in np.flatnonzero(is_constant)),
+        tuple(int(j) for j in np.flatnonzero(is_collinear)),
+        float(parameters.weights[component]),
+        float(n_rows.sum() if structure.is_shared else n_rows[component]),
+        n_features,
+        condition_number(covariance),
+    )
+
+
+def warn_of_ridge(
+    structure: CovarianceStructure,
+    parameters: MixtureParameters,
+    ridge: Ridge,
+    reg_covar: float | str,
+    n_rows: float,
+    names: Sequence[str] | None,
+) -> None:
+    """Warn if the ridge is a noticeable share of a variance.
+
+    Parameters
+    ----------
+    n_rows : float
+        Number of all rows, each as often as its weight says.
+    names : sequence of str or None
+        Names of all columns.
+    """
+    shares = structure.ridge_shares(parameters.precisions_cholesky, ridge)
+    is_noticeable = shares > _NOTICEABLE
+    n_affected = int(np.count_nonzero(is_noticeable.any(axis=1)))
+    if not n_affected:
+        return
+    worst = int(np.argmax(shares.max(axis=1)))
+    share = float(shares[worst].max())
+    rows = parameters.weights * n_rows
+    degeneracy = degeneracy_of(
+        structure, parameters, worst, rows, ridge, min(_NOTICEABLE, share)
+    )
+    everywhere = len(shares) == 1 or is_noticeable.all(axis=0).any()
+    text = (
+        f"reg_covar={reg_covar!r} is {100 * share:.3g} % of the variance of "
+        f"{'every component' if everywhere else degeneracy.whose} in "
+        f"{named_columns(degeneracy.columns, names)}"
+    )
+    if not degeneracy.constant_columns:
+        text += ", beyond what the other columns tell"
+    if n_affected > 1 and not everywhere:
+        text += f", and noticeable in {n_affected} of {len(shares)} components"
+    if degeneracy.lacks_rows:
+        advice = needed_rows(degeneracy.n_features)
+    elif (ridge > _NOTICEABLE * _variances(structure, parameters)).any():
+        advice = "such a column is constant, or its unit too large: leave it out"
+        if reg_covar != RELATIVE:
+            advice += ", scale it, or use reg_covar='relative'"
+    elif everywhere and not degeneracy.constant_columns:
+        advice = "leave columns out that are combinations of others"
+    else:
+        advice = "use fewer components"
+        if not everywhere:
+            advice += ", or on_collapse='drop'"
+    text += f". The answer depends on reg_covar: {advice}."
+    warnings.warn(
+        RegularizationWarning(text, degeneracy, share, n_affected), stacklevel=5
+    )
+
+
+def _variances(structure: CovarianceStructure, parameters: MixtureParameters) -> Array:
+    """The variances of the columns under the mixture: (D,)."""
+    shares = parameters.weights / parameters.weights.sum()
+    within = np.broadcast_to(
+        structure.variances(parameters.covariances), parameters.means.shape
+    )
+    between = (parameters.means - parameters.center) ** 2
+    variances: Array = shares @ (within + between)
+    return variances
