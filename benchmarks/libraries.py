@@ -33,7 +33,7 @@ def _prepare_estimator(
         model = estimator(
             n_components=problem.n_components,
             covariance_type=problem.covariance_type,
-            tol=0.0,  # a change is never below 0: no run stops before max_iter
+            tol=0.0,  # scikit-learn stops at max_iter only, fastem at the optimum too
             reg_covar=RIDGE,
             max_iter=n_iterations,
             weights_init=start.weights,
@@ -44,6 +44,11 @@ def _prepare_estimator(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(X)
+        if len(model.lower_bounds_) < n_iterations:
+            raise RuntimeError(
+                f"{problem.name} is at its optimum after {len(model.lower_bounds_)} "
+                f"iterations, before the {n_iterations} that were asked for"
+            )
         return [float(bound) for bound in model.lower_bounds_]
 
     return run

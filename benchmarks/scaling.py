@@ -64,7 +64,7 @@ def all_series(n_threads: int, short: bool) -> list[Series]:
     """What is measured, for a machine with so many threads."""
     rows = tuple(1_000 * 4**power for power in range(3 if short else 6))
     columns = (2, 4, 8) if short else (2, 4, 8, 16, 32, 64, 128)
-    components = (1, 2, 4) if short else (1, 2, 4, 8, 16, 32, 64, 128)
+    components = (2, 4, 8) if short else (2, 4, 8, 16, 32, 64, 128)
     threads = tuple(n for n in (1, 2, 4, 8, 16, 32, 64) if n < n_threads)
     n_few, n_rows = (2_000, 5_000) if short else (20_000, _N)
     return [

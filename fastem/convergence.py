@@ -119,7 +119,7 @@ class Trace:
     def change(self) -> float:
         """What the last step gained; inf for the first one of a mixture."""
         bounds = self.lower_bounds
-        if len(bounds) - 1 in self.broken_at:
+        if not bounds or len(bounds) - 1 in self.broken_at:
             return math.inf
         return bounds[-1] - (bounds[-2] if len(bounds) > 1 else self.before)
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from fastem import kernels, kmeans, validation
-from fastem.covariances import CovarianceStructure, dense
+from fastem.covariances import CovarianceStructure, SingularCovarianceError, dense
 from fastem.statistics import (
     EPS,
     Array,
@@ -105,7 +105,7 @@ def initial_parameters(
         assert user.weights is not None
         assert user.means is not None
         assert user.precisions is not None
-        cholesky = structure.cholesky_of_precisions(user.precisions)
+        cholesky = _cholesky_of(user.precisions, structure)
         return MixtureParameters(
             user.weights, user.means, structure.invert(cholesky), cholesky
         )
@@ -123,13 +123,20 @@ def initial_parameters(
     if user.means is not None:
         parameters = replace(parameters, means=user.means)
     if user.precisions is not None:
-        cholesky = structure.cholesky_of_precisions(user.precisions)
+        cholesky = _cholesky_of(user.precisions, structure)
         parameters = replace(
             parameters,
             covariances=structure.invert(cholesky),
             precisions_cholesky=cholesky,
         )
     return parameters
+
+
+def _cholesky_of(precisions: Array, structure: CovarianceStructure) -> Array:
+    try:
+        return structure.cholesky_of_precisions(precisions)
+    except SingularCovarianceError as error:
+        raise error.after("precisions_init has no inverse") from None
 
 
 def warn_of_identical(

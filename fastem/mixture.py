@@ -183,11 +183,11 @@ class GaussianMixture(FittedMixture):
     --------
     >>> import numpy as np
     >>> from fastem import GaussianMixture
-    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> X = np.array([[1, 2], [2, 4], [3, 0], [10, 2], [11, 4], [12, 0]])
     >>> model = GaussianMixture(n_components=2, random_state=0).fit(X)
     >>> model.means_.round(3)
-    array([[10.,  2.],
-           [ 1.,  2.]])
+    array([[11.,  2.],
+           [ 2.,  2.]])
     >>> model.predict([[0, 0], [12, 3]])
     array([1, 0])
     """

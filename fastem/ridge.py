@@ -145,9 +145,9 @@ def warn_of_ridge(
     if degeneracy.lacks_rows:
         advice = needed_rows(degeneracy.n_features)
     elif (ridge > _NOTICEABLE * _variances(structure, parameters)).any():
-        advice = "such a column is constant, or its unit too large: leave it out"
+        advice = "leave such a column out if it is constant"
         if reg_covar != RELATIVE:
-            advice += ", scale it, or use reg_covar='relative'"
+            advice += "; if not, lower reg_covar, or use reg_covar='relative'"
     elif everywhere and not degeneracy.constant_columns:
         advice = "leave columns out that are combinations of others"
     else:

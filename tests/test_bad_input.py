@@ -10,7 +10,12 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from fastem import GaussianMixture, SingularCovarianceError, validation
+from fastem import (
+    GaussianMixture,
+    RegularizationWarning,
+    SingularCovarianceError,
+    validation,
+)
 from fastem.covariances import STRUCTURES
 from tests.mixtures import draw, random_mixture
 
@@ -265,6 +270,7 @@ def fit_quietly(X, covariance_type):
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", RegularizationWarning)
         return model.fit(X)
 
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
-from fastem import SingularCovarianceError, kernels
+from fastem import Degeneracy, SingularCovarianceError, kernels
 from fastem.covariances import STRUCTURES, dense
-from fastem.statistics import SufficientStatistics
+from fastem.statistics import EPS, SufficientStatistics
 from fastem.validation import read_only
 from tests import reference
 from tests.mixtures import (
@@ -292,7 +292,7 @@ def test_a_singular_covariance_is_named_with_component_and_columns(
     assert error.columns in {tuple(columns), ()}
     assert error.columns or structure.shape(2, 4) == (2,)
     text = str(error.with_names(["a", "b", "height", "d"]))
-    assert ("share" in text) if shared else (f"component {component}" in text)
+    assert ("share" in text) if shared else (f"Component {component}" in text)
     for column in error.columns:
         assert repr(["a", "b", "height", "d"][column]) in text
         assert str(column) in str(error)
@@ -311,28 +311,30 @@ def test_a_variance_that_is_no_positive_number_is_singular(covariance_type, valu
 
 
 def test_singular_covariance_error_survives_pickling():
-    error = SingularCovarianceError(3, (1, 2), ["a", "b", "c"])
+    known = Degeneracy(3, (1,), (2,), 0.25, 4.5, 3, 1e20)
+    error = SingularCovarianceError(known, ["a", "b", "c"], "It happened before")
     copy = pickle.loads(pickle.dumps(error))
     assert (copy.component, copy.columns, str(copy)) == (3, (1, 2), str(error))
+    assert copy.degeneracy == known
     assert isinstance(copy, ValueError)
 
 
 @pytest.mark.parametrize(
-    ("combination", "columns"),
+    ("combination", "constant", "collinear"),
     [
-        ([0, 0, 0, 1], ()),  # column 3 is itself
-        ([1, 0, 0, 0], (3,)),  # a copy of column 0
-        ([0.5, -2.0, 3.0, 0], (3,)),  # a linear combination
-        ([0, 0, 0, 0], (3,)),  # constant
+        ([0, 0, 0, 1], (), ()),  # column 3 is itself
+        ([1, 0, 0, 0], (), (3,)),  # a copy of column 0
+        ([0.5, -2.0, 3.0, 0], (), (3,)),  # a linear combination
+        ([0, 0, 0, 0], (3,), ()),
     ],
 )
-def test_dependent_columns_are_those_that_others_determine(
-    random, combination, columns
+def test_constant_and_collinear_columns_are_told_apart(
+    random, combination, constant, collinear
 ):
     X = random.normal(size=(60, 4))
     X[:, 3] = X @ combination
     covariance = np.atleast_2d(np.cov(X.T, bias=True))
-    assert dense.dependent_columns(covariance) == columns
+    assert dense.degeneracy(1, covariance, EPS) == Degeneracy(1, constant, collinear)
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

@@ -22,13 +22,14 @@ def rows_of_a_mixture(random):
 
 
 def start(X, covariance_type, method, row_weights=NO_WEIGHTS, user=None, ridge=1e-3):
+    structure = STRUCTURES[covariance_type]
     return initial_parameters(
         X,
         row_weights,
-        STRUCTURES[covariance_type],
+        structure,
         K,
         method,
-        ridge,
+        lambda statistics: structure.maximize(statistics, ridge),
         user or UserStart(),
         np.random.RandomState(7),
     )

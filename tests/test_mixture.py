@@ -36,6 +36,8 @@ K, D = 3, 4
 ANSWERS = ["predict", "predict_proba", "score_samples", "score", "bic", "aic"]
 
 
+# Some of them fit 30 columns to as few rows.
+@pytest.mark.filterwarnings("ignore::fastem.RegularizationWarning")
 @parametrize_with_checks([GaussianMixture(covariance_type=name) for name in STRUCTURES])
 def test_scikit_learns_checks_pass(estimator, check):
     check(estimator)
@@ -89,6 +91,7 @@ def test_constructor_is_that_of_scikit_learn_and_little_more():
     assert ours.pop("n_threads") is None
     assert ours.pop("stopping") == "change"
     assert ours.pop("accelerate") is False
+    assert ours.pop("on_collapse") == "raise"
     assert ours == theirs
 
 

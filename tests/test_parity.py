@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
-from fastem import GaussianMixture
+from fastem import GaussianMixture, RegularizationWarning
 from fastem.covariances import STRUCTURES
 from tests import reference
 from tests.mixtures import assert_close, draw, random_mixture, start_of
@@ -41,6 +41,7 @@ def rows_of_a_mixture(random):
 def fit_quietly(estimator, X, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", RegularizationWarning)
         return estimator.fit(X, **options)
 
 
@@ -115,9 +116,10 @@ def test_a_start_of_the_users_gives_the_numbers_of_scikit_learn(
 ):
     mixture = random_mixture(random, covariance_type, n_components, 3)
     X = draw(random, mixture, 700)
-    ours, theirs = fit_both(
-        X, **start_of(mixture, covariance_type), max_iter=20, tol=0, random_state=3
-    )
+    # One component is at its optimum after two iterations, where fastem stops.
+    max_iter = 20 if n_components > 1 else 3
+    start = start_of(mixture, covariance_type)
+    ours, theirs = fit_both(X, **start, max_iter=max_iter, tol=0, random_state=3)
     assert_same_fit(ours, theirs, X)
 
 

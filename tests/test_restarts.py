@@ -5,7 +5,7 @@ import warnings
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from fastem import SingularCovarianceError
+from fastem import Degeneracy, SingularCovarianceError
 from fastem.em import Fit
 from fastem.restarts import best_of
 
@@ -18,7 +18,7 @@ def never(trace, best):
 
 def singular(component):
     def start():
-        raise SingularCovarianceError(component, (0,))
+        raise SingularCovarianceError(Degeneracy(component, (0,)))
 
     return start
 
@@ -26,7 +26,7 @@ def singular(component):
 def fit_of(start, is_hopeless):
     """A start here is the lower bound that its fit reaches, and a name."""
     if isinstance(start, int):
-        raise SingularCovarianceError(start, (0,))
+        raise SingularCovarianceError(Degeneracy(start, (0,)))
     return Fit(start[1], True, [start[0]])
 
 
@@ -44,12 +44,12 @@ def test_the_first_of_equal_restarts_is_kept():
 
 
 def test_singular_restarts_are_counted_and_left_out():
-    with pytest.warns(ConvergenceWarning, match="2 initialisations.* component 4 is"):
+    with pytest.warns(ConvergenceWarning, match="2 initialisations.* Component 4 is"):
         assert choose(4, (-1.0, "a"), singular(5)).lower_bound == -1
 
 
 def test_the_first_error_is_raised_when_all_restarts_are_singular():
-    with pytest.raises(SingularCovarianceError, match="component 4"):
+    with pytest.raises(SingularCovarianceError, match="Component 4"):
         choose(singular(4), 5)
 
 

@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 
-from fastem import GaussianMixture, SingularCovarianceError, subsample
+from fastem import (
+    Degeneracy,
+    GaussianMixture,
+    RegularizationWarning,
+    SingularCovarianceError,
+    subsample,
+)
 from fastem.covariances import STRUCTURES
 from fastem.initialization import UserStart
+from fastem.maximization import Maximization
 from fastem.subsample import (
     draw_subsample,
     n_iterations,
@@ -134,7 +141,7 @@ def test_singular_runs_are_left_out(X, monkeypatch):
     def fails_at_first(*arguments, **options):
         runs.append(1)
         if len(runs) < 3:
-            raise SingularCovarianceError(0, ())
+            raise SingularCovarianceError(Degeneracy(0))
         return whole(*arguments, **options)
 
     monkeypatch.setattr(subsample.em, "fit", fails_at_first)
@@ -148,7 +155,8 @@ def test_the_error_is_that_of_all_rows_if_every_run_is_singular(random):
     X[:, 1] = 1
     with pytest.raises(SingularCovarianceError, match="column 1"):
         subsample_parameters(
-            *(read_only(X), read_only(np.empty(0)), STRUCTURES["full"], K, 0.0),
+            *(read_only(X), read_only(np.empty(0)), STRUCTURES["full"], K),
+            Maximization(STRUCTURES["full"], 0.0, "raise", lambda parameters: X[0]),
             *(UserStart(), np.random.RandomState(0)),
         )
 
@@ -159,5 +167,6 @@ def test_too_few_different_rows_drawn_are_not_enough(random):
     row_weights = np.full(4000, 1e-9)
     row_weights[0] = 1
     model = GaussianMixture(3, init_params="subsample", random_state=0)
-    model.fit(X, sample_weight=row_weights)
+    with pytest.warns(RegularizationWarning, match="1 row"):
+        model.fit(X, sample_weight=row_weights)
     assert np.isfinite(model.means_).all()

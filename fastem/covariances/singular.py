@@ -8,6 +8,8 @@ import numpy as np
 
 from fastem.statistics import Array
 
+_MOST_NAMED = 8
+
 
 @dataclass(frozen=True)
 class Degeneracy:
@@ -178,6 +180,8 @@ def named_columns(columns: Sequence[int], names: Sequence[str] | None) -> str:
     labels = [str(j) if names is None else repr(names[j]) for j in columns]
     if len(labels) == 1:
         return f"column {labels[0]}"
+    if len(labels) > _MOST_NAMED:
+        labels[_MOST_NAMED:] = [f"{len(labels) - _MOST_NAMED} more"]
     return f"columns {', '.join(labels[:-1])} and {labels[-1]}"
 
 

@@ -1,5 +1,6 @@
 """The contract of a covariance structure."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -197,7 +198,11 @@ class CovarianceStructure(ABC):
         except SingularCovarianceError as error:
             n_components, n_features = statistics.reference.shape
             dense = self.expand(covariances, n_components, n_features)
-            condition = condition_number(dense[error.component or 0])
+            condition = (
+                math.inf
+                if error.constant_columns
+                else condition_number(dense[error.component or 0])
+            )
             raise error.about(statistics.weights, n_features, condition) from None
         return MixtureParameters(
             weights=statistics.weights / statistics.weights.sum(),
