@@ -1,5 +1,6 @@
 """The commands: fit, predict, info."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from fastem.memberships import measure_certainty, write_memberships
 from fastem.mixture import GaussianMixture
 from fastem.model_file import read_model_file, save_model
 from fastem.plot import draw_clusters
+from fastem.ridge import RELATIVE
 from fastem.table_fit import fit_table, say_dropped, say_used, say_written
 from fastem.tables import read_table
 
@@ -34,6 +36,19 @@ def _one_of(parameter: str) -> dict[str, Any]:
         return value
 
     return {"callback": check, "metavar": "|".join(choices)}
+
+
+def _number_or_relative(text: str) -> str:
+    """Check the text of a number that is not negative, or 'relative'."""
+    try:
+        is_right = text == RELATIVE or 0 <= float(text) < math.inf
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise typer.BadParameter(
+            f"{text!r} is neither a number, 0 or more, nor {RELATIVE!r}"
+        )
+    return text
 
 
 def _split(text: str | None) -> list[str] | None:
@@ -126,13 +141,23 @@ def fit(
         ),
     ] = False,
     reg_covar: Annotated[
-        float,
+        str,
         typer.Option(
-            min=0,
+            callback=_number_or_relative,
+            metavar="FLOAT|relative",
             help="Added to every variance, in squared units of the data (with "
-            "--standardize, of standard deviations).",
+            "--standardize, of standard deviations); or a millionth of the column's "
+            "own variance.",
         ),
-    ] = 1e-6,
+    ] = "1e-6",
+    on_collapse: Annotated[
+        str,
+        typer.Option(
+            help="What to do with a component whose rows do not spread in all columns "
+            "any more: end with an error, leave it out, or put it elsewhere.",
+            **_one_of("on_collapse"),
+        ),
+    ] = "raise",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the start.")] = 0,
     n_init: Annotated[
         int, typer.Option(min=1, help="Number of starts; the best is kept.")
@@ -159,10 +184,11 @@ def fit(
             components,
             covariance_type=covariance,
             tol=tol,
-            reg_covar=reg_covar,
+            reg_covar=reg_covar if reg_covar == RELATIVE else float(reg_covar),
             max_iter=max_iter,
             stopping=stopping,
             accelerate=accelerate,
+            on_collapse=on_collapse,
             n_init=n_init,
             init_params=init,
             random_state=seed,

@@ -16,6 +16,7 @@ from rich.progress import Progress as ProgressBar
 
 from fastem.covariances import SingularCovarianceError
 from fastem.progress import Progress
+from fastem.ridge import RegularizationWarning
 from fastem.scaling import UnscalableColumnsError
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -29,6 +30,7 @@ _OPTIONS = {
     "max_iter": "--max-iter",
     "n_init": "--n-init",
     "n_threads": "--threads",
+    "on_collapse": "--on-collapse",
     "random_state": "--seed",
     "reg_covar": "--reg-covar",
     "sample_weight": "--weights",
@@ -86,9 +88,18 @@ def in_options(text: str) -> str:
 
 @contextmanager
 def naming_columns(columns: Sequence[str]) -> Iterator[None]:
-    """Errors of a fit to an array, with the names of its columns."""
+    """Warnings and errors of a fit to an array, with the names of its columns."""
+    show = warnings.showwarning
+
+    def show_with_names(message: Warning | str, *details: Any, **more: Any) -> None:
+        if isinstance(message, RegularizationWarning):
+            message = message.with_names(columns)
+        show(message, *details, **more)
+
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = show_with_names
+            yield
     except SingularCovarianceError as error:
         raise error.with_names(columns) from None
     except UnscalableColumnsError as error:

@@ -1,6 +1,8 @@
 """What can be asked of a mixture once its parameters are known."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -210,3 +212,15 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         n_components, n_features = fitted.means.shape
         n_of_means_and_weights: int = n_components * n_features + n_components - 1
         return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
+
+
+@contextmanager
+def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
+    """Give the estimator back its attributes if the block raises."""
+    before = dict(estimator.__dict__)
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
+        raise

@@ -2,8 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -16,17 +15,17 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastem import em, kernels, validation
 from fastem.acceleration import ExtrapolatedPath, PlainPath
-from fastem.convergence import Trace, rounding_of
+from fastem.convergence import rounding_of
 from fastem.covariances import (
     STRUCTURES,
     SingularCovarianceError,
 )
 from fastem.expectation import ExpectationStep
-from fastem.fitted import FittedMixture
+from fastem.fitted import FittedMixture, unchanged_on_error
 from fastem.initialization import UserStart, initial_parameters, warn_of_identical
 from fastem.maximization import Maximization
 from fastem.progress import Progress, Reporter
-from fastem.restarts import best_of
+from fastem.restarts import Run, best_of
 from fastem.ridge import RELATIVE, ridge_of, warn_of_ridge
 from fastem.statistics import MixtureParameters
 from fastem.stopping import STOPPING_RULES
@@ -314,23 +313,10 @@ class GaussianMixture(FittedMixture):
                 f"but is {covariance_type!r}"
             )
         structure = STRUCTURES[covariance_type]
-        shape = np.shape(means)
-        if len(shape) != 2 or 0 in shape:
-            raise ValueError(
-                "means should have the shape (n_components, n_features), but has "
-                f"{shape}"
-            )
-        checked = validation.check_positive_definite(
-            covariances, structure, *shape, "covariances"
-        )
-        fitted = MixtureParameters(
-            weights=validation.check_weights(weights, shape[0], "weights"),
-            means=validation.check_means(means, shape, "means"),
-            covariances=checked,
-            precisions_cholesky=structure.cholesky(checked),
-        )
+        fitted = validation.check_mixture(weights, means, covariances, structure)
+        n_components, n_features = fitted.means.shape
         model = cls(
-            n_components=shape[0],
+            n_components=n_components,
             covariance_type=covariance_type,
             weights_init=fitted.weights,
             means_init=fitted.means,
@@ -338,14 +324,9 @@ class GaussianMixture(FittedMixture):
             **parameters,
         )
         model._set_fitted(em.Fit(fitted, converged=False, lower_bounds=[]))
-        model.n_features_in_ = shape[1]
+        model.n_features_in_ = n_features
         if feature_names is not None:
-            names = np.asarray(feature_names, dtype=object)
-            if names.shape != shape[1:]:
-                raise ValueError(
-                    f"feature_names should have the shape {shape[1:]}, but has "
-                    f"{names.shape}"
-                )
+            names = validation.check_names(feature_names, n_features)
             model.feature_names_in_ = names
         return model
 
@@ -418,7 +399,7 @@ class GaussianMixture(FittedMixture):
         callback: Callable[[Progress], object] | None,
     ) -> Rows:
         """Fit, and return the validated rows."""
-        with _unchanged_on_error(self):
+        with unchanged_on_error(self):
             warm = self.warm_start and hasattr(self, "converged_")
             rows = validation.check_rows(self, X, fitting=True)
             row_weights = validation.check_row_weights(sample_weight, rows)
@@ -461,26 +442,17 @@ class GaussianMixture(FittedMixture):
                 warn_of_identical(parameters, structure)
                 return parameters
 
-            def run(
-                parameters: MixtureParameters, is_hopeless: Callable[[Trace], bool]
-            ) -> em.Fit:
-                expect.forget()
-                return em.fit(
-                    parameters,
-                    expect,
-                    maximize,
-                    trace=Trace(
-                        n_rows,
-                        rounding_of(rows.dtype),
-                        before=self.lower_bound_ if warm else -math.inf,
-                    ),
-                    rule=rule,
-                    path=make_path(structure),
-                    max_iter=self.max_iter,
-                    is_hopeless=is_hopeless,
-                    reporter=reporter,
-                )
-
+            run = Run(
+                expect,
+                maximize,
+                rule,
+                lambda: make_path(structure),
+                n_rows=n_rows,
+                rounding=rounding_of(rows.dtype),
+                max_iter=self.max_iter,
+                reporter=reporter,
+                before=self.lower_bound_ if warm else -math.inf,
+            )
             n_runs = 1 if warm else self.n_init
             names = getattr(self, "feature_names_in_", None)
             try:
@@ -525,15 +497,3 @@ class GaussianMixture(FittedMixture):
         self.lower_bound_ = fit.lower_bound
         self.lower_bounds_ = fit.lower_bounds
         self._fitted_covariance_type = self.covariance_type
-
-
-@contextmanager
-def _unchanged_on_error(estimator: GaussianMixture) -> Iterator[None]:
-    """Give the estimator back its attributes if the block raises."""
-    before = dict(estimator.__dict__)
-    try:
-        yield
-    except BaseException:
-        estimator.__dict__.clear()
-        estimator.__dict__.update(before)
-        raise

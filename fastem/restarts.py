@@ -1,15 +1,71 @@
-"""The choice among several starts."""
+"""Runs of EM from several starts, and the choice among them."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sklearn.exceptions import ConvergenceWarning
 
+from fastem import em
+from fastem.acceleration import Path
 from fastem.convergence import Trace
 from fastem.covariances import SingularCovarianceError
 from fastem.em import Fit
+from fastem.expectation import ExpectationStep
+from fastem.maximization import Maximization
+from fastem.progress import Reporter
 from fastem.statistics import MixtureParameters
+from fastem.stopping import StoppingRule
+
+
+@dataclass(frozen=True)
+class Run:
+    """EM from any start: the same rows, the same steps, the same rule.
+
+    Attributes
+    ----------
+    expect : ExpectationStep
+    maximize : Maximization
+    rule : StoppingRule
+    make_path : callable
+        Makes the :class:`Path` of a run.
+    n_rows : float
+        Number of rows, each as often as its weight says.
+    rounding : float
+        How exact a log-likelihood is, relative to it.
+    max_iter : int
+    reporter : Reporter
+    before : float
+        Lower bound of an earlier fit that this one continues.
+    """
+
+    expect: ExpectationStep
+    maximize: Maximization
+    rule: StoppingRule
+    make_path: Callable[[], Path]
+    n_rows: float
+    rounding: float
+    max_iter: int
+    reporter: Reporter
+    before: float = -math.inf
+
+    def __call__(
+        self, parameters: MixtureParameters, is_hopeless: Callable[[Trace], bool]
+    ) -> Fit:
+        """Fit from these parameters; drop it when ``is_hopeless`` says so."""
+        self.expect.forget()
+        return em.fit(
+            parameters,
+            self.expect,
+            self.maximize,
+            trace=Trace(self.n_rows, self.rounding, self.before),
+            rule=self.rule,
+            path=self.make_path(),
+            max_iter=self.max_iter,
+            is_hopeless=is_hopeless,
+            reporter=self.reporter,
+        )
 
 
 @dataclass(frozen=True)

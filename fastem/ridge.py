@@ -23,28 +23,68 @@ _NOTICEABLE = 0.01
 
 
 class RegularizationWarning(UserWarning):
-    """``reg_covar`` is a noticeable share of a component's variance.
+    """``reg_covar`` is a noticeable share of a component's variance: 1 % or more.
 
-    Attributes
+    Parameters
     ----------
+    reg_covar : float or 'relative'
     degeneracy : Degeneracy
         The component in which its share is largest, and the columns.
     share : float
         That share: of what a column varies, given all other columns.
-    n_components : int
-        In how many components it is noticeable, 1 % or more.
+    n_affected, n_components : int
+        In how many of all components it is noticeable. All parameters are attributes.
+    advice : str
+        What to do about it.
+    names : sequence of str, optional
+        Names of all columns.
     """
 
     def __init__(
-        self, text: str, degeneracy: Degeneracy, share: float, n_components: int
+        self,
+        reg_covar: float | str,
+        degeneracy: Degeneracy,
+        share: float,
+        n_affected: int,
+        n_components: int,
+        advice: str,
+        names: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(text, degeneracy, share, n_components)
+        super().__init__(
+            reg_covar, degeneracy, share, n_affected, n_components, advice, names
+        )
+        self.reg_covar = reg_covar
         self.degeneracy = degeneracy
         self.share = share
+        self.n_affected = n_affected
         self.n_components = n_components
+        self.advice = advice
+        self._names = names
+
+    def with_names(self, names: Sequence[str] | None) -> "RegularizationWarning":
+        """The same warning, with names for all columns of the data."""
+        return RegularizationWarning(
+            self.reg_covar,
+            self.degeneracy,
+            self.share,
+            self.n_affected,
+            self.n_components,
+            self.advice,
+            names,
+        )
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        known = self.degeneracy
+        text = (
+            f"reg_covar={self.reg_covar!r} is {100 * self.share:.3g} % of the variance "
+            f"of {known.whose} in {named_columns(known.columns, self._names)}"
+        )
+        if not known.constant_columns:
+            text += ", beyond what the other columns tell"
+        if self.n_affected > 1:
+            count = f"{self.n_affected} of {self.n_components}"
+            text += f", and noticeable in {count} components"
+        return f"{text}. The answer depends on reg_covar: {self.advice}."
 
 
 def ridge_of(reg_covar: float | str, X: Rows, row_weights: Rows) -> Ridge:
@@ -132,16 +172,7 @@ def warn_of_ridge(
     degeneracy = degeneracy_of(
         structure, parameters, worst, rows, ridge, min(_NOTICEABLE, share)
     )
-    everywhere = len(shares) == 1 or is_noticeable.all(axis=0).any()
-    text = (
-        f"reg_covar={reg_covar!r} is {100 * share:.3g} % of the variance of "
-        f"{'every component' if everywhere else degeneracy.whose} in "
-        f"{named_columns(degeneracy.columns, names)}"
-    )
-    if not degeneracy.constant_columns:
-        text += ", beyond what the other columns tell"
-    if n_affected > 1 and not everywhere:
-        text += f", and noticeable in {n_affected} of {len(shares)} components"
+    everywhere = is_noticeable.all(axis=0).any()
     if degeneracy.lacks_rows:
         advice = needed_rows(degeneracy.n_features)
     elif (ridge > _NOTICEABLE * _variances(structure, parameters)).any():
@@ -154,9 +185,11 @@ def warn_of_ridge(
         advice = "use fewer components"
         if not everywhere:
             advice += ", or on_collapse='drop'"
-    text += f". The answer depends on reg_covar: {advice}."
     warnings.warn(
-        RegularizationWarning(text, degeneracy, share, n_affected), stacklevel=5
+        RegularizationWarning(
+            *(reg_covar, degeneracy, share, n_affected, len(shares), advice, names)
+        ),
+        stacklevel=5,
     )
 
 

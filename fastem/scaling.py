@@ -91,6 +91,7 @@ class Scaling:
         scaled.converged_ = model.converged_
         scaled.convergence_ = model.convergence_
         scaled.n_dropped_ = model.n_dropped_
+        scaled.collapses_ = model.collapses_
         scaled.n_iter_ = model.n_iter_
         scaled.lower_bound_ = model.lower_bound_ - shift
         scaled.lower_bounds_ = [bound - shift for bound in model.lower_bounds_]

@@ -6,15 +6,14 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastem import em
 from fastem.acceleration import PlainPath
-from fastem.convergence import Trace, rounding_of
+from fastem.convergence import rounding_of
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.expectation import ExpectationStep
 from fastem.initialization import UserStart, initial_parameters
 from fastem.maximization import Maximization
 from fastem.progress import Reporter
-from fastem.restarts import best_of
+from fastem.restarts import Run, best_of
 from fastem.statistics import MixtureParameters, SufficientStatistics
 from fastem.stopping import SmallChange
 from fastem.validation import Rows, check_enough_rows, read_only
@@ -130,31 +129,22 @@ def subsample_parameters(
         check_enough_rows(rows, weights, n_components)
     except ValueError:  # of the few that were drawn; all rows have been checked before
         return start(X, row_weights, maximize.start)
-    expect = ExpectationStep(rows, weights, structure, n_threads)
-    rule = SmallChange(_TOLERANCE)
     runs = n_runs(len(X), size)
-
-    def run(
-        parameters: MixtureParameters, is_hopeless: Callable[[Trace], bool]
-    ) -> em.Fit:
-        expect.forget()
-        return em.fit(
-            parameters,
-            expect,
-            maximize.strict(),
-            trace=Trace(len(rows), rounding_of(rows.dtype)),
-            rule=rule,
-            path=PlainPath(structure),
-            max_iter=n_iterations(len(X), size, runs),
-            is_hopeless=is_hopeless,
-            reporter=Reporter(0, 1, None),
-        )
-
+    run = Run(
+        ExpectationStep(rows, weights, structure, n_threads),
+        maximize.strict(),
+        SmallChange(_TOLERANCE),
+        lambda: PlainPath(structure),
+        n_rows=len(rows),
+        rounding=rounding_of(rows.dtype),
+        max_iter=n_iterations(len(X), size, runs),
+        reporter=Reporter(0, 1, None),
+    )
     try:
         with warnings.catch_warnings():
             # Of clusters without rows, and of runs that turned singular.
             warnings.simplefilter("ignore", ConvergenceWarning)
             starts = [lambda: start(rows, weights, maximize.strict())] * runs
-            return best_of(starts, run, rule.is_hopeless).fit.parameters
+            return best_of(starts, run, run.rule.is_hopeless).fit.parameters
     except SingularCovarianceError:
         return start(X, row_weights, maximize.start)

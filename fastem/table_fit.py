@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from fastem.console import FitProgress, naming_columns, say
+from fastem.covariances import named_columns
 from fastem.mixture import GaussianMixture
 from fastem.scaling import fit_standardized
 from fastem.tables import Table
@@ -28,6 +29,15 @@ def fit_table(
         f"{' in the units of the data' if standardize else ''}; "
         f"{fitted.convergence_}."
     )
+    for collapse in fitted.collapses_:
+        say(
+            f"After iteration {collapse.iteration}, {collapse.degeneracy.whose} was "
+            f"{collapse.action}: its rows did not spread in "
+            f"{named_columns(collapse.degeneracy.columns, table.names)}."
+            if collapse.degeneracy.columns
+            else f"After iteration {collapse.iteration}, {collapse.degeneracy.whose} "
+            f"was {collapse.action}."
+        )
     if fitted.covariance_type != model.covariance_type:
         say(
             f"In the units of the data, covariances that are {model.covariance_type} "

@@ -11,8 +11,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from fastem.covariances import CovarianceStructure
-from fastem.statistics import Array
+from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.statistics import Array, MixtureParameters
 
 Rows = NDArray[np.floating[Any]]
 
@@ -350,5 +350,41 @@ def check_positive_definite(
             f"{name} must be symmetric, positive-definite, but is not{at}"
             if structure.has_matrices
             else f"{name} must be positive, but is {array[where]:g}{at}"
+        )
+    return array
+
+
+def check_mixture(
+    weights: ArrayLike,
+    means: ArrayLike,
+    covariances: ArrayLike,
+    structure: CovarianceStructure,
+) -> MixtureParameters:
+    """A mixture from the user's parameters; K and D are those of the means."""
+    shape = np.shape(means)
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(
+            f"means should have the shape (n_components, n_features), but has {shape}"
+        )
+    checked = check_positive_definite(covariances, structure, *shape, "covariances")
+    try:
+        factors = structure.cholesky(checked)
+    except SingularCovarianceError as error:
+        raise error.after("covariances has no inverse") from None
+    return MixtureParameters(
+        weights=check_weights(weights, shape[0], "weights"),
+        means=check_means(means, shape, "means"),
+        covariances=checked,
+        precisions_cholesky=factors,
+    )
+
+
+def check_names(names: ArrayLike, n_features: int) -> NDArray[np.object_]:
+    """Names of columns: shape (D,)."""
+    array = np.asarray(names, dtype=object)
+    if array.shape != (n_features,):
+        raise ValueError(
+            f"feature_names should have the shape {(n_features,)}, but has "
+            f"{array.shape}"
         )
     return array
