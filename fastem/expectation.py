@@ -7,7 +7,7 @@ whole tiles of them are far from the same components.
 """
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -38,6 +38,21 @@ _PAIR = 1.5
 
 # Share of the rows among which a component is seeded anew.
 _ILL_EXPLAINED = 0.05
+
+
+class Expectation(Protocol):
+    """The expectation step on the rows of a fit, wherever they are."""
+
+    def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
+        """The statistics under the parameters, up to rounding."""
+
+    def forget(self) -> None:
+        """Another run begins: what this one needs does not depend on the last."""
+
+    def draw_ill_explained(
+        self, parameters: MixtureParameters, random_state: np.random.RandomState
+    ) -> Array:
+        """A row (D,) from the twentieth of all that the mixture explains worst."""
 
 
 class ExpectationStep:

@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -185,13 +185,13 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
         Factors are not kept from one call to the next: attributes may be set by hand.
         """
-        structure, fitted = self._fitted()
+        check_is_fitted(self)
         rows = validation.check_rows(self, X, fitting=False)
-        return rows, structure.factors(fitted, rows.dtype)
+        return rows, self._factors(rows.dtype)
 
-    def _factors(self, rows: Rows) -> Any:
+    def _factors(self, dtype: DTypeLike) -> Any:
         structure, fitted = self._fitted()
-        return structure.factors(fitted, rows.dtype)
+        return structure.factors(fitted, dtype)
 
     def _score(
         self, X: Any, sample_weight: ArrayLike | None

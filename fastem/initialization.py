@@ -158,7 +158,7 @@ def warn_of_identical(
                 "EM moves them alike, so that they will always count as one. Give "
                 "them different means (means_init), or use fewer components.",
                 ConvergenceWarning,
-                stacklevel=7,
+                stacklevel=8,
             )
             return
 

@@ -13,24 +13,22 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastem import em, kernels, validation
+from fastem import em, validation
 from fastem.acceleration import ExtrapolatedPath, PlainPath
 from fastem.convergence import rounding_of
 from fastem.covariances import (
     STRUCTURES,
     SingularCovarianceError,
 )
-from fastem.expectation import ExpectationStep
 from fastem.fitted import FittedMixture, unchanged_on_error
-from fastem.initialization import UserStart, initial_parameters, warn_of_identical
+from fastem.initialization import UserStart
 from fastem.maximization import Maximization
 from fastem.progress import Progress, Reporter
 from fastem.restarts import Run, best_of
 from fastem.ridge import RELATIVE, ridge_of, warn_of_ridge
 from fastem.statistics import MixtureParameters
 from fastem.stopping import STOPPING_RULES
-from fastem.subsample import subsample_parameters
-from fastem.validation import Rows
+from fastem.training import RowsInMemory, TrainingRows
 
 
 class GaussianMixture(FittedMixture):
@@ -390,21 +388,19 @@ class GaussianMixture(FittedMixture):
         array of shape (N,), int
         """
         rows = self._fit(X, sample_weight, None)
-        return kernels.label_pass(rows, self._factors(rows), self.n_threads)
+        return rows.labels(self._factors(rows.dtype), self.n_threads)
 
     def _fit(
         self,
         X: Any,
         sample_weight: ArrayLike | None,
         callback: Callable[[Progress], object] | None,
-    ) -> Rows:
-        """Fit, and return the validated rows."""
+    ) -> TrainingRows:
+        """Fit, and return the rows as they were used."""
         with unchanged_on_error(self):
             warm = self.warm_start and hasattr(self, "converged_")
-            rows = validation.check_rows(self, X, fitting=True)
-            row_weights = validation.check_row_weights(sample_weight, rows)
-            validation.check_enough_rows(rows, row_weights, self.n_components)
-            n_rows = validation.count_rows(sample_weight, rows)
+            rows = RowsInMemory.checked(self, X, sample_weight)
+            rows.check_enough(self.n_components)
             rule = STOPPING_RULES[self.stopping](self.tol)
             make_path = ExtrapolatedPath if self.accelerate else PlainPath
             structure = STRUCTURES[self.covariance_type]
@@ -416,9 +412,8 @@ class GaussianMixture(FittedMixture):
                 (self.n_components, rows.shape[1]),
             )
             random_state = check_random_state(self.random_state)
-            reporter = Reporter(self.verbose, self.verbose_interval, callback)
-            expect = ExpectationStep(rows, row_weights, structure, self.n_threads)
-            ridge = ridge_of(self.reg_covar, rows, row_weights)
+            expect = rows.expectation(structure, self.n_threads)
+            ridge = ridge_of(self.reg_covar, rows.column_variances)
             maximize = Maximization(
                 structure,
                 ridge,
@@ -430,27 +425,20 @@ class GaussianMixture(FittedMixture):
                 maximize.begin()
                 if warm:
                     return self._continued_parameters(rows.shape[1])
-                table = rows, row_weights, structure, self.n_components
-                settings = user, random_state, self.n_threads
-                if self.init_params == "subsample":
-                    return subsample_parameters(*table, maximize, *settings)
-                # A start that the user gave in part has its number of components.
-                step = maximize.start if user.is_empty else maximize.strict()
-                parameters = initial_parameters(
-                    *table, self.init_params, step, *settings
+                return rows.start(
+                    *(self.init_params, self.n_components, structure, maximize, user),
+                    *(random_state, self.n_threads),
                 )
-                warn_of_identical(parameters, structure)
-                return parameters
 
             run = Run(
                 expect,
                 maximize,
                 rule,
                 lambda: make_path(structure),
-                n_rows=n_rows,
+                n_rows=rows.n_rows,
                 rounding=rounding_of(rows.dtype),
                 max_iter=self.max_iter,
-                reporter=reporter,
+                reporter=Reporter(self.verbose, self.verbose_interval, callback),
                 before=self.lower_bound_ if warm else -math.inf,
             )
             n_runs = 1 if warm else self.n_init
@@ -465,7 +453,7 @@ class GaussianMixture(FittedMixture):
             warnings.warn(shortfall, ConvergenceWarning, stacklevel=4)
         if self.n_iter_ > 0:
             fitted = best.fit.parameters
-            warn_of_ridge(structure, fitted, ridge, self.reg_covar, n_rows, names)
+            warn_of_ridge(structure, fitted, ridge, self.reg_covar, rows.n_rows, names)
         return rows
 
     def _continued_parameters(self, n_features: int) -> MixtureParameters:

@@ -12,7 +12,7 @@ from fastem.acceleration import Path
 from fastem.convergence import Trace
 from fastem.covariances import SingularCovarianceError
 from fastem.em import Fit
-from fastem.expectation import ExpectationStep
+from fastem.expectation import Expectation
 from fastem.maximization import Maximization
 from fastem.progress import Reporter
 from fastem.statistics import MixtureParameters
@@ -25,7 +25,7 @@ class Run:
 
     Attributes
     ----------
-    expect : ExpectationStep
+    expect : Expectation
     maximize : Maximization
     rule : StoppingRule
     make_path : callable
@@ -40,7 +40,7 @@ class Run:
         Lower bound of an earlier fit that this one continues.
     """
 
-    expect: ExpectationStep
+    expect: Expectation
     maximize: Maximization
     rule: StoppingRule
     make_path: Callable[[], Path]

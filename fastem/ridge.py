@@ -1,7 +1,7 @@
 """What ``reg_covar`` adds to variances, and where that decides the answer."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from fastem.covariances import (
     named_columns,
     needed_rows,
 )
-from fastem.initialization import column_variances
 from fastem.statistics import Array, MixtureParameters, Ridge
-from fastem.validation import Rows
 
 RELATIVE = "relative"
 _RELATIVE_SHARE = 1e-6
@@ -87,7 +85,7 @@ class RegularizationWarning(UserWarning):
         return f"{text}. The answer depends on reg_covar: {self.advice}."
 
 
-def ridge_of(reg_covar: float | str, X: Rows, row_weights: Rows) -> Ridge:
+def ridge_of(reg_covar: float | str, column_variances: Callable[[], Array]) -> Ridge:
     """What to add to the variances of columns.
 
     Parameters
@@ -95,13 +93,12 @@ def ridge_of(reg_covar: float | str, X: Rows, row_weights: Rows) -> Ridge:
     reg_covar : float or 'relative'
         'relative' is a millionth of each column's variance. A column of none gets
         the mean of the others', or 1e-6 if there are no others.
-    X : array of shape (N, D)
-    row_weights : array of shape (N,) or (0,)
-        Empty means all 1.
+    column_variances : callable
+        Returns the variance of each column, (D,). Called for 'relative' only.
     """
     if reg_covar != RELATIVE:
         return float(reg_covar)
-    variances = column_variances(X, row_weights)
+    variances = column_variances()
     varies = variances > 0
     variances[~varies] = variances[varies].mean() if varies.any() else 1.0
     return _RELATIVE_SHARE * variances

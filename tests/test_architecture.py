@@ -25,7 +25,7 @@ LAYERS = [
     ["separation"],
     ["description", "memberships", "model_file", "scaling", "tables"],
     ["mixture"],
-    ["fitted"],
+    ["fitted", "training"],
     ["subsample"],
     ["restarts"],
     ["em"],

@@ -1,0 +1,130 @@
+"""What a fit needs of its rows, wherever they are."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastem import kernels, validation
+from fastem.covariances import CovarianceStructure
+from fastem.expectation import Expectation, ExpectationStep
+from fastem.initialization import (
+    UserStart,
+    column_variances,
+    initial_parameters,
+    warn_of_identical,
+)
+from fastem.maximization import Maximization
+from fastem.statistics import Array, MixtureParameters
+from fastem.subsample import subsample_parameters
+from fastem.validation import Rows
+
+
+class TrainingRows(Protocol):
+    """The rows of a fit, and what can be asked of them."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N and D."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+
+    @property
+    def n_rows(self) -> float:
+        """Number of rows, each as often as its weight says."""
+
+    def check_enough(self, n_components: int) -> None:
+        """Raise ValueError if there are fewer distinct rows than components."""
+
+    def column_variances(self) -> Array:
+        """The variance of each column, (D,)."""
+
+    def expectation(
+        self, structure: CovarianceStructure, n_threads: int | None
+    ) -> Expectation:
+        """The expectation step on these rows."""
+
+    def start(
+        self,
+        method: str,
+        n_components: int,
+        structure: CovarianceStructure,
+        maximize: Maximization,
+        user: UserStart,
+        random_state: np.random.RandomState,
+        n_threads: int | None,
+    ) -> MixtureParameters:
+        """Parameters to start EM from, by one of the methods of ``init_params``."""
+
+    def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
+        """The most likely component of each row, (N,)."""
+
+
+@final
+@dataclass(frozen=True)
+class RowsInMemory:
+    """An array of rows, and one of weights (empty means all 1)."""
+
+    values: Rows
+    weights: Rows
+    n_rows: float
+
+    @classmethod
+    def checked(cls, estimator: Any, X: Any, sample_weight: ArrayLike | None) -> Self:
+        """From what the user passed to ``fit``; remembers the columns' names."""
+        rows = validation.check_rows(estimator, X, fitting=True)
+        row_weights = validation.check_row_weights(sample_weight, rows)
+        return cls(rows, row_weights, validation.count_rows(sample_weight, rows))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N and D."""
+        n_rows, n_features = self.values.shape
+        return n_rows, n_features
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self.values.dtype
+
+    def check_enough(self, n_components: int) -> None:
+        """Raise ValueError if there are fewer distinct rows than components."""
+        validation.check_enough_rows(self.values, self.weights, n_components)
+
+    def column_variances(self) -> Array:
+        """The variance of each column, (D,)."""
+        return column_variances(self.values, self.weights)
+
+    def expectation(
+        self, structure: CovarianceStructure, n_threads: int | None
+    ) -> ExpectationStep:
+        """The expectation step on these rows."""
+        return ExpectationStep(self.values, self.weights, structure, n_threads)
+
+    def start(
+        self,
+        method: str,
+        n_components: int,
+        structure: CovarianceStructure,
+        maximize: Maximization,
+        user: UserStart,
+        random_state: np.random.RandomState,
+        n_threads: int | None,
+    ) -> MixtureParameters:
+        """Parameters to start EM from."""
+        table = self.values, self.weights, structure, n_components
+        settings = user, random_state, n_threads
+        if method == "subsample":
+            return subsample_parameters(*table, maximize, *settings)
+        # A start that the user gave in part has the number of components given there.
+        step = maximize.start if user.is_empty else maximize.strict()
+        parameters = initial_parameters(*table, method, step, *settings)
+        warn_of_identical(parameters, structure)
+        return parameters
+
+    def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
+        """The most likely component of each row, (N,)."""
+        return kernels.label_pass(self.values, factors, n_threads)
