@@ -1,6 +1,6 @@
 """Files of columns: CSV, Parquet and NPY, opened by suffix."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,38 @@ def open_data_file(path: Path) -> DataFile:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a file")
     return _open_npy(path) if suffix == ".npy" else _open_arrow(path, suffix)
+
+
+def choose_columns(
+    file: DataFile, columns: Sequence[str] | None, weights: str | None
+) -> tuple[str, ...]:
+    """Names of the columns to read, after checking all that were asked for."""
+    asked = (*(columns or ()), *(() if weights is None else (weights,)))
+    unknown = [name for name in asked if name not in file.kinds]
+    if unknown:
+        raise ValueError(
+            f"{file.path} has no column {_quoted(unknown)}; its columns are "
+            f"{_quoted(file.kinds)}"
+        )
+    text = [name for name in asked if name not in (*file.numeric, *file.truths)]
+    if text:
+        kinds = ", ".join(f"{name!r} ({file.kinds[name]})" for name in text)
+        raise ValueError(
+            f"{file.path}: columns that do not hold numbers cannot be used: {kinds}. "
+            "Leave them out, or encode them as numbers"
+        )
+    twice = [name for name in asked if asked.count(name) > 1]
+    if twice:
+        raise ValueError(f"column {twice[0]!r} is asked for twice")
+    names = tuple(columns or (name for name in file.numeric if name != weights))
+    if not names:
+        kinds = ", ".join(f"{name!r} ({kind})" for name, kind in file.kinds.items())
+        raise ValueError(f"{file.path} has no numeric columns to use; it has {kinds}")
+    return names
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
 
 
 def _suffix(path: Path) -> str:

@@ -1,8 +1,8 @@
 """What can be asked of a mixture once its parameters are known."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastem import kernels, validation
 from fastem.covariances import STRUCTURES, CovarianceStructure
 from fastem.statistics import Array, MixtureParameters
+from fastem.streaming import answer_blocks
 from fastem.validation import Rows
 
 
@@ -38,55 +39,55 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like of shape (N, D)
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
 
         Returns
         -------
         array of shape (N,), int
             The first one of equally likely components.
         """
-        rows, factors = self._rows_and_factors(X)
-        return kernels.label_pass(rows, factors, self.n_threads)
+        labels: NDArray[np.intp] = self._answer(X, kernels.label_pass)
+        return labels
 
     def predict_proba(self, X: Any) -> Rows:
         """The probability of each component given the row: the degree of membership.
 
         Parameters
         ----------
-        X : array-like of shape (N, D)
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
 
         Returns
         -------
         array of shape (N, K), float32 if X is, else float64
         """
-        rows, factors = self._rows_and_factors(X)
-        return kernels.probability_pass(rows, factors, self.n_threads)
+        degrees: Rows = self._answer(X, kernels.probability_pass)
+        return degrees
 
     def score_samples(self, X: Any) -> Rows:
         """The logarithm of the mixture's density at each row.
 
         Parameters
         ----------
-        X : array-like of shape (N, D)
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
 
         Returns
         -------
         array of shape (N,), float32 if X is, else float64
         """
-        rows, factors = self._rows_and_factors(X)
-        return kernels.log_likelihood_pass(rows, factors, self.n_threads)
+        log_densities: Rows = self._answer(X, kernels.log_likelihood_pass)
+        return log_densities
 
     def score(
-        self, X: Any, y: None = None, sample_weight: ArrayLike | None = None
+        self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
     ) -> float:
         """The mean log-likelihood of a row.
 
         Parameters
         ----------
-        X : array-like of shape (N, D)
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
         y : None
             Ignored.
-        sample_weight : array-like of shape (N,), default=None
+        sample_weight : array-like of shape (N,), or name of a column, default=None
 
         Returns
         -------
@@ -94,13 +95,13 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """
         return self._score(X, sample_weight)[0]
 
-    def bic(self, X: Any, sample_weight: ArrayLike | None = None) -> float:
+    def bic(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
         """Bayesian information criterion: lower is better.
 
         Parameters
         ----------
-        X : array-like of shape (N, D)
-        sample_weight : array-like of shape (N,), default=None
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+        sample_weight : array-like of shape (N,), or name of a column, default=None
             The number of rows is then the sum of the weights.
 
         Returns
@@ -111,13 +112,13 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         mean, n_rows = self._score(X, sample_weight)
         return self._n_parameters() * math.log(n_rows) - 2 * mean * n_rows
 
-    def aic(self, X: Any, sample_weight: ArrayLike | None = None) -> float:
+    def aic(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
         """Akaike's information criterion: lower is better.
 
         Parameters
         ----------
-        X : array-like of shape (N, D)
-        sample_weight : array-like of shape (N,), default=None
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+        sample_weight : array-like of shape (N,), or name of a column, default=None
 
         Returns
         -------
@@ -180,31 +181,47 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             self.weights_, self.means_, self.covariances_, self.precisions_cholesky_
         )
 
-    def _rows_and_factors(self, X: Any) -> tuple[Rows, Any]:
-        """The rows, and the parameters as the kernels take them with such rows.
+    def _answer(self, X: Any, row_pass: Callable[..., Any]) -> Any:
+        """What a pass says of each row."""
+        answers = [answer for answer, _ in self._answers(X, row_pass)]
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+
+    def _answers(
+        self, X: Any, row_pass: Callable[..., Any], weights: str | None = None
+    ) -> Generator[tuple[Any, Array]]:
+        """What a pass says of the rows of each block, and their own weights.
 
         Factors are not kept from one call to the next: attributes may be set by hand.
         """
         check_is_fitted(self)
-        rows = validation.check_rows(self, X, fitting=False)
-        return rows, self._factors(rows.dtype)
+        factors = None
+        with closing(answer_blocks(self, X, weights)) as blocks:
+            for rows, of_rows in blocks:
+                if factors is None:
+                    factors = self._factors(rows.dtype)
+                yield row_pass(rows, factors, self.n_threads), of_rows
 
     def _factors(self, dtype: DTypeLike) -> Any:
         structure, fitted = self._fitted()
         return structure.factors(fitted, dtype)
 
     def _score(
-        self, X: Any, sample_weight: ArrayLike | None
-    ) -> tuple[float, float | int]:
+        self, X: Any, sample_weight: ArrayLike | str | None
+    ) -> tuple[float, float]:
         """Mean log-likelihood of a row, and the number of rows."""
+        if sample_weight is None or isinstance(sample_weight, str):
+            total, n_rows = 0.0, 0.0
+            log_densities = self._answers(X, kernels.log_likelihood_pass, sample_weight)
+            for of_rows, w in log_densities:
+                weighted = w @ of_rows if len(w) else of_rows.sum(dtype=np.float64)
+                total += float(weighted)
+                n_rows += float(w.sum()) if len(w) else len(of_rows)
+            return total / n_rows, n_rows
         log_likelihoods = self.score_samples(X)
-        if sample_weight is None:
-            mean = float(log_likelihoods.mean(dtype=np.float64))
-            return mean, len(log_likelihoods)
         weights = validation.check_sample_weight(sample_weight, len(log_likelihoods))
         # Scaled, so that no sum overflows; a common factor changes nothing.
         scaled = weights / weights.max()
-        return float(np.average(log_likelihoods, weights=scaled)), weights.sum()
+        return float(np.average(log_likelihoods, weights=scaled)), float(weights.sum())
 
     def _n_parameters(self) -> int:
         """Number of free parameters of the model."""
@@ -215,7 +232,7 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
 
 @contextmanager
-def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
+def unchanged_on_error(estimator: BaseEstimator) -> Generator[None]:
     """Give the estimator back its attributes if the block raises."""
     before = dict(estimator.__dict__)
     try:

@@ -6,12 +6,12 @@ them into parameters.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from fastem import kernels, kmeans, validation
@@ -112,10 +112,21 @@ def initial_parameters(
     statistics = _METHODS[method](
         X, row_weights, n_components, random_state, structure, n_threads
     )
+    total = float(row_weights.sum(dtype=np.float64)) if len(row_weights) else len(X)
+    return parameters_of_start(statistics, total, structure, maximize, user)
+
+
+def parameters_of_start(
+    statistics: SufficientStatistics,
+    total: float,
+    structure: CovarianceStructure,
+    maximize: Callable[[SufficientStatistics], MixtureParameters],
+    user: UserStart,
+) -> MixtureParameters:
+    """Parameters from a method's statistics of rows whose weights sum to ``total``."""
     parameters = maximize(statistics)
     # Of all rows, not of those that a component has claimed: scikit-learn's way, by
     # which the weights of k-means++ and random_from_data sum to K / N.
-    total = float(row_weights.sum(dtype=np.float64)) if len(row_weights) else len(X)
     claimed = float(statistics.weights.sum()) / total
     parameters = replace(parameters, weights=parameters.weights * claimed)
     if user.weights is not None:
@@ -198,9 +209,14 @@ def column_variances(X: Rows, row_weights: Rows) -> Array:
     for block, w in weighted_blocks(X, row_weights, X.shape[1]):
         total += w @ (block - center) ** 2
         weight += w.sum()
-    # What rounding of the mean leaves of a constant column.
-    total[total <= weight * (16 * EPS * np.abs(center)) ** 2] = 0
-    variances: Array = total / weight
+    return variances_of_sums(total, weight, center)
+
+
+def variances_of_sums(squares: Array, weight: float, mean: Array) -> Array:
+    """Variances (D,) from weighted sums of squares about the mean."""
+    # What rounding of the mean leaves of a constant column is none.
+    rounding = weight * (16 * EPS * np.abs(mean)) ** 2
+    variances: Array = np.where(squares <= rounding, 0.0, squares / weight)
     return variances
 
 
@@ -313,17 +329,41 @@ def _random(
     structure: CovarianceStructure,
     n_threads: int | None,
 ) -> SufficientStatistics:
+    """Uniform responsibilities."""
+    blocks = weighted_blocks(X, row_weights, max(n_components, X.shape[1]))
+    return statistics_of_random(
+        *(blocks, _mean(X, row_weights), X.dtype, n_components),
+        *(random_state, structure),
+    )
+
+
+def statistics_of_random(
+    blocks: Iterable[tuple[Array, Array]],
+    center: Array,
+    dtype: DTypeLike,
+    n_components: int,
+    random_state: np.random.RandomState,
+    structure: CovarianceStructure,
+) -> SufficientStatistics:
     """Uniform responsibilities, drawn block by block in the order of the rows.
 
     All means lie close to that of the rows, so moments about it are exact enough.
+
+    Parameters
+    ----------
+    blocks : iterable of (array of shape (n, D), array of shape (n,))
+        Rows and their weights, in float64. The rows are overwritten.
+    center : array of shape (D,)
+        The mean of the rows.
+    dtype : dtype
+        What responsibilities are rounded to.
     """
-    n_features = X.shape[1]
-    center = _mean(X, row_weights)
+    n_features = len(center)
     weights = np.zeros(n_components)
     first = np.zeros((n_components, n_features))
     scatter = structure.zero_scatter(n_components, n_features)
-    for block, w in weighted_blocks(X, row_weights, max(n_components, n_features)):
-        r = random_state.uniform(size=(len(block), n_components)).astype(X.dtype)
+    for block, w in blocks:
+        r = random_state.uniform(size=(len(block), n_components)).astype(dtype)
         r /= r.sum(axis=1)[:, np.newaxis]
         weighted = r.T.astype(np.float64) * w
         block -= center

@@ -28,7 +28,8 @@ from fastem.restarts import Run, best_of
 from fastem.ridge import RELATIVE, ridge_of, warn_of_ridge
 from fastem.statistics import MixtureParameters
 from fastem.stopping import STOPPING_RULES
-from fastem.training import RowsInMemory, TrainingRows
+from fastem.streaming import training_rows
+from fastem.training import TrainingRows
 
 
 class GaussianMixture(FittedMixture):
@@ -333,7 +334,7 @@ class GaussianMixture(FittedMixture):
         self,
         X: Any,
         y: None = None,
-        sample_weight: ArrayLike | None = None,
+        sample_weight: ArrayLike | str | None = None,
         *,
         callback: Callable[[Progress], object] | None = None,
     ) -> Self:
@@ -343,11 +344,14 @@ class GaussianMixture(FittedMixture):
 
         Parameters
         ----------
-        X : array-like of shape (N, D)
-            Numbers; other types than float32 are converted to float64.
+        X : array-like of shape (N, D), or a source of rows in blocks
+            Numbers; other types than float32 are converted to float64. Sources are
+            the path of a Parquet file or of a folder of them, record-batch readers,
+            objects that iterate over arrays anew each time, and memory maps and
+            Arrow tables of more than a gigabyte.
         y : None
             Ignored.
-        sample_weight : array-like of shape (N,), default=None
+        sample_weight : array-like of shape (N,), or name of a column, default=None
             How often each row counts. Weight 2 is a row given twice, 0 one left out;
             a common factor changes nothing.
         callback : callable, default=None
@@ -370,7 +374,7 @@ class GaussianMixture(FittedMixture):
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit_predict(
-        self, X: Any, y: None = None, sample_weight: ArrayLike | None = None
+        self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
     ) -> NDArray[np.intp]:
         """Fit, and return the most likely component of each row.
 
@@ -378,10 +382,10 @@ class GaussianMixture(FittedMixture):
 
         Parameters
         ----------
-        X : array-like of shape (N, D)
+        X : array-like of shape (N, D), or a source of rows in blocks
         y : None
             Ignored.
-        sample_weight : array-like of shape (N,), default=None
+        sample_weight : array-like of shape (N,), or name of a column, default=None
 
         Returns
         -------
@@ -393,13 +397,13 @@ class GaussianMixture(FittedMixture):
     def _fit(
         self,
         X: Any,
-        sample_weight: ArrayLike | None,
+        sample_weight: ArrayLike | str | None,
         callback: Callable[[Progress], object] | None,
     ) -> TrainingRows:
         """Fit, and return the rows as they were used."""
         with unchanged_on_error(self):
             warm = self.warm_start and hasattr(self, "converged_")
-            rows = RowsInMemory.checked(self, X, sample_weight)
+            rows = training_rows(self, X, sample_weight)
             rows.check_enough(self.n_components)
             rule = STOPPING_RULES[self.stopping](self.tol)
             make_path = ExtrapolatedPath if self.accelerate else PlainPath

@@ -1,13 +1,13 @@
 """Numeric columns with names, without gaps: what the commands fit and label."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastem.data_files import DataFile, open_data_file
+from fastem.data_files import DataFile, choose_columns, open_data_file
 from fastem.statistics import Array
 from fastem.validation import Rows
 from fastem.writing import PathLike
@@ -78,7 +78,9 @@ def read_table(
         If pyarrow is needed and not installed.
     """
     file = open_data_file(Path(path))
-    names = _choose(file, columns, weights)
+    names = choose_columns(file, columns, weights)
+    if file.n_rows == 0:
+        raise ValueError(f"{file.path} has columns but no rows")
     read = {name: file.read(name) for name in names}
     of_rows = None if weights is None else file.read(weights).astype(np.float64)
 
@@ -116,36 +118,6 @@ def read_table(
     )
 
 
-def _choose(
-    file: DataFile, columns: Sequence[str] | None, weights: str | None
-) -> tuple[str, ...]:
-    """Names of the columns to read, after checking all that were asked for."""
-    asked = (*(columns or ()), *(() if weights is None else (weights,)))
-    unknown = [name for name in asked if name not in file.kinds]
-    if unknown:
-        raise ValueError(
-            f"{file.path} has no column {_quoted(unknown)}; its columns are "
-            f"{_quoted(file.kinds)}"
-        )
-    text = [name for name in asked if name not in (*file.numeric, *file.truths)]
-    if text:
-        kinds = ", ".join(f"{name!r} ({file.kinds[name]})" for name in text)
-        raise ValueError(
-            f"{file.path}: columns that do not hold numbers cannot be used: {kinds}. "
-            "Leave them out, or encode them as numbers"
-        )
-    twice = [name for name in asked if asked.count(name) > 1]
-    if twice:
-        raise ValueError(f"column {twice[0]!r} is asked for twice")
-    names = tuple(columns or (name for name in file.numeric if name != weights))
-    if not names:
-        kinds = ", ".join(f"{name!r} ({kind})" for name, kind in file.kinds.items())
-        raise ValueError(f"{file.path} has no numeric columns to use; it has {kinds}")
-    if file.n_rows == 0:
-        raise ValueError(f"{file.path} has columns but no rows")
-    return names
-
-
 def _check_may_drop(
     file: DataFile,
     gaps: dict[str, NDArray[np.bool_]],
@@ -176,7 +148,3 @@ def _check_finite(file: DataFile, name: str, column: np.ndarray) -> None:
             f"first in row {int(infinite.argmax())} (counted from 0). Remove those "
             "rows or replace the values"
         )
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(map(repr, names))

@@ -1,10 +1,11 @@
 """From what users pass to what kernels take, with every error about it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
     _get_feature_names,
     check_array,
@@ -49,8 +50,51 @@ def check_rows(estimator: Any, X: Any, *, fitting: bool) -> Rows:
         else _validated(estimator, X, fitting)
     )
     rows = np.require(rows, requirements=["C", "A"])
-    _check_range(rows, X)
+    check_range(rows, lambda column: column_name(X, column))
     return read_only(rows)
+
+
+def check_columns(
+    estimator: Any, names: Sequence[str] | None, n_features: int, *, fitting: bool
+) -> None:
+    """Columns of a table that is not at hand: those of the fit, which remembers them.
+
+    Raises
+    ------
+    ValueError
+        If the model has another number of them, or other names.
+    """
+    fitted = vars(estimator)
+    if fitting:
+        estimator.n_features_in_ = n_features
+        fitted.pop("feature_names_in_", None)
+        if names is not None:
+            estimator.feature_names_in_ = check_names(names, n_features)
+        return
+    if n_features != fitted.get("n_features_in_", n_features):
+        raise ValueError(
+            f"X has {n_features} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+    expected = fitted.get("feature_names_in_")
+    if expected is None or names is None:
+        return
+    if list(expected) != list(names):
+        raise ValueError(
+            f"X has the columns {', '.join(map(repr, names))}, but the fit was made "
+            f"with {', '.join(map(repr, expected))}, in this order"
+        )
+
+
+def check_block(X: Any) -> tuple[Rows, tuple[str, ...] | None]:
+    """Part of a table as float32 or float64 (n, D), any n, and its columns' names.
+
+    Values are not looked at.
+    """
+    columns = BaseEstimator()
+    rows = _validated(columns, X, True, min_rows=0)
+    names = vars(columns).get("feature_names_in_")
+    return rows, None if names is None else tuple(names)
 
 
 def _is_like_the_fitted(estimator: Any, X: Any) -> bool:
@@ -69,7 +113,9 @@ def _is_like_the_fitted(estimator: Any, X: Any) -> bool:
     )
 
 
-def _validated(estimator: Any, X: Any, fitting: bool) -> Rows:
+def _validated(
+    estimator: Any, X: Any, fitting: bool, min_rows: int | None = None
+) -> Rows:
     """X as an array of numbers; the errors of a table name its columns."""
     if np.ma.isMaskedArray(X) and np.ma.getmaskarray(X).any():
         mask = np.ma.getmaskarray(X)
@@ -97,7 +143,7 @@ def _validated(estimator: Any, X: Any, fitting: bool) -> Rows:
             else [np.float64, np.float32],
             order="C",
             ensure_all_finite=False,
-            ensure_min_samples=2 if fitting else 1,
+            ensure_min_samples=(1 + fitting) if min_rows is None else min_rows,
         )
     except (ValueError, TypeError) as error:
         text = [j for j, values in enumerate(_columns(X)) if not _is_numeric(values)]
@@ -136,10 +182,14 @@ def _is_numeric(values: np.ndarray) -> bool:
     return values.dtype.kind != "c"
 
 
-def _check_range(X: Rows, table: Any) -> None:
+def check_range(
+    X: Rows,
+    column_name: Callable[[int], str],
+    row_name: Callable[[int], str] = "row {}".format,
+) -> None:
     """Every value must be finite and small enough to be squared and summed.
 
-    ``table`` is what X was made of: it knows the names of the columns.
+    Errors name rows and columns as these functions do, given their number in X.
     """
     largest = np.sqrt(np.finfo(X.dtype).max) / X.shape[1] / 8
     for start in range(0, len(X), _BLOCK_ROWS):
@@ -147,16 +197,18 @@ def _check_range(X: Rows, table: Any) -> None:
         # NaN is the minimum and the maximum of what holds one, and compares as False.
         if block.min() >= -largest and block.max() <= largest:
             continue
-        _raise_not_finite(X, table)
+        _raise_not_finite(X, column_name, row_name)
         row, column = (int(i) for i in np.argwhere(np.abs(block) > largest)[0])
         raise ValueError(
             f"X has values too large to be squared in {X.dtype} (above "
-            f"{largest:.0e} in size), the first, {block[row, column]:g}, in row "
-            f"{start + row}, {column_name(table, column)}. Scale that column."
+            f"{largest:.0e} in size), the first, {block[row, column]:g}, in "
+            f"{row_name(start + row)}, {column_name(column)}. Scale that column."
         )
 
 
-def _raise_not_finite(X: Rows, table: Any) -> None:
+def _raise_not_finite(
+    X: Rows, column_name: Callable[[int], str], row_name: Callable[[int], str]
+) -> None:
     n_nan = n_infinite = n_rows = 0
     first: tuple[int, int] | None = None
     for start in range(0, len(X), _BLOCK_ROWS):
@@ -175,7 +227,7 @@ def _raise_not_finite(X: Rows, table: Any) -> None:
     counts = [f"{n} {what}" for n, what in ((n_nan, "NaN"), (n_infinite, "inf")) if n]
     raise ValueError(
         f"X contains {' and '.join(counts)} in {n_rows} of {len(X)} rows, the first "
-        f"in row {first[0]}, {column_name(table, first[1])}. Rows with missing values "
+        f"in {row_name(first[0])}, {column_name(first[1])}. Rows with missing values "
         "cannot be used: drop them (for example X[np.isfinite(X).all(axis=1)]) or "
         "impute them first."
     )
@@ -200,20 +252,33 @@ def _as_numbers(values: ArrayLike, name: str) -> Array:
     return array
 
 
-def check_sample_weight(sample_weight: ArrayLike, n_rows: int) -> Array:
-    """One finite weight a row, none negative, not all zero: shape (N,), float64."""
-    weights = _as_numbers(sample_weight, "sample_weight")
+def check_shape_of_weights(weights: np.ndarray, n_rows: int) -> None:
+    """One weight a row."""
     if weights.shape != (n_rows,):
         raise ValueError(
             f"sample_weight has the shape {weights.shape}, but X has {n_rows} rows: it "
             f"must have the shape ({n_rows},)"
         )
+
+
+def check_range_of_weights(
+    weights: np.ndarray, row_name: Callable[[int], str] = "row {}".format
+) -> None:
+    """No weight may be negative or not finite."""
     bad = np.flatnonzero(~(weights >= 0) | np.isinf(weights))
     if len(bad):
         raise ValueError(
             f"sample_weight must be finite and not negative, but {len(bad)} of "
-            f"{n_rows} values are not: the first is {weights[bad[0]]:g} in row {bad[0]}"
+            f"{len(weights)} values are not: the first is {weights[bad[0]]:g} in "
+            f"{row_name(int(bad[0]))}"
         )
+
+
+def check_sample_weight(sample_weight: ArrayLike, n_rows: int) -> Array:
+    """One finite weight a row, none negative, not all zero: shape (N,), float64."""
+    weights = _as_numbers(sample_weight, "sample_weight")
+    check_shape_of_weights(weights, n_rows)
+    check_range_of_weights(weights)
     if not weights.any():
         raise ValueError("sample_weight is zero for every row: no row is left to use")
     return weights
@@ -244,31 +309,51 @@ def count_rows(sample_weight: ArrayLike | None, X: Rows) -> float:
     return largest * float((weights / largest).sum())
 
 
-def check_enough_rows(X: Rows, row_weights: Rows, n_components: int) -> None:
-    """At least as many distinct rows of positive weight as components."""
-    n_counted = np.count_nonzero(row_weights) if len(row_weights) else len(X)
+def check_number_of_rows(n_counted: int, is_weighted: bool, n_components: int) -> None:
+    """At least as many rows (of positive weight) as components."""
     if n_counted < n_components:
-        what = "rows of positive weight" if len(row_weights) else "rows"
+        what = "rows of positive weight" if is_weighted else "rows"
         raise ValueError(
             f"{n_components} components need at least as many rows: "
             f"n_components={n_components}, but X has n_samples = {n_counted} "
             f"{what}. Use fewer components."
         )
+
+
+def check_enough_rows(X: Rows, row_weights: Rows, n_components: int) -> None:
+    """At least as many distinct rows of positive weight as components."""
+    n_counted = np.count_nonzero(row_weights) if len(row_weights) else len(X)
+    check_number_of_rows(int(n_counted), len(row_weights) > 0, n_components)
+    distinct: set[bytes] = set()
+    add_distinct(X, row_weights, n_components, distinct)
+    check_distinct(distinct, n_components)
+
+
+def add_distinct(
+    X: Rows, row_weights: Rows, n_components: int, distinct_out: set[bytes]
+) -> None:
+    """Add rows of positive weight to a set of them, until it has n_components."""
     # A set of their bytes: np.unique sorts, which for the first rows of a small fit
     # takes 36 us against 2.4 for 150 x 4.
-    distinct: set[bytes] = set()
     for start in range(0, len(X), _PREFIX_ROWS):
+        if len(distinct_out) >= n_components:
+            return
         block = X[start : start + _PREFIX_ROWS]
         if len(row_weights):
             block = block[row_weights[start : start + _PREFIX_ROWS] > 0]
         for row in block + X.dtype.type(0):  # makes 0.0 of -0.0, which equals it
-            distinct.add(row.tobytes())
-            if len(distinct) >= n_components:
+            distinct_out.add(row.tobytes())
+            if len(distinct_out) >= n_components:
                 return
-    raise ValueError(
-        f"X has only {len(distinct)} distinct rows, fewer than n_components="
-        f"{n_components}. Use at most {len(distinct)} components."
-    )
+
+
+def check_distinct(distinct: set[bytes], n_components: int) -> None:
+    """Raise ValueError if a set of all distinct rows is too small."""
+    if len(distinct) < n_components:
+        raise ValueError(
+            f"X has only {len(distinct)} distinct rows, fewer than n_components="
+            f"{n_components}. Use at most {len(distinct)} components."
+        )
 
 
 def _check_numbers(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:

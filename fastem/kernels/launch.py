@@ -38,6 +38,7 @@ def expectation_pass(
     scatter_size: int,
     n_threads: int | None = None,
     reach: Reach | None = None,
+    before: PassSums | None = None,
 ) -> PassSums:
     """Responsibilities of every row, and the sums they weight, in one pass.
 
@@ -49,12 +50,20 @@ def expectation_pass(
     scatter_size : number of sums that the structure keeps as scatter
     n_threads : at most this many threads; None for Numba's own setting
     reach : how far the components count, of these factors; None to leave out none
+    before : sums of the rows before these, which are gone on from. Of rows cut at
+        multiples of CHUNK_ROWS, the last sums have the bits of one pass over all
+        (except for the share, which is of these rows)
     """
     n_rows = X.shape[0]
     n_components, n_features = factors.means.shape
     first_start = 2 + n_components
     scatter_start = first_start + n_components * n_features
     totals = np.zeros(scatter_start + scatter_size)
+    if before is not None:
+        totals[0] = before.log_likelihood
+        totals[2:first_start] = before.weights
+        totals[first_start:scatter_start] = before.first.ravel()
+        totals[scatter_start:] = before.scatter
     for start, stop in segments(n_rows, _row_work(factors), totals.nbytes):
         with threads(n_threads) as n:
             if n == 1 or n_rows <= CHUNK_ROWS:

@@ -32,6 +32,7 @@ from fastem.kernels.tiles import (
     tile_rows,
 )
 
+# So that other Python threads go on: one of them may be reading the next rows.
 _NOGIL = {"nogil": True}
 _SUM_BLOCK = 4096
 
@@ -133,7 +134,7 @@ def expectation_chunk(X, row_weights, factors, reach, start, stop, sums_out):
         tile_accumulate(factors, tile, weights, present, r, scratch, first, scatter)
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, **_NOGIL)
 def expectation_grid(
     address, X, row_weights, factors, reach, first_row, last_row, sums_out
 ):
@@ -164,7 +165,7 @@ def row_chunk(X, factors, output, start, stop):
         write_rows(output, tile_start, tile_stop, values, weights, scratch)
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, **_NOGIL)
 def row_grid(address, X, factors, output, first_row, last_row):
     """``row_chunk`` on the consecutive chunks of rows first_row:last_row."""
     n_chunks = (last_row - first_row + CHUNK_ROWS - 1) // CHUNK_ROWS
@@ -181,7 +182,7 @@ def _add_in_order(partial, start, stop, total_out):
             total_out[s] += partial[c, s]
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, **_NOGIL)
 def add_partial_sums(partial, total_out):
     """Add the rows of ``partial`` (C, S), first to last, to ``total_out`` (S,).
 

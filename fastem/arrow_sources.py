@@ -1,0 +1,238 @@
+"""Blocks of rows from Arrow data and Parquet files: columns turned into rows."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from fastem.blocks import Block, UnreadableFileError
+from fastem.data_files import DataFile, choose_columns, open_data_file
+from fastem.statistics import Array
+from fastem.validation import Rows
+
+# Of compressed columns, in which Parquet files are read.
+_BUFFER_BYTES = 2**20
+# Rows that are turned from columns into rows at once: they stay in the cache.
+_TURNED_ROWS = 1024
+
+
+@final
+class ArrowBlocks:
+    """Arrow data of numbers, one column of which may be weights.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+    batches : callable
+        Gives an iterator of record batches of at most so many rows each.
+    weights : str, default=None
+        Name of the column of weights.
+    """
+
+    def __init__(
+        self, schema: Any, batches: Callable[[int], Iterator[Any]], weights: str | None
+    ) -> None:
+        import pyarrow as pa
+
+        kinds = {field.name: str(field.type) for field in schema}
+        if weights is not None and weights not in kinds:
+            raise ValueError(
+                f"X has no column {weights!r} of weights; its columns are "
+                f"{', '.join(map(repr, kinds))}"
+            )
+        for field in schema:
+            if not _holds_numbers(field.type, pa.types):
+                raise ValueError(
+                    f"X does not hold numbers in column {field.name!r}, but "
+                    f"{field.type}. Leave that column out, or encode it as numbers."
+                )
+        self.names = tuple(name for name in kinds if name != weights)
+        self.n_features = len(self.names)
+        self.dtype = _type_of(kinds[name] for name in self.names)
+        self._batches = batches
+        self._weights = weights
+
+    def blocks(self, n_rows: int) -> Iterator[Block]:
+        """Record batches as arrays of rows."""
+        for batch in self._batches(n_rows):
+            yield Block(
+                _rows_of(batch, self.names, self.dtype),
+                _weights_of(batch, self._weights),
+            )
+
+
+@final
+class ParquetBlocks:
+    """The numeric columns of a Parquet file, or of all files in a folder.
+
+    Parameters
+    ----------
+    path : Path
+        Files of a folder, and of folders in it, are read in the order of their
+        names; those that begin with a dot or an underscore are not.
+    columns : sequence of str, default=None
+        Columns to read, in this order; all numeric ones of the first file by default.
+    weights : str, default=None
+        Name of the column of weights, which is not one of the others.
+
+    Attributes
+    ----------
+    files : list of Path
+    n_rows_of : list of int
+        Number of rows in each file.
+    unused : dict of str to str
+        Names and types of the columns of the first file that are not read.
+
+    Raises
+    ------
+    ValueError, OSError
+        If a file cannot be opened, or does not have the columns of the first one.
+    ImportError
+        If pyarrow is not installed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        columns: Sequence[str] | None = None,
+        weights: str | None = None,
+    ) -> None:
+        self.path = path
+        self.files = _files_of(path)
+        first = open_data_file(self.files[0])
+        self.names = choose_columns(first, columns, weights)
+        self.n_features = len(self.names)
+        self.dtype = _type_of(first.kinds[name] for name in self.names)
+        self._weights = weights
+        read = {*self.names, weights}
+        self.unused = {k: kind for k, kind in first.kinds.items() if k not in read}
+        self.n_rows_of = [first.n_rows]
+        for file in self.files[1:]:
+            opened = open_data_file(file)
+            choose_columns(opened, self.names, weights)
+            self._check_types(first, opened)
+            self.n_rows_of.append(opened.n_rows)
+        if not sum(self.n_rows_of):
+            raise ValueError(f"{path} has columns but no rows")
+
+    def _check_types(self, first: DataFile, other: DataFile) -> None:
+        for name in self.names:
+            kinds = first.kinds[name], other.kinds[name]
+            if _type_of(kinds[:1]) != _type_of(kinds[1:]):
+                raise ValueError(
+                    f"{other.path}: column {name!r} holds {kinds[1]}, but "
+                    f"{kinds[0]} in {first.path}. Write it in one type"
+                )
+
+    def blocks(self, n_rows: int) -> Iterator[Block]:
+        """Batches of the files' rows."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        read = [*self.names, *(() if self._weights is None else (self._weights,))]
+        for path in self.files:
+            row = 0
+            try:
+                # Without pre_buffer, which holds a whole row group in memory.
+                with parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+                    for batch in file.iter_batches(n_rows, columns=read):
+                        yield Block(
+                            _rows_of(batch, self.names, self.dtype),
+                            _weights_of(batch, self._weights),
+                            row,
+                            path,
+                        )
+                        row += batch.num_rows
+            except (pa.ArrowException, OSError) as error:
+                raise UnreadableFileError(
+                    f"{path} cannot be read from row {row} on: "
+                    f"{str(error).splitlines()[0]}"
+                ) from error
+
+
+def spooled(reader: Any) -> Callable[[int], Iterator[Any]]:
+    """Batches of a reader from a temporary file, which goes when they are not needed.
+
+    Not memory-mapped: what has been read of a map stays in the process's memory.
+    """
+    import pyarrow as pa
+
+    folder = tempfile.TemporaryDirectory(prefix="fastem-")
+    path = Path(folder.name) / "rows.arrow"
+    with (
+        pa.OSFile(str(path), "wb") as sink,
+        pa.ipc.new_file(sink, reader.schema) as writer,
+    ):
+        for batch in reader:
+            writer.write_batch(batch)
+
+    def batches(n_rows: int) -> Iterator[Any]:
+        with pa.OSFile(str(Path(folder.name) / path.name)) as opened:
+            file = pa.ipc.open_file(opened)
+            for i in range(file.num_record_batches):
+                yield file.get_batch(i)
+
+    return batches
+
+
+def _files_of(path: Path) -> list[Path]:
+    if not path.is_dir():
+        if path.suffix.lower() != ".parquet" and path.exists():
+            raise ValueError(
+                f"{path} is neither a Parquet file (.parquet) nor a folder of them. "
+                "Read it first, or write it as Parquet"
+            )
+        return [path]
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() == ".parquet"
+        and not any(p.startswith((".", "_")) for p in file.relative_to(path).parts)
+    )
+    if not files:
+        raise FileNotFoundError(f"the folder {path} has no Parquet files (*.parquet)")
+    return files
+
+
+def _type_of(kinds: Iterable[str]) -> np.dtype[Any]:
+    """float32 if all columns are, else float64."""
+    return np.dtype(np.float32 if set(kinds) == {"float"} else np.float64)
+
+
+def _holds_numbers(kind: Any, types: Any) -> bool:
+    return bool(
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_decimal(kind)
+        or types.is_boolean(kind)
+    )
+
+
+def _rows_of(batch: Any, names: Sequence[str], dtype: np.dtype[Any]) -> Rows:
+    """Columns of a record batch as rows, with NaN for nulls."""
+    columns = [_numbers(batch.column(name)) for name in names]
+    rows = np.empty((batch.num_rows, len(names)), dtype)
+    for start in range(0, len(rows), _TURNED_ROWS):
+        some = slice(start, start + _TURNED_ROWS)
+        for j, column in enumerate(columns):
+            rows[some, j] = column[some]
+    return rows
+
+
+def _weights_of(batch: Any, name: str | None) -> Array | None:
+    if name is None:
+        return None
+    return _numbers(batch.column(name)).astype(np.float64)
+
+
+def _numbers(column: Any) -> np.ndarray:
+    import pyarrow as pa
+
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.uint8())
+    elif pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64(), safe=False)
+    values: np.ndarray = column.to_numpy(zero_copy_only=False)
+    return values

@@ -1,0 +1,54 @@
+"""Rows in blocks: what every source of them gives."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from fastem.statistics import Array
+from fastem.validation import Rows
+
+
+class Block(NamedTuple):
+    """Consecutive rows.
+
+    Attributes
+    ----------
+    values : array of shape (n, D)
+        In the source's type. They may be NaN.
+    weights : array of shape (n,), or None
+        From the source's column of weights.
+    row : int
+        Number of the first row in the file, or in what the source calls a block.
+    file : Path or None
+    """
+
+    values: Rows
+    weights: Array | None = None
+    row: int = 0
+    file: Path | None = None
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Rows that can be read block by block, again and again."""
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Names of the columns."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns, D."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+
+    def blocks(self, n_rows: int) -> Iterator[Block]:
+        """All rows in order, from the start; where there is a choice, n_rows each."""
+
+
+class UnreadableFileError(ValueError):
+    """A file that cannot be read on."""

@@ -1,0 +1,144 @@
+"""Blocks of rows as passes take them: checked, cut to the grid, read ahead."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TypeVar
+
+import numpy as np
+
+from fastem.blocks import Block, Source, UnreadableFileError
+from fastem.kernels import CHUNK_ROWS
+from fastem.statistics import Array
+from fastem.validation import (
+    Rows,
+    check_range,
+    check_range_of_weights,
+    read_only,
+)
+
+# Of a block: reading and computing overlap, at most four are in memory, and a pass
+# takes some ms longer for each.
+_BLOCK_BYTES = 2**25
+
+Item = TypeVar("Item")
+
+
+def block_rows(source: Source) -> int:
+    """Number of rows in a block: a multiple of what a pass takes at once."""
+    n_chunks = _BLOCK_BYTES // (source.n_features * source.dtype.itemsize * CHUNK_ROWS)
+    return max(1, n_chunks) * CHUNK_ROWS
+
+
+def blocks_of(
+    source: Source, sample_weight: Array | None = None, *, checked: bool = False
+) -> Generator[tuple[Rows, Array]]:
+    """Rows and weights in blocks on the grid, the next of which a thread reads.
+
+    Close it when it is not read to its end: then the thread ends too.
+
+    Parameters
+    ----------
+    source : Source
+    sample_weight : array of shape (N,), default=None
+        Instead of the source's own weights.
+    checked : bool, default=False
+        Whether the values are known to be good, from an earlier pass.
+
+    Yields
+    ------
+    rows : array of shape (n, D)
+        As the kernels take them.
+    weights : array of shape (n,) or (0,)
+        Empty means all 1.
+
+    Raises
+    ------
+    ValueError
+        For values that cannot be used, with the row in all and in its file.
+    """
+    size = block_rows(source)
+    blocks = source.blocks(size)
+    cut = _cut(blocks if checked else _checked(source, blocks), size, sample_weight)
+    return read_ahead(cut)
+
+
+def read_ahead(items: Generator[Item]) -> Generator[Item]:
+    """The items, the next of which a thread makes while this one is used."""
+    end = object()
+    with closing(items), ThreadPoolExecutor(1, "fastem-reader") as reader:
+        upcoming = reader.submit(next, items, end)
+        while (item := upcoming.result()) is not end:
+            upcoming = reader.submit(next, items, end)
+            yield item  # type: ignore[misc]  # next gives an item, or the end
+
+
+def _checked(source: Source, blocks: Iterator[Block]) -> Iterator[Block]:
+    """The blocks, if their values can be used."""
+    names = source.names
+
+    def column_name(column: int) -> str:
+        return f"column {column if names is None else repr(names[column])}"
+
+    number = n_before = 0
+    while True:
+        try:
+            block = next(blocks, None)
+        except UnreadableFileError as error:
+            where = f"in block {number} of X, after {n_before} rows in all"
+            raise ValueError(f"{error} ({where})") from error
+        if block is None:
+            return
+        row_name = _row_names(block, number, n_before)
+        check_range(block.values, column_name, row_name)
+        if block.weights is not None:
+            check_range_of_weights(block.weights, row_name)
+        yield block
+        number += 1
+        n_before += len(block.values)
+
+
+def _row_names(block: Block, number: int, n_before: int) -> Callable[[int], str]:
+    """What to call row i of the block, with what it is in all and in its file."""
+
+    def name(row: int) -> str:
+        where = f"row {block.row + row} of "
+        where += f"block {number}" if block.file is None else str(block.file)
+        if block.file is not None:
+            where += f", in block {number}"
+        return f"row {n_before + row} ({where})"
+
+    return name
+
+
+def _cut(
+    blocks: Iterable[Block], size: int, sample_weight: Array | None
+) -> Generator[tuple[Rows, Array]]:
+    """The same rows in blocks of ``size``; copied only where they are put together."""
+    parts: list[tuple[Rows, Array]] = []
+    n_parts = n_before = 0
+    for block in blocks:
+        stop = n_before + len(block.values)
+        weights = np.empty(0) if block.weights is None else block.weights
+        if sample_weight is not None:
+            weights = sample_weight[n_before:stop]
+        n_before = stop
+        rest = block.values, weights
+        while n_parts + len(rest[0]) >= size:
+            first = size - n_parts
+            yield _joined([*parts, (rest[0][:first], rest[1][:first])])
+            rest = rest[0][first:], rest[1][first:]
+            parts, n_parts = [], 0
+        if len(rest[0]):
+            parts.append(rest)
+            n_parts += len(rest[0])
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: list[tuple[Rows, Array]]) -> tuple[Rows, Array]:
+    values, weights = zip(*parts, strict=True)
+    rows = values[0] if len(parts) == 1 else np.concatenate(values)
+    return read_only(np.require(rows, requirements=["C", "A"])), (
+        weights[0] if len(parts) == 1 else np.concatenate(weights)
+    )
