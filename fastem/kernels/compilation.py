@@ -85,3 +85,16 @@ def subroutine(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     runs as Python.
     """
     return register_jitable(**{**OPTIONS, **options})
+
+
+def compiled_by(intrinsic: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate the plain twin of an intrinsic function, which takes its place.
+
+    Where nothing is compiled, the twin stays. ``overload`` would do the same, but
+    compile a function around the intrinsic one for each signature.
+    """
+
+    def decorate(twin: Callable[..., Any]) -> Any:
+        return twin if numba.config.DISABLE_JIT else intrinsic
+
+    return decorate

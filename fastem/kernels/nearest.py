@@ -11,7 +11,6 @@ from numba import prange
 
 from fastem.kernels.calls import call_address
 from fastem.kernels.compilation import kernel, subroutine
-from fastem.kernels.selection import where_less
 from fastem.kernels.tiles import CHUNK_ROWS, SMALLEST_TILE, load_tile
 from fastem.kernels.vectors import (
     load_wide,
@@ -20,6 +19,7 @@ from fastem.kernels.vectors import (
     store,
     subtract,
     total,
+    where_less,
     wide_lanes,
 )
 
