@@ -105,8 +105,9 @@ def walk(
             start, stop = first + a * CHUNK_ROWS, min(first + b * CHUNK_ROWS, last)
             parts.append((*arguments, start, stop, sums[a:b]))
         if len(parts) > 1:
-            # By this thread: another one may have too small a stack for LLVM.
-            kernel.compile(tuple(map(numba.typeof, parts[0])))
+            # An empty walk has the kernel compiled or loaded by this thread: another
+            # one may have too small a stack for LLVM.
+            kernel(*arguments, first, first, sums[:0])
         _share(kernel, parts)
         yield sums
 
