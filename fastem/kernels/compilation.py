@@ -20,7 +20,12 @@ FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
 # integer, so functions that round that way are compiled with this set.
 FASTMATH_EXACT_ROUNDING = {"contract"}
 
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": FASTMATH}
+# Without entries for C callbacks, which take a tenth of a first fit.
+OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "fastmath": FASTMATH,
+    "no_cfunc_wrapper": True,
+}
 
 
 def _source_hash() -> str:
