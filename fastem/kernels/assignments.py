@@ -19,7 +19,6 @@ def _walk_points(
 ) -> Any:
     return walk(
         chunk_kernel,
-        nearest.nearest_grid,
         (X, row_weights, points),
         n_rows=X.shape[0],
         n_sums=n_sums,
@@ -126,7 +125,6 @@ def member_pass(
     totals = np.zeros(scatter_start + n_scatters * int(np.prod(shape)))
     for sums in walk(
         members.member_chunks,
-        members.member_grid,
         (X, row_weights, membership),
         n_rows=X.shape[0],
         n_sums=totals.size,

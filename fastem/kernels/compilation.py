@@ -20,7 +20,12 @@ FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
 # integer, so functions that round that way are compiled with this set.
 FASTMATH_EXACT_ROUNDING = {"contract"}
 
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": FASTMATH}
+# Without entries for C callbacks, which take a tenth of a first fit.
+OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "fastmath": FASTMATH,
+    "no_cfunc_wrapper": True,
+}
 
 
 def _source_hash() -> str:
@@ -85,3 +90,16 @@ def subroutine(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     runs as Python.
     """
     return register_jitable(**{**OPTIONS, **options})
+
+
+def compiled_by(intrinsic: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate the plain twin of an intrinsic function, which takes its place.
+
+    Where nothing is compiled, the twin stays. ``overload`` would do the same, but
+    compile a function around the intrinsic one for each signature.
+    """
+
+    def decorate(twin: Callable[..., Any]) -> Any:
+        return twin if numba.config.DISABLE_JIT else intrinsic
+
+    return decorate

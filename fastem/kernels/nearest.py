@@ -1,17 +1,10 @@
-"""Rows and the points nearest to them: the two walks of k-means.
-
-Both have the same arguments, so that one parallel loop calls either of them by its
-address: it is compiled once.
-"""
+"""Rows and the points nearest to them: the two walks of k-means."""
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from fastem.kernels.calls import call_address
 from fastem.kernels.compilation import kernel, subroutine
-from fastem.kernels.selection import where_less
 from fastem.kernels.tiles import CHUNK_ROWS, SMALLEST_TILE, load_tile
 from fastem.kernels.vectors import (
     load_wide,
@@ -20,6 +13,7 @@ from fastem.kernels.vectors import (
     store,
     subtract,
     total,
+    where_less,
     wide_lanes,
 )
 
@@ -180,14 +174,3 @@ def assign_chunks(X, row_weights, nearest, start, stop, sums_out):
         first = start + c * CHUNK_ROWS
         last = min(first + CHUNK_ROWS, stop)
         _assign(X, row_weights, nearest, first, last, sums_out[c])
-
-
-@kernel(parallel=True)
-def nearest_grid(address, X, row_weights, nearest, first_row, last_row, sums_out):
-    """One of the walks, a chunk at a time."""
-    for c in prange(sums_out.shape[0]):
-        start = first_row + c * CHUNK_ROWS
-        stop = min(start + CHUNK_ROWS, last_row)
-        call_address(
-            address, (X, row_weights, nearest, start, stop, sums_out[c : c + 1])
-        )

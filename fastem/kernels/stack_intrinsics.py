@@ -7,7 +7,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastem.kernels.vectors import (
+from fastem.kernels.llvm_vectors import (
     NARROW_BYTES,
     call_multiply_add,
     contiguous,

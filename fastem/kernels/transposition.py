@@ -2,28 +2,17 @@
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
-from fastem.kernels.vectors import (
+from fastem.kernels.compilation import compiled_by
+from fastem.kernels.llvm_vectors import (
     NARROW_BYTES,
     contiguous,
     llvm_type,
-    narrow_lanes,
     shuffle,
     vector_of,
 )
-
-
-def store_transposed(X, row, column, center, tile, b):
-    """Copy a square of X, less the center, to the tile: a narrow vector each way.
-
-    tile[column + j, b + i] = X[row + i, column + j] - center[column + j], for i and j
-    up to the lanes of a narrow vector. ``center`` is float64, and so the difference.
-    """
-    n = narrow_lanes(tile)
-    columns = slice(column, column + n)
-    square = X[row : row + n, columns] - center[columns]
-    tile[columns, b : b + n] = square.T
+from fastem.kernels.vectors import narrow_lanes
 
 
 def _transpose(builder, vectors):
@@ -89,8 +78,14 @@ def _store_transposed(typing_context, X, row, column, center, tile, b):
     return types.none(X, types.intp, types.intp, center, tile, types.intp), generate
 
 
-@overload(store_transposed)
-def _overload_store_transposed(X, row, column, center, tile, b):
-    return lambda X, row, column, center, tile, b: _store_transposed(
-        X, row, column, center, tile, b
-    )
+@compiled_by(_store_transposed)
+def store_transposed(X, row, column, center, tile, b):
+    """Copy a square of X, less the center, to the tile: a narrow vector each way.
+
+    tile[column + j, b + i] = X[row + i, column + j] - center[column + j], for i and j
+    up to the lanes of a narrow vector. ``center`` is float64, and so the difference.
+    """
+    n = narrow_lanes(tile)
+    columns = slice(column, column + n)
+    square = X[row : row + n, columns] - center[columns]
+    tile[columns, b : b + n] = square.T
