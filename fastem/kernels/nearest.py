@@ -37,7 +37,7 @@ def _squared_distance(tile, point, b):
     return distance
 
 
-@subroutine()
+@subroutine(allocates=True)
 def _seed(X, row_weights, nearest, start, stop, sums_out):
     n_features = X.shape[1]
     n_points = nearest.points.shape[0]
@@ -88,7 +88,7 @@ def _find_two_nearest(tile, n_rows, points, best_out, second_out, index_out):
         store(index, index_out, b)
 
 
-@subroutine()
+@subroutine(allocates=True)
 def _assign(X, row_weights, nearest, start, stop, sums_out):
     """Move rows to the points nearest to them; sum up what that changes.
 

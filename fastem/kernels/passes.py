@@ -26,7 +26,7 @@ from fastem.kernels.tiles import (
 )
 
 
-@subroutine()
+@subroutine(allocates=True)
 def _tile_buffers(n_features, n_components, width, dtype_of):
     tile = np.empty((n_features, width), dtype_of.dtype)
     weights = np.empty(width, dtype_of.dtype)
@@ -35,7 +35,7 @@ def _tile_buffers(n_features, n_components, width, dtype_of):
     return tile, weights, values, scratch, np.arange(n_components)
 
 
-@subroutine()
+@subroutine(allocates=True)
 def _near_log_densities(factors, reach, tile, scratch, chosen_out, values_out):
     """Log-densities (n, B) of the n components that count somewhere in a tile.
 

@@ -95,12 +95,13 @@ def test_vectors_divide_every_tile():
 
 
 _COMPARE = """
+from itertools import product
 import numpy as np
 from fastem.kernels.vectors import NARROW_BYTES
 from tests.kernels import test_passes
-for name in test_passes.STRUCTURES:
+for name, D in product(test_passes.STRUCTURES, (5, 6, 7)):
     random = np.random.default_rng(5)
-    problem = test_passes.Problem(random, name, 700, 3, 6, weighted=True)
+    problem = test_passes.Problem(random, name, 700, 3, D, weighted=True)
     test_passes.assert_same_statistics(problem, 1e-12)
     labels = test_passes.kernels.label_pass(problem.X, problem.factors)
     expected = test_passes.reference.predict(problem.X, problem.mixture)
