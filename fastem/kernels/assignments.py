@@ -49,6 +49,7 @@ def seeding_pass(
         Squared distance of each row to the nearest of the points chosen before;
         brought up to date with the last one.
     """
+    points = points.astype(np.float64)
     state = Points(center, points, np.empty(0), np.empty(0, np.int32), distances)
     parts = _walk_points(
         nearest.seed_chunks, X, row_weights, state, len(points), n_threads

@@ -60,16 +60,17 @@ def _store_transposed(typing_context, X, row, column, center, tile, b):
             )
             for i in range(n)
         ]
-        means = contiguous(context, builder, center, values[3]).data
-        mean = builder.load(
-            builder.bitcast(builder.gep(means, [column_]), doubles.as_pointer()),
-            align=8,
-        )
-        if X.dtype == types.float32:
-            rows = [builder.fpext(values_, doubles) for values_ in rows]
-        rows = [builder.fsub(values_, mean) for values_ in rows]
-        if X.dtype == types.float32:
-            rows = [builder.fptrunc(values_, llvm_vector) for values_ in rows]
+        if center != types.none:
+            means = contiguous(context, builder, center, values[3]).data
+            mean = builder.load(
+                builder.bitcast(builder.gep(means, [column_]), doubles.as_pointer()),
+                align=8,
+            )
+            if X.dtype == types.float32:
+                rows = [builder.fpext(values_, doubles) for values_ in rows]
+            rows = [builder.fsub(values_, mean) for values_ in rows]
+            if X.dtype == types.float32:
+                rows = [builder.fptrunc(values_, llvm_vector) for values_ in rows]
         for j, values_ in enumerate(_transpose(builder, rows)):
             target = pointer(tile, values[4], shifted(column_, j), b_)
             builder.store(values_, target, align=alignment)
@@ -83,9 +84,12 @@ def store_transposed(X, row, column, center, tile, b):
     """Copy a square of X, less the center, to the tile: a narrow vector each way.
 
     tile[column + j, b + i] = X[row + i, column + j] - center[column + j], for i and j
-    up to the lanes of a narrow vector. ``center`` is float64, and so the difference.
+    up to the lanes of a narrow vector. ``center`` is float64, and so the difference;
+    None for one of zeros.
     """
     n = narrow_lanes(tile)
     columns = slice(column, column + n)
-    square = X[row : row + n, columns] - center[columns]
+    square = X[row : row + n, columns]
+    if center is not None:
+        square = square - center[columns]
     tile[columns, b : b + n] = square.T

@@ -85,6 +85,9 @@ def test_a_square_of_rows_is_transposed_and_shifted(random, dtype):
     expected[1 : n + 1, 2 : n + 2] = (X - center)[3 : n + 3, 1 : n + 1].T
     transpose_square(X, center, tile)
     assert np.array_equal(tile, expected)
+    transpose_square(X, None, tile)
+    expected[1 : n + 1, 2 : n + 2] = X[3 : n + 3, 1 : n + 1].T
+    assert np.array_equal(tile, expected)
 
 
 @pytest.mark.interpreted
