@@ -9,7 +9,7 @@ import numpy as np
 
 from fastem.kernels import passes
 from fastem.kernels.calls import native_address
-from fastem.kernels.grid import chunks, segments, threads
+from fastem.kernels.grid import n_chunks, runs, segments, threads
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 from fastem.kernels.skipping import Reach
 from fastem.kernels.tiles import CHUNK_ROWS
@@ -58,17 +58,18 @@ def expectation_pass(
     for start, stop in segments(n_rows, _row_work(factors), totals.nbytes):
         with threads(n_threads) as n:
             if n == 1 or n_rows <= CHUNK_ROWS:
-                sums = np.empty_like(totals)
-                for chunk in chunks(start, stop):
-                    passes.expectation_chunk(
-                        X, row_weights, factors, reach, *chunk, sums
+                for first, last in runs(start, stop, totals.nbytes):
+                    sums = np.empty((n_chunks(first, last), totals.size))
+                    passes.expectation_chunks(
+                        X, row_weights, factors, reach, first, last, sums
                     )
-                    totals += sums
+                    for chunk_sums in sums:
+                        totals += chunk_sums
             else:
-                partial = np.empty((-(-(stop - start) // CHUNK_ROWS), totals.size))
+                partial = np.empty((n_chunks(start, stop), totals.size))
                 chunk_address = native_address(
-                    passes.expectation_chunk,
-                    *(X, row_weights, factors, reach, start, stop, partial[0]),
+                    passes.expectation_chunks,
+                    *(X, row_weights, factors, reach, start, stop, partial),
                 )
                 passes.expectation_grid(
                     *(chunk_address, X, row_weights, factors, reach),
@@ -88,8 +89,7 @@ def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -
     for start, stop in segments(X.shape[0], _row_work(factors), 1):
         with threads(n_threads) as n:
             if n == 1 or X.shape[0] <= CHUNK_ROWS:
-                for chunk in chunks(start, stop):
-                    passes.row_chunk(X, factors, output, *chunk)
+                passes.row_chunk(X, factors, output, start, stop)
             else:
                 chunk_address = native_address(
                     passes.row_chunk, X, factors, output, start, stop

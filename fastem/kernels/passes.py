@@ -89,12 +89,13 @@ def _count_present(responsibilities, weights):
 
 
 @kernel(**_NOGIL)
-def expectation_chunk(X, row_weights, factors, reach, start, stop, sums_out):
-    """Sums over rows start:stop under the parameters in ``factors``.
+def expectation_chunks(X, row_weights, factors, reach, first_row, last_row, sums_out):
+    """Sums over chunks of rows first_row:last_row under the parameters in ``factors``.
 
-    ``sums_out`` holds the log-likelihood, a number of (row, component) pairs, the K
-    weights, the K x D first moments and the scatter. The pairs are those that were
-    computed, or else, counted in the first tile, those that had to be.
+    For each chunk, a row of ``sums_out`` holds the log-likelihood, a number of (row,
+    component) pairs, the K weights, the K x D first moments and the scatter. The pairs
+    are those that were computed, or else, counted in the first tile, those that had
+    to be.
     """
     n_components, n_features = factors.means.shape
     width = tile_rows(n_features, n_components, factors.means.itemsize)
@@ -103,46 +104,49 @@ def expectation_chunk(X, row_weights, factors, reach, start, stop, sums_out):
     tile, weights, values, scratch, chosen = _tile_buffers(
         n_features, n_components, width, factors.means
     )
-    sums_out[:] = 0
     first_start = 2 + n_components
     scatter_start = first_start + n_components * n_features
-    weight_sums = sums_out[2:first_start]
-    first = sums_out[first_start:scatter_start].reshape(n_components, n_features)
-    scatter = sums_out[scatter_start:]
-    for tile_start in range(start, stop, width):
-        tile_stop = min(tile_start + width, stop)
-        load_tile(X, row_weights, factors.center, tile_start, tile_stop, tile, weights)
-        if reach is None:
-            n_chosen = n_components
-            tile_log_densities(factors, tile, scratch, chosen, values)
-        else:
-            n_computed, n_chosen = _near_log_densities(
-                factors, reach, tile, scratch, chosen, values
+    sums_out[:] = 0
+    for c in range(sums_out.shape[0]):
+        sums = sums_out[c]
+        weight_sums = sums[2:first_start]
+        first = sums[first_start:scatter_start].reshape(n_components, n_features)
+        scatter = sums[scatter_start:]
+        start = first_row + c * CHUNK_ROWS
+        stop = min(start + CHUNK_ROWS, last_row)
+        for tile_start in range(start, stop, width):
+            tile_stop = min(tile_start + width, stop)
+            load_tile(
+                X, row_weights, factors.center, tile_start, tile_stop, tile, weights
             )
-            sums_out[1] += n_computed * (tile_stop - tile_start)
-        present, r = chosen[:n_chosen], values[:n_chosen]
-        sums_out[0] += normalize_responsibilities(r, weights, scratch)
-        for a in range(n_chosen):
-            total = 0.0
-            for b in range(width):
-                total += r[a, b]
-            weight_sums[present[a]] += total
-        if reach is None and tile_start == start:
-            n_tiles = (stop - start) / (tile_stop - tile_start)
-            sums_out[1] += _count_present(r, weights) * n_tiles
-        tile_accumulate(factors, tile, weights, present, r, scratch, first, scatter)
+            if reach is None:
+                n_chosen = n_components
+                tile_log_densities(factors, tile, scratch, chosen, values)
+            else:
+                n_computed, n_chosen = _near_log_densities(
+                    factors, reach, tile, scratch, chosen, values
+                )
+                sums[1] += n_computed * (tile_stop - tile_start)
+            present, r = chosen[:n_chosen], values[:n_chosen]
+            sums[0] += normalize_responsibilities(
+                r, weights, scratch, present, weight_sums
+            )
+            if reach is None and tile_start == start:
+                n_tiles = (stop - start) / (tile_stop - tile_start)
+                sums[1] += _count_present(r, weights) * n_tiles
+            tile_accumulate(factors, tile, weights, present, r, scratch, first, scatter)
 
 
 @kernel(parallel=True)
 def expectation_grid(
     address, X, row_weights, factors, reach, first_row, last_row, sums_out
 ):
-    """``expectation_chunk`` on consecutive chunks; one row of ``sums_out`` each."""
+    """``expectation_chunks``, a chunk at a time."""
     for c in prange(sums_out.shape[0]):
         start = first_row + c * CHUNK_ROWS
         stop = min(start + CHUNK_ROWS, last_row)
         call_address(
-            address, (X, row_weights, factors, reach, start, stop, sums_out[c])
+            address, (X, row_weights, factors, reach, start, stop, sums_out[c : c + 1])
         )
 
 

@@ -327,7 +327,7 @@ def test_the_number_of_threads_is_restored_after_an_error(problem, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(launch.passes, "expectation_chunk", interrupt)
+    monkeypatch.setattr(launch.passes, "expectation_chunks", interrupt)
     with pytest.raises(KeyboardInterrupt):
         some.expectation(n_threads=1)
     monkeypatch.undo()
