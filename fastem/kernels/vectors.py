@@ -9,7 +9,6 @@ Two widths: ``narrow`` vectors fill one register. ``wide`` ones fill as many as 
 room for four of them among the registers: the unit of a block of four rows.
 """
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -152,26 +151,6 @@ def scale_by_power(a, shifted):
 def zero_unless_above(a, x, limit):
     """a where x is greater than the limit, else (and where x is no number) 0."""
     return np.where(x > limit, a, a.dtype.type(0))
-
-
-def divide(a, b):
-    """Lane by lane."""
-    return a / b
-
-
-def binary_exponent(x, lowest):
-    """n, as numbers like x, with x / 2^n in [lowest, 2 lowest), lane by lane.
-
-    For positive, normal x, and vectors of a lowest number in [1/2, 1).
-    """
-    integer, n_bits = np.dtype(f"i{x.itemsize}"), np.finfo(x.dtype).nmant
-    bits = x.view(integer) - lowest.view(integer)
-    return (bits >> n_bits).astype(x.dtype)
-
-
-def where_greater(a, b, x, y):
-    """x where a is greater than b, else (and where one is no number) y."""
-    return np.where(a > b, x, y)
 
 
 def total(vector):
@@ -486,38 +465,3 @@ _overload_splat(splat_wide, WIDE_BYTES)
 _overload_arithmetic(add, "fadd")
 _overload_arithmetic(subtract, "fsub")
 _overload_arithmetic(multiply, "fmul")
-
-
-@intrinsic
-def _divide(typing_context, a, b):
-    def generate(context, builder, signature, values):
-        return builder.fdiv(*values)
-
-    return a(a, b), generate
-
-
-@intrinsic
-def _binary_exponent(typing_context, x, lowest):
-    def generate(context, builder, signature, values):
-        width, mantissa = x.dtype.bitwidth, 52 if x.dtype == types.float64 else 23
-        integers = ir.VectorType(ir.IntType(width), x.lanes)
-        bits = [builder.bitcast(value, integers) for value in values]
-        places = ir.Constant(integers, [mantissa] * x.lanes)
-        exponent = builder.ashr(builder.sub(*bits), places)
-        return builder.sitofp(exponent, values[0].type)
-
-    return x(x, lowest), generate
-
-
-@intrinsic
-def _where_greater(typing_context, a, b, x, y):
-    def generate(context, builder, signature, values):
-        greater = builder.fcmp_ordered(">", *values[:2])
-        return builder.select(greater, *values[2:])
-
-    return x(a, b, x, y), generate
-
-
-if not numba.config.DISABLE_JIT:
-    # Overloads would take longer to compile, 30 ms a function and type.
-    divide, binary_exponent, where_greater = _divide, _binary_exponent, _where_greater
