@@ -7,7 +7,7 @@ import numpy as np
 from fastem.kernels.compilation import kernel, subroutine
 from fastem.kernels.stacks import add_column, repeat_rows
 from fastem.kernels.tiles import CHUNK_ROWS, SMALLEST_TILE, load_tile
-from fastem.kernels.transposition import store_transposed
+from fastem.kernels.transposition import load_transposed, transposed_rows
 from fastem.kernels.vectors import (
     load_wide,
     multiply_add,
@@ -82,14 +82,14 @@ def _load_rows(X, rows, center, buffer, tile_out):
     By way of a buffer: read row by row, a table comes from memory several times
     faster than read by squares.
     """
-    lanes = narrow_lanes(buffer)
     for b in range(buffer.shape[0]):
         x, row = X[rows[b]], buffer[b]
         for j in range(center.shape[0]):
             row[j] = x[j] - center[j]
-    for b in range(0, buffer.shape[0], lanes):
-        for j in range(0, buffer.shape[1], lanes):
-            store_transposed(buffer, b, j, None, tile_out[1:], b)
+    for b in range(0, buffer.shape[0], transposed_rows(buffer)):
+        for j in range(0, buffer.shape[1], 4):
+            columns = (j, j + 1, j + 2, j + 3)
+            load_transposed(buffer, b, columns, None, tile_out[1:], b)
 
 
 @subroutine()

@@ -118,12 +118,9 @@ def expectation_chunks(X, row_weights, factors, reach, start, stop, sums_out):
                 )
                 sums[1] += n_computed * (tile_stop - tile_start)
             present, r = chosen[:n_chosen], values[:n_chosen]
-            sums[0] += normalize_responsibilities(r, weights, scratch)
-            for a in range(n_chosen):
-                total = 0.0
-                for b in range(width):
-                    total += r[a, b]
-                weight_sums[present[a]] += total
+            sums[0] += normalize_responsibilities(
+                r, weights, scratch, present, weight_sums
+            )
             if reach is None and tile_start == chunk_start:
                 n_tiles = (chunk_stop - chunk_start) / (tile_stop - tile_start)
                 sums[1] += _count_present(r, weights) * n_tiles
