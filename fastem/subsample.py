@@ -44,8 +44,8 @@ def enough_rows(n_components: int, n_features: int) -> int:
 
 
 def n_runs(n_rows: int, size: int) -> int:
-    """How many runs take no more than half of one on all rows: 1 to 4."""
-    return max(1, min(_MOST_RUNS, n_rows // (2 * size)))
+    """How many runs take no more than half of one on all rows: 2 to 4."""
+    return min(_MOST_RUNS, n_rows // (2 * size))
 
 
 def n_iterations(n_rows: int, size: int, runs: int) -> int:
@@ -56,13 +56,11 @@ def n_iterations(n_rows: int, size: int, runs: int) -> int:
 def draw_subsample(
     X: Rows, row_weights: Rows, size: int, random_state: np.random.RandomState
 ) -> tuple[Rows, Rows]:
-    """Rows in their own order, and how often each was drawn; all rows if no more.
+    """Rows in their own order, and how often each was drawn.
 
     With weights, a row's share of the draws is its weight's; without, a row that is
     drawn twice counts once.
     """
-    if len(X) <= size:
-        return X, row_weights
     if not len(row_weights):
         drawn = np.unique(random_state.randint(len(X), size=size))
         return read_only(X[drawn]), row_weights
