@@ -16,7 +16,7 @@ from fastem.model_file import read_model_file, save_model
 from fastem.plot import draw_clusters
 from fastem.ridge import RELATIVE
 from fastem.table_fit import fit_table, say_dropped, say_used, say_written
-from fastem.tables import read_table
+from fastem.tables import open_table
 
 app = typer.Typer(
     help="Gaussian mixture models: soft clusters in the rows of a table.",
@@ -62,7 +62,12 @@ def _show_version(wanted: bool) -> None:
 
 
 Data = Annotated[
-    Path, typer.Argument(metavar="DATA", help="CSV, TSV, Parquet or NPY file.")
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="CSV, TSV, Parquet or NPY file, or a folder of Parquet files. Folders and "
+        "large Parquet files are read block by block.",
+    ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="JSON file of fit.")]
 DropMissing = Annotated[
@@ -116,7 +121,8 @@ def fit(
         Path | None, typer.Option("--output", "-o", help="Save the model (.json).")
     ] = None,
     assign: Annotated[
-        Path | None, typer.Option(help="Save the memberships (.parquet or .csv).")
+        Path | None,
+        typer.Option(help="Save the memberships (.parquet, .csv, or a new folder)."),
     ] = None,
     picture: Annotated[
         Path | None, typer.Option("--plot", help="Draw the clusters (.png).")
@@ -176,7 +182,7 @@ def fit(
         ):
             if path is not None:
                 writing.check_writable(path, suffixes, data, extra)
-        table = read_table(
+        table = open_table(
             data, columns=_split(columns), drop_missing=drop_missing, weights=weights
         )
         say_used(table, all_numeric=columns is None)
@@ -197,16 +203,18 @@ def fit(
         model = fit_table(model, table, standardize=standardize)
         # Files first: whoever reads the table may close the pipe (fastem fit | head).
         if output is not None:
-            about = {"n_rows": len(table.values), "standardized": standardize}
+            about = {"n_rows": table.n_rows, "standardized": standardize}
             save_model(model, output, columns=table.names, about_fit=about)
             say_written("model", output)
+        certainty = None
         if assign is not None:
-            write_memberships(assign, model, table.values, table.kept)
+            certainty = write_memberships(assign, model, table.values, table.kept)
             say_written("memberships", assign)
         if picture is not None:
             draw_clusters(model, table.values, picture, table.names)
             say_written("picture", picture)
-        certainty = measure_certainty(model, table.values)
+        if certainty is None:
+            certainty = measure_certainty(model, table.values)
         display.print_components(model, table.names, certainty)
         display.print_certainty(certainty)
 
@@ -217,7 +225,12 @@ def predict(
     data: Data,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="Memberships to write (.parquet or .csv)."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Memberships to write: .parquet, .csv, or a new folder, with a file "
+            "for each file of the data.",
+        ),
     ],
     drop_missing: DropMissing = False,
     threads: Threads = None,
@@ -227,7 +240,7 @@ def predict(
         writing.check_writable(output, memberships.SUFFIXES, data, "io")
         file = read_model_file(model)
         file.model.n_threads = threads
-        table = read_table(data, columns=file.columns, drop_missing=drop_missing)
+        table = open_table(data, columns=file.columns, drop_missing=drop_missing)
         n_columns = file.model.means_.shape[1]
         if len(table.names) != n_columns:
             raise ValueError(
@@ -237,9 +250,9 @@ def predict(
         if table.unused:
             say(f"Ignored, not in the model: {', '.join(table.unused)}.")
         say_dropped(table)
-        write_memberships(output, file.model, table.values, table.kept)
+        certainty = write_memberships(output, file.model, table.values, table.kept)
         say_written("memberships", output)
-        display.print_certainty(measure_certainty(file.model, table.values))
+        display.print_certainty(certainty)
 
 
 @app.command()

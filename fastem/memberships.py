@@ -1,19 +1,25 @@
 """Degrees of membership, a block of rows at a time: to count and to write."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastem import kernels
+from fastem.arrow_sources import ParquetBlocks
+from fastem.blocks import Source
 from fastem.mixture import GaussianMixture
+from fastem.reading import blocks_of, checked_blocks, read_ahead
 from fastem.statistics import Array
-from fastem.validation import Rows
+from fastem.validation import Rows, read_only
 from fastem.writing import PathLike, complete_or_absent
 
-SUFFIXES = (".parquet", ".csv")
+SUFFIXES = (".parquet", ".csv", "")  # the last one: a folder
 
 _BLOCK_VALUES = 1 << 22
 
@@ -48,48 +54,81 @@ class Certainty:
         return mean, sure, unsure
 
 
-def probability_blocks(model: GaussianMixture, X: Rows) -> Iterator[Rows]:
+class _Tally:
+    """Counts from which a :class:`Certainty` is made."""
+
+    def __init__(self, n_components: int) -> None:
+        self._sums = np.zeros((4, n_components))
+
+    def add(self, probabilities: Rows) -> None:
+        labels = probabilities.argmax(axis=1)
+        largest = probabilities.max(axis=1).astype(np.float64)
+        for total, values in zip(
+            self._sums,
+            (np.ones(len(labels)), largest, largest > 0.9, largest <= 0.5),
+            strict=True,
+        ):
+            total += np.bincount(labels, values, len(total))
+
+    def certainty(self) -> Certainty:
+        mean, sure, unsure = self._sums[1:] / np.maximum(self._sums[0], 1)
+        return Certainty(self._sums[0].astype(np.int64), mean, sure, unsure)
+
+
+def probability_blocks(model: GaussianMixture, X: Rows | Source) -> Generator[Rows]:
     """``model.predict_proba(X)`` in consecutive blocks of rows."""
+    if isinstance(X, Source):
+        with closing(blocks_of(X)) as blocks:
+            yield from _probabilities(model, (rows for rows, _ in blocks))
+        return
+    for block in _parts(model, X):
+        yield model.predict_proba(block)
+
+
+def _parts(model: GaussianMixture, rows: Rows) -> Iterator[Rows]:
+    """Rows in blocks whose probabilities are not much memory."""
     size = max(1, _BLOCK_VALUES // model.means_.shape[0])
-    for start in range(0, len(X), size):
-        yield model.predict_proba(X[start : start + size])
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
-def measure_certainty(model: GaussianMixture, X: Rows) -> Certainty:
+def _probabilities(model: GaussianMixture, blocks: Iterable[Rows]) -> Iterator[Rows]:
+    """``model.predict_proba`` of rows whose values and columns have been checked."""
+    factors = None
+    for rows in blocks:
+        if factors is None:
+            factors = model._factors(rows.dtype)
+        for part in _parts(model, read_only(rows)):
+            yield kernels.probability_pass(part, factors, model.n_threads)
+
+
+def measure_certainty(model: GaussianMixture, X: Rows | Source) -> Certainty:
     """How sure the rows of X are of their likeliest component.
 
     Parameters
     ----------
     model : GaussianMixture
         Fitted, or made from parameters.
-    X : array of shape (N, D)
+    X : array of shape (N, D), or Source
 
     Returns
     -------
     Certainty
         For a component that is no row's likeliest, 0 rows and shares of 0.
     """
-    n_components = model.means_.shape[0]
-    sums = np.zeros((4, n_components))
-    for probabilities in probability_blocks(model, X):
-        labels = probabilities.argmax(axis=1)
-        largest = probabilities.max(axis=1).astype(np.float64)
-        for total, values in zip(
-            sums,
-            (np.ones(len(labels)), largest, largest > 0.9, largest <= 0.5),
-            strict=True,
-        ):
-            total += np.bincount(labels, values, n_components)
-    mean, sure, unsure = sums[1:] / np.maximum(sums[0], 1)
-    return Certainty(sums[0].astype(np.int64), mean, sure, unsure)
+    tally = _Tally(model.means_.shape[0])
+    with closing(probability_blocks(model, X)) as blocks:
+        for probabilities in blocks:
+            tally.add(probabilities)
+    return tally.certainty()
 
 
 def write_memberships(
     path: PathLike,
     model: GaussianMixture,
-    X: Rows,
+    X: Rows | Source,
     kept: NDArray[np.bool_] | None = None,
-) -> None:
+) -> Certainty:
     """Write which component each row belongs to, and how surely.
 
     Columns are ``component`` (the likeliest), ``probability`` (its own) and ``p_0`` to
@@ -98,12 +137,18 @@ def write_memberships(
     Parameters
     ----------
     path : path
-        Ends in .parquet or .csv.
+        Ends in .parquet or .csv, or else is a folder, which gets a Parquet file for
+        each file of the data, with its name.
     model : GaussianMixture
-    X : array of shape (N, D)
+    X : array of shape (N, D), or Source
     kept : array of bool, default=None
         One value for each row of the data's file, N of them true: the rows in X. The
         other rows are written too, with nulls.
+
+    Returns
+    -------
+    Certainty
+        How sure the rows are.
 
     Raises
     ------
@@ -111,47 +156,95 @@ def write_memberships(
         If pyarrow is not installed.
     """
     try:
-        from pyarrow import csv, parquet
+        import pyarrow as pa  # noqa: F401
     except ImportError as error:
         raise ImportError(
             "writing memberships needs pyarrow: pip install 'fastem[io]'"
         ) from error
-    kept = np.ones(len(X), np.bool_) if kept is None else kept
+    tally = _Tally(model.means_.shape[0])
     with complete_or_absent(path) as temporary:
-        writer: Any = None
-        for batch in _batches(model, X, kept):
-            if writer is None:
-                open_writer = (
-                    csv.CSVWriter
-                    if Path(path).suffix.lower() == ".csv"
-                    else parquet.ParquetWriter
-                )
-                writer = open_writer(temporary, batch.schema)
-            writer.write_batch(batch)
-        writer.close()
+        if Path(path).suffix:
+            with closing(probability_blocks(model, X)) as blocks:
+                _write(temporary, Path(path).suffix, blocks, kept, tally)
+        elif isinstance(X, ParquetBlocks):
+            _write_parts(temporary, model, X, tally)
+        else:
+            temporary.mkdir()
+            part = temporary / "part-0.parquet"
+            with closing(probability_blocks(model, X)) as blocks:
+                _write(part, ".parquet", blocks, kept, tally)
+    return tally.certainty()
 
 
-def _batches(model: GaussianMixture, X: Rows, kept: NDArray[np.bool_]) -> Iterator[Any]:
-    """Arrow batches for the rows of the file, nulls for those that are not in X."""
-    import pyarrow as pa
+def _write_parts(
+    folder: Path, model: GaussianMixture, X: ParquetBlocks, tally: _Tally
+) -> None:
+    """A file in the folder for each file of X that has rows."""
+    root = X.path if X.path.is_dir() else X.path.parent
+    with closing(read_ahead(checked_blocks(X))) as blocks:
+        for file, of_file in groupby(blocks, key=lambda block: block.file):
+            assert file is not None
+            part = folder / file.relative_to(root)
+            part.parent.mkdir(parents=True, exist_ok=True)
+            rows = (block.values for block in of_file)
+            _write(part, ".parquet", _probabilities(model, rows), None, tally)
 
+
+def _write(
+    path: Path,
+    suffix: str,
+    blocks: Iterable[Rows],
+    kept: NDArray[np.bool_] | None,
+    tally: _Tally,
+) -> None:
+    from pyarrow import csv, parquet
+
+    writer: Any = None
+    for probabilities, keep in _with_gaps(blocks, kept):
+        tally.add(probabilities)
+        batch = _batch(probabilities, keep)
+        if writer is None:
+            is_csv = suffix.lower() == ".csv"
+            writer = (csv.CSVWriter if is_csv else parquet.ParquetWriter)(
+                path, batch.schema
+            )
+        writer.write_batch(batch)
+    writer.close()
+
+
+def _with_gaps(
+    blocks: Iterable[Rows], kept: NDArray[np.bool_] | None
+) -> Iterator[tuple[Rows, NDArray[np.bool_]]]:
+    """Blocks with which rows of the file they are: in a run of so many, the true ones.
+
+    Runs end with a row that is kept, except for the last one.
+    """
+    if kept is None:
+        for probabilities in blocks:
+            yield probabilities, np.ones(len(probabilities), np.bool_)
+        return
     positions = np.flatnonzero(kept)
     n_written = n_done = 0
-    for probabilities in probability_blocks(model, X):
+    for probabilities in blocks:
         n_done += len(probabilities)
-        stop = len(kept) if n_done == len(X) else int(positions[n_done - 1]) + 1
-        columns = {
-            "component": probabilities.argmax(axis=1).astype(np.int32),
-            "probability": probabilities.max(axis=1),
-        }
-        columns |= {f"p_{k}": column for k, column in enumerate(probabilities.T)}
-        yield pa.RecordBatch.from_pydict(
-            {
-                name: _spread(values, kept[n_written:stop])
-                for name, values in columns.items()
-            }
-        )
+        is_last = n_done == len(positions)
+        stop = len(kept) if is_last else int(positions[n_done - 1]) + 1
+        yield probabilities, kept[n_written:stop]
         n_written = stop
+
+
+def _batch(probabilities: Rows, kept: NDArray[np.bool_]) -> Any:
+    """An Arrow batch for rows of the file, with nulls where they were not kept."""
+    import pyarrow as pa
+
+    columns = {
+        "component": probabilities.argmax(axis=1).astype(np.int32),
+        "probability": probabilities.max(axis=1),
+    }
+    columns |= {f"p_{k}": column for k, column in enumerate(probabilities.T)}
+    return pa.RecordBatch.from_pydict(
+        {name: _spread(values, kept) for name, values in columns.items()}
+    )
 
 
 def _spread(values: np.ndarray, kept: NDArray[np.bool_]) -> Any:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastem.blocks import Source
 from fastem.description import column_names, dense_covariances
 from fastem.mixture import GaussianMixture
 from fastem.separation import separating_views
 from fastem.statistics import Array
+from fastem.survey import draw_rows
 from fastem.validation import Rows
 from fastem.writing import PathLike, complete_or_absent
 
@@ -28,6 +30,7 @@ class _Sample:
     """Rows to draw, with their components and the colours of these."""
 
     rows: Rows
+    n_rows: int  # of which these were drawn
     labels: NDArray[np.intp]
     certainty: Array
     colors: list[Any]
@@ -35,7 +38,7 @@ class _Sample:
 
 def draw_clusters(
     model: GaussianMixture,
-    X: Rows,
+    X: Rows | Source,
     path: PathLike,
     columns: Sequence[str] | None = None,
 ) -> None:
@@ -51,7 +54,7 @@ def draw_clusters(
     ----------
     model : GaussianMixture
         Fitted, or made from parameters.
-    X : array of shape (N, D)
+    X : array of shape (N, D), or Source
     path : path
         Ends in .png, .svg or .pdf.
     columns : sequence of str, default=None
@@ -82,21 +85,27 @@ def draw_clusters(
         axes.set_ylabel("density" if len(shown) == 1 else names[shown[1]])
         axes.spines[["top", "right"]].set_visible(False)
     _add_legend(figure, model, sample)
-    of_all = "" if len(sample.rows) == len(X) else f"{len(sample.rows):,} of "
+    n_shown, n_rows = len(sample.rows), sample.n_rows
+    of_all = "" if n_shown == n_rows else f"{n_shown:,} of "
     figure.suptitle(
-        f"Gaussian mixture of {len(model.weights_)} components, {of_all}{len(X):,} rows"
+        f"Gaussian mixture of {len(model.weights_)} components, {of_all}{n_rows:,} rows"
     )
     with complete_or_absent(path) as temporary:
         figure.savefig(temporary, format=Path(path).suffix[1:].lower(), dpi=150)
 
 
-def _sample(model: GaussianMixture, X: Rows) -> _Sample:
+def _sample(model: GaussianMixture, X: Rows | Source) -> _Sample:
+    random = np.random.default_rng(0)
+    if isinstance(X, Source):
+        X, n_rows = draw_rows(X, _MOST_ROWS, random)
+    else:
+        n_rows = len(X)
     # In random order, so that the last rows of a sorted file do not hide the others.
-    chosen = np.random.default_rng(0).permutation(len(X))[:_MOST_ROWS]
-    rows = X[chosen]
+    rows = X[random.permutation(len(X))[:_MOST_ROWS]]
     probabilities = model.predict_proba(rows)
     return _Sample(
         rows,
+        n_rows,
         probabilities.argmax(axis=1),
         probabilities.max(axis=1).astype(np.float64),
         _colors(len(model.weights_)),

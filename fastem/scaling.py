@@ -1,6 +1,7 @@
 """Fitting on standardised columns, with the model in the units of the data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
+from fastem.blocks import Block, Source
 from fastem.covariances import STRUCTURES
 from fastem.covariances.diagonal import Diagonal
 from fastem.initialization import weighted_blocks
 from fastem.mixture import GaussianMixture
 from fastem.progress import Progress
+from fastem.reading import blocks_of
 from fastem.statistics import Array
+from fastem.survey import Moments
 from fastem.validation import Rows, check_sample_weight
 
 _BLOCK_ROWS = 65536
@@ -53,6 +57,15 @@ class Scaling:
             shift = sums / total
             variances = np.maximum(squares / total - shift**2, 0)
         return cls(means + shift, np.sqrt(variances))
+
+    @classmethod
+    def of_source(cls, source: Source) -> "Scaling":
+        """Of all rows of a source, in one pass."""
+        moments = Moments(source.n_features)
+        with closing(blocks_of(source)) as blocks:
+            for rows, weights in blocks:
+                moments.add(rows, weights)
+        return cls(moments.mean, np.sqrt(moments.variances))
 
     def standardize(self, X: Rows) -> Rows:
         """(X - mean) / standard deviation, in the type of X."""
@@ -98,9 +111,37 @@ class Scaling:
         return scaled
 
 
+@dataclass(frozen=True)
+class StandardizedBlocks:
+    """A source whose columns are standardised as they are read."""
+
+    source: Source
+    scaling: Scaling
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Names of the columns."""
+        return self.source.names
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns, D."""
+        return self.source.n_features
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self.source.dtype
+
+    def blocks(self, n_rows: int) -> Iterator[Block]:
+        """All rows in order, from the start."""
+        for block in self.source.blocks(n_rows):
+            yield block._replace(values=self.scaling.standardize(block.values))
+
+
 def fit_standardized(
     model: GaussianMixture,
-    X: Rows,
+    X: Rows | Source,
     sample_weight: ArrayLike | None = None,
     *,
     callback: Callable[[Progress], object] | None = None,
@@ -111,9 +152,10 @@ def fit_standardized(
     ----------
     model : GaussianMixture
         Is left as it is. Its ``reg_covar`` is in units of squared standard deviations.
-    X : array of shape (N, D)
+    X : array of shape (N, D), or Source
     sample_weight : array-like of shape (N,), default=None
-        Counts in the means and standard deviations too.
+        Counts in the means and standard deviations too. Not of a source, which has
+        its own.
     callback : callable, default=None
         As in :meth:`GaussianMixture.fit`.
 
@@ -127,10 +169,13 @@ def fit_standardized(
     ValueError
         If a column is constant (:class:`UnscalableColumnsError`), or the fit fails.
     """
-    weights = (
-        None if sample_weight is None else check_sample_weight(sample_weight, len(X))
-    )
-    scaling = Scaling.of_rows(X, weights)
+    weights = None
+    if isinstance(X, Source):
+        scaling = Scaling.of_source(X)
+    else:
+        if sample_weight is not None:
+            weights = check_sample_weight(sample_weight, len(X))
+        scaling = Scaling.of_rows(X, weights)
     too_large = ~np.isfinite(scaling.deviations)
     if too_large.any():
         raise UnscalableColumnsError(too_large, "its values are too large to square")
@@ -138,9 +183,12 @@ def fit_standardized(
     constant = scaling.deviations <= rounding
     if constant.any():
         raise UnscalableColumnsError(constant, "its values are all equal")
-    fitted = clone(model).fit(
-        scaling.standardize(X), sample_weight=weights, callback=callback
+    standardized = (
+        StandardizedBlocks(X, scaling)
+        if isinstance(X, Source)
+        else scaling.standardize(X)
     )
+    fitted = clone(model).fit(standardized, sample_weight=weights, callback=callback)
     return scaling.to_original_units(fitted)
 
 

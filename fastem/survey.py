@@ -1,13 +1,16 @@
 """What a fit has to know of rows that it cannot hold, from one pass over them."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from fastem import validation
+from fastem.blocks import Source
 from fastem.initialization import variances_of_sums, weighted_blocks
+from fastem.reading import blocks_of
 from fastem.statistics import Array
 from fastem.validation import Rows, read_only
 
@@ -52,7 +55,7 @@ class Survey:
         return len(self.sample) == self.n_rows
 
 
-class _Moments:
+class Moments:
     """Mean and variances, block by block.
 
     T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating formulae and a pairwise algorithm
@@ -65,6 +68,7 @@ class _Moments:
         self.squares = np.zeros(n_features)
 
     def add(self, rows: Rows, weights: Array) -> None:
+        """Count more rows; no weights mean 1 for each."""
         for block, w in weighted_blocks(rows, weights, rows.shape[1]):
             weight = float(w.sum())
             if weight == 0:
@@ -77,8 +81,15 @@ class _Moments:
             self.mean += shift * (weight / total)
             self.weight = total
 
+    @property
+    def variances(self) -> Array:
+        """The variance of each column, (D,)."""
+        if not self.weight:
+            return np.zeros_like(self.mean)
+        return variances_of_sums(self.squares, self.weight, self.mean)
 
-class _Sample:
+
+class RowSample:
     """Rows with the smallest keys, which are random numbers: a reservoir.
 
     A key is exponentially distributed with the row's weight as its rate, so that a row
@@ -98,6 +109,7 @@ class _Sample:
         self._numbers = np.empty(0, np.intp)
 
     def add(self, rows: Rows, weights: Array, first: int) -> None:
+        """Offer more rows, of which ``first`` is the number of the first."""
         keys = self._random.standard_exponential(len(rows))
         if len(weights):
             with np.errstate(divide="ignore", over="ignore"):
@@ -114,6 +126,19 @@ class _Sample:
         self.weights = np.concatenate([self.weights, of_rows])[kept]
         self._numbers = np.concatenate([self._numbers, numbers])[kept]
         self._keys = all_keys[kept]
+
+
+def draw_rows(
+    source: Source, size: int, random: np.random.Generator
+) -> tuple[Rows, int]:
+    """Rows drawn from a source, (m, D), and how many rows it has."""
+    sample = RowSample(size, source.n_features, source.dtype, random)
+    n_rows = 0
+    with closing(blocks_of(source, checked=True)) as blocks:
+        for rows, _ in blocks:
+            sample.add(rows, np.empty(0), n_rows)
+            n_rows += len(rows)
+    return sample.rows, n_rows
 
 
 def survey(
@@ -138,8 +163,8 @@ def survey(
     random : numpy.random.Generator
         What the sample is drawn with.
     """
-    moments = _Moments(n_features)
-    sample = _Sample(size, n_features, dtype, random)
+    moments = Moments(n_features)
+    sample = RowSample(size, n_features, dtype, random)
     distinct: set[bytes] = set()
     n_rows = n_counted = 0
     smallest, largest = np.inf, 0.0
@@ -158,9 +183,7 @@ def survey(
         moments.weight,
         largest if is_weighted else 0.0,
         moments.mean,
-        variances_of_sums(moments.squares, moments.weight, moments.mean)
-        if moments.weight
-        else np.zeros(n_features),
+        moments.variances,
         n_counted,
         distinct,
         read_only(sample.rows),

@@ -7,11 +7,11 @@ from fastem.console import FitProgress, naming_columns, say
 from fastem.covariances import named_columns
 from fastem.mixture import GaussianMixture
 from fastem.scaling import fit_standardized
-from fastem.tables import Table
+from fastem.tables import AnyTable
 
 
 def fit_table(
-    model: GaussianMixture, table: Table, *, standardize: bool
+    model: GaussianMixture, table: AnyTable, *, standardize: bool
 ) -> GaussianMixture:
     """Fit with progress; the result is in the units of the table."""
     began = time.perf_counter()
@@ -47,17 +47,17 @@ def fit_table(
     return fitted
 
 
-def say_used(table: Table, *, all_numeric: bool) -> None:
+def say_used(table: AnyTable, *, all_numeric: bool) -> None:
     """Name the columns that are left out, and count the rows."""
     if all_numeric and table.unused:
         left_out = ", ".join(f"{name} ({kind})" for name, kind in table.unused.items())
         say(f"Left out, not numeric: {left_out}.")
     say_dropped(table)
-    n_rows, n_columns = table.values.shape
-    say(f"Using {n_rows:,} rows x {n_columns} columns: {', '.join(table.names)}.")
+    shape = f"{table.n_rows:,} rows x {len(table.names)} columns"
+    say(f"Using {shape}: {', '.join(table.names)}.")
 
 
-def say_dropped(table: Table) -> None:
+def say_dropped(table: AnyTable) -> None:
     """Count the rows that are left out."""
     if table.n_dropped:
         say(f"Left out: {table.n_dropped:,} rows with missing values.")

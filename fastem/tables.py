@@ -1,29 +1,38 @@
 """Numeric columns with names, without gaps: what the commands fit and label."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastem.arrow_sources import ParquetBlocks
 from fastem.data_files import DataFile, choose_columns, open_data_file
 from fastem.statistics import Array
 from fastem.validation import Rows
 from fastem.writing import PathLike
 
+# Parquet files of more bytes are not read whole.
+_LARGE_FILE = 2**28
+
+
+Values = TypeVar("Values", bound=Sized, covariant=True)
+
 
 @dataclass(frozen=True)
-class Table:
-    """Numeric columns of a file, without missing values.
+class Table(Generic[Values]):
+    """Numeric columns of a file or folder, without missing values.
 
     Attributes
     ----------
     path : Path
     names : tuple of str
         Names of the columns; for NPY files x0, x1, ...
-    values : array of shape (N, D)
-        float32 if all columns are, else float64.
+    values : array of shape (N, D), or ParquetBlocks
+        float32 if all columns are, else float64. Blocks of what is not read whole
+        have their own weights.
     kept : array of bool, or None
         For each row of the file whether it is in ``values``, if some are not.
     weights : array of shape (N,), or None
@@ -34,15 +43,54 @@ class Table:
 
     path: Path
     names: tuple[str, ...]
-    values: Rows
+    values: Values
     kept: NDArray[np.bool_] | None
     weights: Array | None
     unused: dict[str, str]
 
     @property
+    def n_rows(self) -> int:
+        """Number of rows in ``values``."""
+        return len(self.values)
+
+    @property
     def n_dropped(self) -> int:
         """Number of rows left out because values were missing."""
         return 0 if self.kept is None else int((~self.kept).sum())
+
+
+AnyTable = Table[Rows | ParquetBlocks]
+
+
+def open_table(
+    path: PathLike,
+    *,
+    columns: Sequence[str] | None = None,
+    drop_missing: bool = False,
+    weights: str | None = None,
+) -> AnyTable:
+    """:func:`read_table`, or blocks of a folder or a large Parquet file.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        As there; and if rows are to be left out of a folder.
+    """
+    path = Path(path)
+    is_large = path.suffix.lower() == ".parquet" and (
+        path.is_file() and path.stat().st_size > _LARGE_FILE
+    )
+    if path.is_dir() and drop_missing:
+        raise ValueError(
+            f"{path} is a folder, which is read block by block: rows with missing "
+            "values cannot be left out (--drop-missing). Write its files without them"
+        )
+    if not path.is_dir() and (drop_missing or not is_large):
+        return read_table(
+            path, columns=columns, drop_missing=drop_missing, weights=weights
+        )
+    source = ParquetBlocks(path, columns, weights)
+    return Table(path, source.names, source, None, None, source.unused)
 
 
 def read_table(
@@ -51,7 +99,7 @@ def read_table(
     columns: Sequence[str] | None = None,
     drop_missing: bool = False,
     weights: str | None = None,
-) -> Table:
+) -> Table[Rows]:
     """Read the numeric columns of a CSV, TSV, Parquet or NPY file.
 
     Parameters

@@ -1,6 +1,7 @@
 """Files that appear under their name only when they are complete."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ def check_writable(
     path : path
         The output.
     suffixes : tuple of str
-        What its name may end in.
+        What its name may end in; '' is a folder, which must not exist.
     data : path
         The input, which it must not replace.
     extra : {'io', 'plot'}, default=None
@@ -37,9 +38,16 @@ def check_writable(
         If the folder does not exist or cannot be written to.
     """
     path = Path(path)
-    if path.suffix.lower() not in suffixes:
+    if not path.suffix and "" in suffixes:
+        if path.exists():
+            raise FileExistsError(
+                f"the folder {path} cannot be written: it exists; remove it, or choose "
+                "another name"
+            )
+    elif path.suffix.lower() not in suffixes:
         raise ValueError(
-            f"{path}: the name of this output must end in {' or '.join(suffixes)}"
+            f"{path}: the name of this output must end in "
+            f"{' or '.join(filter(None, suffixes))}"
         )
     if path.resolve() == Path(data).resolve():
         raise ValueError(f"{path} is the data: writing the output would destroy it")
@@ -65,6 +73,8 @@ def check_writable(
 def complete_or_absent(path: PathLike) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place if the block succeeds.
 
+    The block makes a file of it, or a folder.
+
     If the block raises, whatever was at ``path`` is still there.
     """
     final = Path(path).resolve()  # through links: the link stays one
@@ -73,4 +83,6 @@ def complete_or_absent(path: PathLike) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, final)
     finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)
