@@ -1,6 +1,8 @@
 """Blocks of rows from Arrow data and Parquet files: columns turned into rows."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -112,6 +114,8 @@ class ParquetBlocks:
         for file in self.files[1:]:
             opened = open_data_file(file)
             choose_columns(opened, self.names, weights)
+            if columns is None:
+                self._check_same(choose_columns(opened, None, weights), file)
             self._check_types(first, opened)
             self._n_rows_of.append(opened.n_rows)
         if not len(self):
@@ -120,6 +124,14 @@ class ParquetBlocks:
     def __len__(self) -> int:
         """Number of rows in all files."""
         return sum(self._n_rows_of)
+
+    def _check_same(self, names: Sequence[str], file: Path) -> None:
+        more = [name for name in names if name not in self.names]
+        if more:
+            raise ValueError(
+                f"{file} has numeric columns that {self.files[0]} does not have: "
+                f"{', '.join(map(repr, more))}. Choose the columns to use"
+            )
 
     def _check_types(self, first: DataFile, other: DataFile) -> None:
         for name in self.names:
@@ -163,21 +175,19 @@ def spooled(reader: Any) -> Callable[[int], Iterator[Any]]:
     """
     import pyarrow as pa
 
-    folder = tempfile.TemporaryDirectory(prefix="fastem-")
-    path = Path(folder.name) / "rows.arrow"
-    with (
-        pa.OSFile(str(path), "wb") as sink,
-        pa.ipc.new_file(sink, reader.schema) as writer,
-    ):
-        for batch in reader:
-            writer.write_batch(batch)
+    folder = tempfile.mkdtemp(prefix="fastem-")
+    path = str(Path(folder) / "rows.arrow")
 
     def batches(n_rows: int) -> Iterator[Any]:
-        with pa.OSFile(str(Path(folder.name) / path.name)) as opened:
+        with pa.OSFile(path) as opened:
             file = pa.ipc.open_file(opened)
             for i in range(file.num_record_batches):
                 yield file.get_batch(i)
 
+    weakref.finalize(batches, shutil.rmtree, folder, ignore_errors=True)
+    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
     return batches
 
 
