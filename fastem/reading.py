@@ -121,6 +121,11 @@ def _cut(
         weights = np.empty(0) if block.weights is None else block.weights
         if sample_weight is not None:
             weights = sample_weight[n_before:stop]
+            if stop > len(sample_weight):
+                raise ValueError(
+                    f"sample_weight has the shape {sample_weight.shape}, but X has "
+                    "more rows: it must have one weight for each"
+                )
         n_before = stop
         rest = block.values, weights
         while n_parts + len(rest[0]) >= size:

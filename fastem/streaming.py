@@ -279,7 +279,8 @@ def answer_blocks(
     Weights are those of a column of X if ``sample_weight`` is its name.
     """
     named = sample_weight if isinstance(sample_weight, str) else None
-    columns = vars(estimator).get("feature_names_in_")
+    names = vars(estimator).get("feature_names_in_")
+    columns = None if names is None else tuple(names)
     source = source_of(X, columns=columns, weights=named, is_read_once=True)
     if source is None:
         weights = np.empty(0)

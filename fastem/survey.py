@@ -59,13 +59,15 @@ class Moments:
     """Mean and variances, block by block.
 
     T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating formulae and a pairwise algorithm
-    for computing sample variances", COMPSTAT 1982: about the mean, whatever the offset.
+    for computing sample variances", COMPSTAT 1982. Relative to the first row, so that
+    no digits go to the data's offset.
     """
 
     def __init__(self, n_features: int) -> None:
         self.weight = 0.0
-        self.mean = np.zeros(n_features)
-        self.squares = np.zeros(n_features)
+        self._squares = np.zeros(n_features)
+        self._shift = np.zeros(n_features)  # of the mean, from the first row
+        self._first: Array | None = None
 
     def add(self, rows: Rows, weights: Array) -> None:
         """Count more rows; no weights mean 1 for each."""
@@ -73,20 +75,28 @@ class Moments:
             weight = float(w.sum())
             if weight == 0:
                 continue
+            if self._first is None:
+                self._first = block[0].copy()
+            block -= self._first
             mean = w @ block / weight
             block -= mean
-            shift = mean - self.mean
+            step = mean - self._shift
             total = self.weight + weight
-            self.squares += w @ block**2 + shift**2 * (self.weight / total * weight)
-            self.mean += shift * (weight / total)
+            self._squares += w @ block**2 + step**2 * (self.weight / total * weight)
+            self._shift += step * (weight / total)
             self.weight = total
+
+    @property
+    def mean(self) -> Array:
+        """The mean of the rows, (D,); 0 if there are none."""
+        return self._shift if self._first is None else self._first + self._shift
 
     @property
     def variances(self) -> Array:
         """The variance of each column, (D,)."""
         if not self.weight:
-            return np.zeros_like(self.mean)
-        return variances_of_sums(self.squares, self.weight, self.mean)
+            return np.zeros_like(self._shift)
+        return variances_of_sums(self._squares, self.weight, self.mean)
 
 
 class RowSample:
