@@ -103,6 +103,14 @@ def _arguments() -> argparse.Namespace:
         help="--scaling: where the picture goes (default: scaling.png)",
     )
     parser.add_argument(
+        "--gigabytes",
+        type=float,
+        default=24.0,
+        metavar="GB",
+        help="--streaming: size of the folder, which is deleted afterwards (default: "
+        "24)",
+    )
+    parser.add_argument(
         "--readme",
         action="store_true",
         help="put the main table into README.md, between the markers",
@@ -160,6 +168,7 @@ def main() -> int:
                 patience=arguments.patience,
                 tables=tables,
                 picture=arguments.picture,
+                gigabytes=arguments.gigabytes,
             ),
         )
     elif arguments.compile:

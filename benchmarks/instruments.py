@@ -17,6 +17,7 @@ INSTRUMENTS = {
     "scaling": "time against rows, columns, components and threads: table and picture",
     "starting": "import, first fit, and small problems, against scikit-learn",
     "narrow": "EM passes compiled for processors with narrower vectors",
+    "streaming": "peak memory and rates of a fit of a folder larger than memory",
     "skipping": "EM passes that leave out what cannot count, on real tables",
 }
 
@@ -31,6 +32,7 @@ class Options:
     patience: float = 30.0  # seconds to wait for other programs, for each problem
     tables: Sequence[str] = ()  # names of real tables; none for all
     picture: Path = Path("scaling.png")
+    gigabytes: float = 24.0  # of rows, in a folder that is generated
 
 
 def run(name: str, options: Options) -> str:

@@ -20,7 +20,7 @@ MEASURED = ("fastem", "scikit-learn")
 _ROOT = Path(__file__).parents[1]
 
 
-def _peak_megabytes() -> float:
+def peak_megabytes() -> float:
     """The most memory that this process has had, in units of 10^6 bytes."""
     status = Path("/proc/self/status")
     if status.exists():
@@ -51,7 +51,7 @@ def _fit(library: str, start: str) -> dict[str, float]:
         rows = X[first : first + 100_000]
         random.standard_normal(dtype=np.float32, out=rows)
         rows += centers[first // 100_000 % K]
-    before = _peak_megabytes()
+    before = peak_megabytes()
     estimator = fastem.GaussianMixture if library == "fastem" else ScikitLearnMixture
     model = estimator(K, max_iter=N_ITERATIONS, tol=0, random_state=0)
     if start == "given":
@@ -64,7 +64,7 @@ def _fit(library: str, start: str) -> dict[str, float]:
     began = time.perf_counter()
     model.fit(X)
     seconds = time.perf_counter() - began
-    return {"before": before, "peak": _peak_megabytes(), "seconds": seconds}
+    return {"before": before, "peak": peak_megabytes(), "seconds": seconds}
 
 
 def measure_memory(libraries: Sequence[str], report: Callable[[str], None]) -> str:

@@ -25,6 +25,7 @@ from benchmarks import (
     skipping,
     slow_problems,
     starting,
+    streaming,
     tables,
 )
 from benchmarks.instruments import INSTRUMENTS, Options
@@ -390,3 +391,21 @@ def test_the_share_that_counts_is_one_where_all_overlap():
     X = np.random.default_rng(0).standard_normal((500, 2))
     model = skipping.model_of_table(X, 3)
     assert 0.9 < skipping.share_that_counts(X, model) <= 1
+
+
+def test_a_folder_is_generated_fitted_and_deleted(monkeypatch, tmp_path):
+    monkeypatch.setattr(streaming, "_SHORT_GIGABYTES", 2e-4)
+    monkeypatch.setattr(streaming, "_PART_ROWS", 900)
+    monkeypatch.setattr(streaming.tempfile, "tempdir", str(tmp_path))
+    line = lines_of(streaming.document(OPTIONS).split("\n\n")[1])[2]
+    assert "| 1,562 |" in line
+    assert "1000 MB, met |" in line
+    assert "70 %" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_too_small_for_the_folder_is_named(monkeypatch, tmp_path):
+    free = streaming.shutil.disk_usage(tmp_path)._replace(free=10**6)
+    monkeypatch.setattr(streaming.shutil, "disk_usage", lambda _: free)
+    with pytest.raises(OSError, match=r"0\.0 GB left, and 1\.0 GB are to be written"):
+        streaming.write_folder(tmp_path, 1e9, lambda _: None)
