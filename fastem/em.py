@@ -5,11 +5,10 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import ThreadpoolController
 
+from fastem import blas
 from fastem.acceleration import Path
 from fastem.convergence import UNKNOWN, Convergence, Trace
 from fastem.covariances import SingularCovarianceError
@@ -54,17 +53,6 @@ class Fit:
         )
 
 
-@cache
-def _blas() -> ThreadpoolController:
-    """The BLAS libraries of this process.
-
-    The maximisation step uses one thread of them. Its matrices are small, and on a
-    machine where other programs run, BLAS's threads wait for each other: 388 ms
-    against 1 ms for 8 Cholesky factors of 128 columns.
-    """
-    return ThreadpoolController()
-
-
 def fit(
     parameters: MixtureParameters,
     expect: Callable[[MixtureParameters], SufficientStatistics],
@@ -107,7 +95,7 @@ def fit(
     def is_near(remaining: float) -> bool:
         return rule.is_near(trace, remaining * trace.n_rows)
 
-    with _blas().limit(limits=1, user_api="blas"):
+    with blas.one_thread():
         for iteration in range(1, max_iter + 1):
             began = time.perf_counter()
             statistics = expect(parameters)

@@ -34,7 +34,7 @@ LAYERS = [
     ["covariances"],
     ["statistics"],
     ["kernels"],
-    ["data_files", "json_text", "writing"],
+    ["blas", "data_files", "json_text", "writing"],
 ]
 DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 

@@ -52,7 +52,7 @@ class CodeFiles:
         path = self._path(key)
         try:
             content = path.read_bytes()
-        except FileNotFoundError:
+        except OSError:  # whatever is there, no code is
             return None
         digest, stored = content[:_DIGEST_SIZE], content[_DIGEST_SIZE:]
         if _DIGEST(stored).digest() != digest:
@@ -83,6 +83,8 @@ class CodeCache(FunctionCache):
 
     Whatever is wrong with a file, the function is compiled anew and the file replaced.
     """
+
+    _cache_file: Any
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
