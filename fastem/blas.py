@@ -6,38 +6,57 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 
 @cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()
+def _libraries() -> list[LibController]:
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [library for library in found if library.get_num_threads() is not None]
+
+
+def _set_threads(library: LibController, n_threads: int) -> None:
+    """Set the process's number, from whichever thread.
+
+    From 3.8 on, threadpoolctl ignores all threads but the first one to set OpenBLAS's
+    number, as long as that lives.
+    """
+    release = getattr(library, "clear_controlling_thread", lambda force: None)
+    release(force=True)
+    library.set_num_threads(n_threads)
+    release(force=True)
 
 
 class _Limit:
     """One thread of BLAS while any fit of any Python thread runs.
 
     The setting is the process's. Were each fit to restore what it found, two that
-    overlap would leave the second one's, which is 1, for good.
+    overlap would leave the second one's, which is 1, for good. A Ctrl-C may come
+    between any two lines: each leaves what the next one can start from.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self._fits: set[object] = set()
-        self._limiter = None
+        self._found: list[tuple[LibController, int]] = []
 
     def enter(self, fit: object) -> None:
         with self.lock:
-            if not self._fits:
-                self._limiter = _libraries().limit(limits=1, user_api="blas")
+            if not self._found:
+                self._found = [
+                    (library, library.get_num_threads()) for library in _libraries()
+                ]
             self._fits.add(fit)
+            for library, _ in self._found:
+                _set_threads(library, 1)
 
     def leave(self, fit: object) -> None:
         with self.lock:
             self._fits.discard(fit)
-            if not self._fits and self._limiter is not None:
-                self._limiter.restore_original_limits()
-                self._limiter = None
+            if not self._fits:
+                for library, n_threads in self._found:
+                    _set_threads(library, n_threads)
+                self._found = []
 
 
 _limit = _Limit()
@@ -65,4 +84,8 @@ def one_thread() -> Iterator[None]:
         _limit.enter(fit)
         yield
     finally:
-        _limit.leave(fit)
+        try:
+            _limit.leave(fit)
+        except BaseException:  # a Ctrl-C meanwhile
+            _limit.leave(fit)
+            raise

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import _fit_context
+from sklearn import get_config
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -321,7 +321,6 @@ class GaussianMixture(FittedMixture):
             model.feature_names_in_ = names
         return model
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
         self,
         X: Any,
@@ -361,7 +360,6 @@ class GaussianMixture(FittedMixture):
         self._fit(X, sample_weight, callback)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit_predict(
         self, X: Any, y: None = None, sample_weight: ArrayLike | None = None
     ) -> NDArray[np.intp]:
@@ -390,6 +388,10 @@ class GaussianMixture(FittedMixture):
         callback: Callable[[Progress], object] | None,
     ) -> Rows:
         """Fit, and return the validated rows."""
+        # Not scikit-learn's decorator: where a Ctrl-C meets that, it leaves a setting
+        # by which nothing is validated any more.
+        if not get_config()["skip_parameter_validation"]:
+            self._validate_params()
         with _unchanged_on_error(self):
             warm = self.warm_start and hasattr(self, "converged_")
             rows = validation.check_rows(self, X, fitting=True)
@@ -451,7 +453,7 @@ class GaussianMixture(FittedMixture):
             self._set_fitted(best.fit, best.n_dropped)
         if not self.converged_ and self.max_iter > 0:
             shortfall = best.fit.shortfall(self.tol)
-            warnings.warn(shortfall, ConvergenceWarning, stacklevel=4)
+            warnings.warn(shortfall, ConvergenceWarning, stacklevel=3)
         return rows
 
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
@@ -489,6 +491,5 @@ def _unchanged_on_error(estimator: GaussianMixture) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        estimator.__dict__.clear()
-        estimator.__dict__.update(before)
+        estimator.__dict__ = before  # at once, whatever interrupts
         raise
