@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.base import DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from fastem import kernels, validation
 from fastem.covariances import STRUCTURES, CovarianceStructure
+from fastem.pickled import VersionedPickle
 from fastem.statistics import Array, MixtureParameters
 from fastem.validation import Rows
 
 
-class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
+class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
     """Every method of :class:`fastem.GaussianMixture` that does not fit.
 
     The public attributes are the parameters: a model whose attributes were set by
