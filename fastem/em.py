@@ -2,13 +2,10 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sklearn.exceptions import ConvergenceWarning
-
-from fastem import blas
+from fastem import blas, convergence_warnings
 from fastem.acceleration import Path
 from fastem.convergence import UNKNOWN, Convergence, Trace
 from fastem.covariances import SingularCovarianceError
@@ -147,10 +144,9 @@ def _image(
 def _warn_of_fall(trace: Trace, largest_fall: float, iteration: int) -> None:
     fall = -trace.change
     if fall > largest_fall * max(1.0, abs(trace.last)):
-        warnings.warn(
+        convergence_warnings.warn(
             f"The mean log-likelihood fell by {fall:.1e} in iteration "
             f"{iteration}, which only rounding can do: a covariance is close "
             "to singular. Scale the columns alike, or raise reg_covar.",
-            ConvergenceWarning,
             stacklevel=3,
         )

@@ -1,11 +1,9 @@
 """The choice among several starts."""
 
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sklearn.exceptions import ConvergenceWarning
-
+from fastem import convergence_warnings
 from fastem.convergence import Trace
 from fastem.covariances import SingularCovarianceError
 from fastem.em import Fit
@@ -60,10 +58,9 @@ def best_of(
     if best is None:
         raise failures[0]
     if failures:
-        warnings.warn(
+        convergence_warnings.warn(
             f"{len(failures)} initialisations ended in a singular covariance and were "
             f"left out; the first one said: {failures[0]}",
-            ConvergenceWarning,
             stacklevel=2,
         )
     return Best(best, n_dropped)

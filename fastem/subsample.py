@@ -1,12 +1,10 @@
 """A start from some rows drawn at random: the best of a few short runs on them."""
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
-from fastem import em
+from fastem import convergence_warnings, em
 from fastem.acceleration import PlainPath
 from fastem.convergence import Trace, rounding_of
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
@@ -146,9 +144,8 @@ def subsample_parameters(
         )
 
     try:
-        with warnings.catch_warnings():
-            # Of clusters without rows, and of runs that turned singular.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        # Of clusters without rows, and of runs that turned singular.
+        with convergence_warnings.muted():
             starts = [lambda: start(rows, weights)] * runs
             return best_of(starts, run, rule.is_hopeless).fit.parameters
     except SingularCovarianceError:

@@ -26,6 +26,7 @@ LAYERS = [
     ["description", "memberships", "model_file", "scaling", "tables"],
     ["mixture"],
     ["fitted"],
+    ["pickled"],
     ["subsample"],
     ["restarts"],
     ["initialization", "em", "expectation"],
@@ -34,7 +35,7 @@ LAYERS = [
     ["covariances"],
     ["statistics"],
     ["kernels"],
-    ["blas", "data_files", "json_text", "writing"],
+    ["blas", "convergence_warnings", "data_files", "json_text", "writing"],
 ]
 DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 

@@ -130,6 +130,28 @@ assert blas_threads() == before
     )
 
 
+def test_filters_of_warnings_are_as_before_when_fits_overlap():
+    run(
+        CLUSTERS
+        + """
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+Z = np.random.default_rng(0).normal(size=(20_000, 2))
+
+
+def work(seed):
+    GaussianMixture(2, tol=9, init_params="subsample", random_state=seed).fit(Z)
+
+
+before = list(warnings.filters)
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(work, range(16)))
+assert warnings.filters == before
+"""
+    )
+
+
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
 def test_joblibs_workers_get_the_bits_of_one_process(backend):
     run(
