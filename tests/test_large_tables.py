@@ -123,3 +123,10 @@ def test_the_last_rows_of_very_many_are_summed(name):
     np.testing.assert_allclose(sums[0], log_densities.sum(), rtol=1e-6)
     assert sums[2] == 5
     assert sums[3] == 15
+
+
+def test_more_distinct_rows_than_can_be_numbered_are_left_unmerged():
+    X = zeros((2**32 + 2, 1))
+    assert kernels.merge_equal_rows(X, X[:0, 0], 0.5) is None
+    indices, weights = kernels.merge_equal_rows(X[: 2**20], X[:0, 0], 0.5)
+    assert (indices, weights) == ([0], [2**20])
