@@ -35,23 +35,27 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
+def turn() -> threading.Lock:
+    """The lock to hold while a kernel runs, by a ``with`` of the caller's own.
+
+    A context manager written in Python would hold it for good where a Ctrl-C comes
+    between its lines: all later fits of the process would wait for it.
+    """
+    return _lock
+
+
 @contextmanager
 def threads(n_threads: int | None) -> Iterator[int]:
-    """Hold the lock with at most ``n_threads`` threads; restore the setting."""
-    with _lock:
-        before = numba.get_num_threads()
-        n = (
-            before
-            if n_threads is None
-            else min(n_threads, numba.config.NUMBA_NUM_THREADS)
-        )
+    """At most ``n_threads`` threads, for whoever has its turn; restore the setting."""
+    before = numba.get_num_threads()
+    n = before if n_threads is None else min(n_threads, numba.config.NUMBA_NUM_THREADS)
+    if n != before:
+        numba.set_num_threads(n)
+    try:
+        yield 1 if _forked or numba.config.DISABLE_JIT else n
+    finally:
         if n != before:
-            numba.set_num_threads(n)
-        try:
-            yield 1 if _forked or numba.config.DISABLE_JIT else n
-        finally:
-            if n != before:
-                numba.set_num_threads(before)
+            numba.set_num_threads(before)
 
 
 def segments(
@@ -88,7 +92,7 @@ def walk(
     """
     for start, stop in segments(n_rows, row_work, 8 * n_sums):
         sums = np.empty((-(-(stop - start) // CHUNK_ROWS), n_sums))
-        with threads(n_threads) as n:
+        with turn(), threads(n_threads) as n:
             if n == 1 or n_rows <= CHUNK_ROWS:
                 chunk_kernel(*arguments, start, stop, sums)
             else:

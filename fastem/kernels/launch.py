@@ -9,7 +9,7 @@ import numpy as np
 
 from fastem.kernels import passes
 from fastem.kernels.calls import native_address
-from fastem.kernels.grid import chunks, segments, threads
+from fastem.kernels.grid import chunks, segments, threads, turn
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 from fastem.kernels.skipping import Reach
 from fastem.kernels.tiles import CHUNK_ROWS
@@ -56,7 +56,7 @@ def expectation_pass(
     scatter_start = first_start + n_components * n_features
     totals = np.zeros(scatter_start + scatter_size)
     for start, stop in segments(n_rows, _row_work(factors), totals.nbytes):
-        with threads(n_threads) as n:
+        with turn(), threads(n_threads) as n:
             if n == 1 or n_rows <= CHUNK_ROWS:
                 sums = np.empty_like(totals)
                 for chunk in chunks(start, stop):
@@ -86,7 +86,7 @@ def expectation_pass(
 
 def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -> Any:
     for start, stop in segments(X.shape[0], _row_work(factors), 1):
-        with threads(n_threads) as n:
+        with turn(), threads(n_threads) as n:
             if n == 1 or X.shape[0] <= CHUNK_ROWS:
                 for chunk in chunks(start, stop):
                     passes.row_chunk(X, factors, output, *chunk)
