@@ -8,8 +8,15 @@ from sklearn.base import BaseEstimator
 
 from fastem.convergence import UNKNOWN
 
-# What a fit leaves, and older versions did not.
-_ADDED = {"convergence_": UNKNOWN, "n_dropped_": 0, "lower_bounds_": []}
+
+def _added() -> dict[str, Any]:
+    """What a fit leaves, and older versions did not."""
+    return {
+        "convergence_": UNKNOWN,
+        "n_dropped_": 0,
+        "collapses_": [],
+        "lower_bounds_": [],
+    }
 
 
 class VersionedPickle(BaseEstimator):  # type: ignore[misc]
@@ -34,7 +41,7 @@ class VersionedPickle(BaseEstimator):  # type: ignore[misc]
                 UserWarning,
                 stacklevel=2,
             )
-        added = dict(_ADDED) if "weights_" in attributes else {}
+        added = _added() if "weights_" in attributes else {}
         super().__setstate__(type(self)().get_params() | added | attributes)
 
 
