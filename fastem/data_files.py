@@ -75,7 +75,7 @@ def choose_columns(
         )
     twice = [name for name in asked if asked.count(name) > 1]
     if twice:
-        raise ValueError(f"column {twice[0]!r} is asked for twice")
+        raise ValueError(f"column {twice[0]!r} is asked for twice: name it once")
     names = tuple(columns or (name for name in file.numeric if name != weights))
     if not names:
         kinds = ", ".join(f"{name!r} ({kind})" for name, kind in file.kinds.items())
@@ -138,7 +138,9 @@ def _open_arrow(path: Path, suffix: str) -> DataFile:
         raise ValueError(f"{path} cannot be read as {suffix}: {reason}") from error
     repeated = [name for name in schema.names if schema.names.count(name) > 1]
     if repeated:
-        raise ValueError(f"{path} has two columns with the name {repeated[0]!r}")
+        raise ValueError(
+            f"{path} has two columns with the name {repeated[0]!r}: rename one"
+        )
 
     def read(name: str) -> np.ndarray:
         column = file.read([name])[name] if suffix == ".parquet" else table[name]
@@ -187,7 +189,8 @@ def _read_csv(path: Path) -> Any:
     if all(_is_number(name) for name in names):
         raise ValueError(
             f"{path}: the first line must hold the names of the columns, but it holds "
-            f"numbers: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"
+            f"numbers: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}. "
+            "Put a line of names before it"
         )
     return table
 

@@ -12,14 +12,15 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from fastem import kernels, validation
+from fastem import counting, kernels
 from fastem.covariances import STRUCTURES, CovarianceStructure
+from fastem.pickled import VersionedPickle
 from fastem.statistics import Array, MixtureParameters
 from fastem.streaming import answer_blocks
 from fastem.validation import Rows
 
 
-class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
+class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
     """Every method of :class:`fastem.GaussianMixture` that does not fit.
 
     The public attributes are the parameters: a model whose attributes were set by
@@ -218,7 +219,7 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
                 n_rows += float(w.sum()) if len(w) else len(of_rows)
             return total / n_rows, n_rows
         log_likelihoods = self.score_samples(X)
-        weights = validation.check_sample_weight(sample_weight, len(log_likelihoods))
+        weights = counting.check_sample_weight(sample_weight, len(log_likelihoods))
         # Scaled, so that no sum overflows; a common factor changes nothing.
         scaled = weights / weights.max()
         return float(np.average(log_likelihoods, weights=scaled)), float(weights.sum())
@@ -238,6 +239,5 @@ def unchanged_on_error(estimator: BaseEstimator) -> Generator[None]:
     try:
         yield
     except BaseException:
-        estimator.__dict__.clear()
-        estimator.__dict__.update(before)
+        estimator.__dict__ = before  # at once, whatever interrupts
         raise

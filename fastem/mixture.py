@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import _fit_context
+from sklearn import get_config
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -329,7 +329,6 @@ class GaussianMixture(FittedMixture):
             model.feature_names_in_ = names
         return model
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
         self,
         X: Any,
@@ -372,7 +371,6 @@ class GaussianMixture(FittedMixture):
         self._fit(X, sample_weight, callback)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit_predict(
         self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
     ) -> NDArray[np.intp]:
@@ -401,6 +399,10 @@ class GaussianMixture(FittedMixture):
         callback: Callable[[Progress], object] | None,
     ) -> TrainingRows:
         """Fit, and return the rows as they were used."""
+        # Not scikit-learn's decorator: where a Ctrl-C meets that, it leaves a setting
+        # by which nothing is validated any more.
+        if not get_config()["skip_parameter_validation"]:
+            self._validate_params()
         with unchanged_on_error(self):
             warm = self.warm_start and hasattr(self, "converged_")
             rows = training_rows(self, X, sample_weight)
@@ -454,7 +456,7 @@ class GaussianMixture(FittedMixture):
             self._set_fitted(best.fit, best.n_dropped)
         if not self.converged_ and self.max_iter > 0:
             shortfall = best.fit.shortfall(self.tol)
-            warnings.warn(shortfall, ConvergenceWarning, stacklevel=4)
+            warnings.warn(shortfall, ConvergenceWarning, stacklevel=3)
         if self.n_iter_ > 0:
             fitted = best.fit.parameters
             warn_of_ridge(structure, fitted, ridge, self.reg_covar, rows.n_rows, names)
@@ -463,14 +465,18 @@ class GaussianMixture(FittedMixture):
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
         """Parameters of the last fit, if ``fit`` can go on from them."""
         _, fitted = self._fitted()
-        n_dropped = sum(collapse.action == "dropped" for collapse in self.collapses_)
-        n_components = self.n_components - n_dropped
-        if fitted.means.shape != (n_components, n_features):
+        # As many as were asked for then, or as are left of them.
+        n_left, n_fitted_features = fitted.means.shape
+        n_asked = getattr(self, "_fitted_n_components", n_left)
+        if (
+            self.n_components not in {n_asked, n_left}
+            or n_fitted_features != n_features
+        ):
             raise ValueError(
-                "warm_start continues the last fit, which had "
-                f"{fitted.means.shape[0]} components and {fitted.means.shape[1]} "
-                f"columns; now n_components={self.n_components} and X has "
-                f"{n_features} columns. Set warm_start=False to start anew."
+                f"warm_start continues the last fit, which had {n_left} components "
+                f"and {n_fitted_features} columns; now n_components="
+                f"{self.n_components} and X has {n_features} columns. Set "
+                "warm_start=False to start anew."
             )
         return fitted
 
@@ -489,3 +495,4 @@ class GaussianMixture(FittedMixture):
         self.lower_bound_ = fit.lower_bound
         self.lower_bounds_ = fit.lower_bounds
         self._fitted_covariance_type = self.covariance_type
+        self._fitted_n_components = self.n_components

@@ -1,21 +1,17 @@
 """Blocks of rows as passes take them: checked, cut to the grid, read ahead."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
 
 from fastem.blocks import Block, Source, UnreadableFileError
+from fastem.counting import check_range_of_weights
 from fastem.kernels import CHUNK_ROWS
 from fastem.statistics import Array
-from fastem.validation import (
-    Rows,
-    check_range,
-    check_range_of_weights,
-    read_only,
-)
+from fastem.validation import Rows, check_range, read_only
 
 # Of a block. At most four are in memory; of 4 to 64 MB, 8 and 16 took the least time.
 _BLOCK_BYTES = 2**24
@@ -64,20 +60,30 @@ def blocks_of(
 def read_ahead(items: Generator[Item]) -> Generator[Item]:
     """The items, the next of which a thread makes while this one is used."""
     end = object()
-    with closing(items), ThreadPoolExecutor(1, "fastem-reader") as reader:
-        upcoming = reader.submit(next, items, end)
-        while (item := upcoming.result()) is not end:
-            upcoming = reader.submit(next, items, end)
-            yield item  # type: ignore[misc]  # next gives an item, or the end
+    turn = Lock()
+
+    def read() -> Item | object:
+        with turn:
+            return next(items, end)
+
+    try:
+        with ThreadPoolExecutor(1, "fastem-reader") as reader:
+            upcoming = reader.submit(read)
+            while (item := upcoming.result()) is not end:
+                upcoming = reader.submit(read)
+                yield item  # type: ignore[misc]  # read gives an item, or the end
+    finally:
+        # A Ctrl-C while the thread starts leaves one that the pool does not know of.
+        with turn:
+            items.close()
 
 
 def checked_blocks(source: Source) -> Generator[Block]:
     """The blocks as they come, if their values can be used."""
     blocks = source.blocks(block_rows(source))
-    names = source.names
 
     def column_name(column: int) -> str:
-        return f"column {column if names is None else repr(names[column])}"
+        return name_column(source.names, column)
 
     number = n_before = 0
     while True:
@@ -95,6 +101,11 @@ def checked_blocks(source: Source) -> Generator[Block]:
         yield block
         number += 1
         n_before += len(block.values)
+
+
+def name_column(names: Sequence[str] | None, column: int) -> str:
+    """'column 3', or its name if it has one."""
+    return f"column {column if names is None else repr(names[column])}"
 
 
 def _row_names(block: Block, number: int, n_before: int) -> Callable[[int], str]:

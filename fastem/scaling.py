@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from fastem.blocks import Block, Source
+from fastem.counting import check_sample_weight
 from fastem.covariances import STRUCTURES
 from fastem.covariances.diagonal import Diagonal
 from fastem.initialization import weighted_blocks
@@ -18,7 +19,7 @@ from fastem.progress import Progress
 from fastem.reading import blocks_of
 from fastem.statistics import Array
 from fastem.survey import Moments
-from fastem.validation import Rows, check_sample_weight
+from fastem.validation import Rows
 
 _BLOCK_ROWS = 65536
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from fastem import kernels, validation
+from fastem import counting, kernels, validation
 from fastem.blocks import Source
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.expectation import ExpectationStep
@@ -22,7 +22,7 @@ from fastem.initialization import (
     weighted_blocks,
 )
 from fastem.maximization import Maximization
-from fastem.reading import blocks_of
+from fastem.reading import blocks_of, name_column
 from fastem.sources import source_of, without_column
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.subsample import best_on_sample, enough_rows
@@ -66,7 +66,7 @@ class RowsInBlocks:
         )
         weights = None
         if sample_weight is not None:
-            weights = validation.check_sample_weight(
+            weights = counting.check_sample_weight(
                 sample_weight, len(np.atleast_1d(np.asarray(sample_weight)))
             )
         # A start must find the random numbers that it would find without the sample.
@@ -82,11 +82,17 @@ class RowsInBlocks:
                 random=np.random.default_rng(random_state.randint(2**31)),
             )
         if weights is not None:
-            validation.check_shape_of_weights(weights, facts.n_rows)
+            counting.check_shape_of_weights(weights, facts.n_rows)
         if not facts.n_rows:
             raise ValueError("X has 0 rows, but a fit needs at least 2")
         if not facts.n_counted:
             raise ValueError("sample_weight is zero for every row: none is left to use")
+        with np.errstate(over="ignore"):
+            mean_squares = facts.variances + facts.mean**2
+        validation.check_sums(
+            *(source.dtype, facts.n_rows, facts.largest, mean_squares),
+            lambda column: name_column(source.names, column),
+        )
         return cls(source, weights, facts)
 
     @property
@@ -108,8 +114,8 @@ class RowsInBlocks:
         """Raise ValueError if there are fewer distinct rows than components."""
         facts = self.survey
         is_weighted = facts.largest_weight > 0
-        validation.check_number_of_rows(facts.n_counted, is_weighted, n_components)
-        validation.check_distinct(facts.distinct, n_components)
+        counting.check_number_of_rows(facts.n_counted, is_weighted, n_components)
+        counting.check_distinct(facts.distinct, n_components)
 
     def column_variances(self) -> Array:
         """The variance of each column, (D,)."""
@@ -286,7 +292,7 @@ def answer_blocks(
         weights = np.empty(0)
         if named:
             X, column = without_column(X, named)
-            weights = validation.check_sample_weight(column, len(column))
+            weights = counting.check_sample_weight(column, len(column))
         yield validation.check_rows(estimator, X, fitting=False), weights
         return
     validation.check_columns(estimator, source.names, source.n_features, fitting=False)

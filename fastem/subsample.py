@@ -1,12 +1,11 @@
 """A start from some rows drawn at random: the best of a few short runs on them."""
 
-import warnings
-
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
+from fastem import convergence_warnings
 from fastem.acceleration import PlainPath
 from fastem.convergence import rounding_of
+from fastem.counting import check_enough_rows
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.expectation import ExpectationStep
 from fastem.initialization import UserStart, initial_parameters
@@ -15,7 +14,7 @@ from fastem.progress import Reporter
 from fastem.restarts import Run, best_of
 from fastem.statistics import MixtureParameters
 from fastem.stopping import SmallChange
-from fastem.validation import Rows, check_enough_rows, read_only
+from fastem.validation import Rows, read_only
 
 _MOST_RUNS = 4
 _MOST_ITERATIONS = 30
@@ -161,7 +160,6 @@ def best_on_sample(
             *(user, random_state, n_threads),
         )
 
-    with warnings.catch_warnings():
-        # Of clusters without rows, and of runs that turned singular.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # Of clusters without rows, and of runs that turned singular.
+    with convergence_warnings.muted():
         return best_of([start] * runs, run, run.rule.is_hopeless).fit.parameters

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastem import validation
+from fastem import counting
 from fastem.blocks import Source
 from fastem.initialization import variances_of_sums, weighted_blocks
 from fastem.reading import blocks_of
@@ -27,6 +27,8 @@ class Survey:
         The sum of their weights: N if there are none.
     largest_weight : float
         0 if all weights are the same: a common factor has no meaning to a fit.
+    largest : float
+        The largest size of a value.
     mean, variances : arrays of shape (D,)
     n_counted : int
         Number of rows of positive weight.
@@ -42,6 +44,7 @@ class Survey:
     n_rows: int
     total_weight: float
     largest_weight: float
+    largest: float
     mean: Array
     variances: Array
     n_counted: int
@@ -82,7 +85,8 @@ class Moments:
             block -= mean
             step = mean - self._shift
             total = self.weight + weight
-            self._squares += w @ block**2 + step**2 * (self.weight / total * weight)
+            with np.errstate(over="ignore"):
+                self._squares += w @ block**2 + step**2 * (self.weight / total * weight)
             self._shift += step * (weight / total)
             self.weight = total
 
@@ -177,11 +181,12 @@ def survey(
     sample = RowSample(size, n_features, dtype, random)
     distinct: set[bytes] = set()
     n_rows = n_counted = 0
-    smallest, largest = np.inf, 0.0
+    size_seen, smallest, largest = 0.0, np.inf, 0.0
     for rows, weights in blocks:
-        validation.add_distinct(rows, weights, n_components, distinct)
+        counting.add_distinct(rows, weights, n_components, distinct)
         sample.add(rows, weights, n_rows)
         moments.add(rows, weights)
+        size_seen = max(size_seen, -float(rows.min()), float(rows.max()))
         n_rows += len(rows)
         n_counted += int(np.count_nonzero(weights)) if len(weights) else len(rows)
         smallest = min(smallest, weights.min(initial=np.inf))
@@ -192,6 +197,7 @@ def survey(
         n_rows,
         moments.weight,
         largest if is_weighted else 0.0,
+        size_seen,
         moments.mean,
         moments.variances,
         n_counted,

@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastem import kernels, validation
+from fastem import counting, kernels, validation
 from fastem.covariances import CovarianceStructure
 from fastem.expectation import Expectation, ExpectationStep
 from fastem.initialization import (
@@ -76,8 +76,8 @@ class RowsInMemory:
     def checked(cls, estimator: Any, X: Any, sample_weight: ArrayLike | None) -> Self:
         """From what the user passed to ``fit``; remembers the columns' names."""
         rows = validation.check_rows(estimator, X, fitting=True)
-        row_weights = validation.check_row_weights(sample_weight, rows)
-        return cls(rows, row_weights, validation.count_rows(sample_weight, rows))
+        row_weights = counting.check_row_weights(sample_weight, rows)
+        return cls(rows, row_weights, counting.count_rows(sample_weight, rows))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -92,7 +92,7 @@ class RowsInMemory:
 
     def check_enough(self, n_components: int) -> None:
         """Raise ValueError if there are fewer distinct rows than components."""
-        validation.check_enough_rows(self.values, self.weights, n_components)
+        counting.check_enough_rows(self.values, self.weights, n_components)
 
     def column_variances(self) -> Array:
         """The variance of each column, (D,)."""

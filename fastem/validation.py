@@ -13,6 +13,7 @@ from sklearn.utils.validation import (
 )
 
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.kernels import CHUNK_ROWS
 from fastem.statistics import Array, MixtureParameters
 
 Rows = NDArray[np.floating[Any]]
@@ -21,7 +22,8 @@ Rows = NDArray[np.floating[Any]]
 # is still in the core's cache then (200,000 x 16 float64: 1.1 ms; at once: 2.0 ms with
 # one walk over a copy of its sizes).
 _BLOCK_ROWS = 16384
-_PREFIX_ROWS = 256
+# A variance is inverted, and two of them are added.
+_LARGEST_VARIANCE = 1e306
 _KERNEL_TYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -50,7 +52,9 @@ def check_rows(estimator: Any, X: Any, *, fitting: bool) -> Rows:
         else _validated(estimator, X, fitting)
     )
     rows = np.require(rows, requirements=["C", "A"])
-    check_range(rows, lambda column: column_name(X, column))
+    largest = check_range(rows, lambda column: column_name(X, column))
+    if fitting:
+        _check_sums(rows, largest, X)
     return read_only(rows)
 
 
@@ -182,20 +186,28 @@ def _is_numeric(values: np.ndarray) -> bool:
     return values.dtype.kind != "c"
 
 
+def _largest(X: Rows) -> float:
+    """What can be squared and summed over the columns, with room to spare."""
+    return float(np.sqrt(np.finfo(X.dtype).max) / X.shape[1] / 8)
+
+
 def check_range(
     X: Rows,
     column_name: Callable[[int], str],
     row_name: Callable[[int], str] = "row {}".format,
-) -> None:
-    """Every value must be finite and small enough to be squared and summed.
+) -> float:
+    """Every value must be finite and small enough to be squared; their largest size.
 
     Errors name rows and columns as these functions do, given their number in X.
     """
-    largest = np.sqrt(np.finfo(X.dtype).max) / X.shape[1] / 8
+    largest = _largest(X)
+    seen = 0.0
     for start in range(0, len(X), _BLOCK_ROWS):
         block = X[start : start + _BLOCK_ROWS]
         # NaN is the minimum and the maximum of what holds one, and compares as False.
-        if block.min() >= -largest and block.max() <= largest:
+        least, most = block.min(), block.max()
+        if least >= -largest and most <= largest:
+            seen = max(seen, -float(least), float(most))
             continue
         _raise_not_finite(X, column_name, row_name)
         row, column = (int(i) for i in np.argwhere(np.abs(block) > largest)[0])
@@ -204,6 +216,57 @@ def check_range(
             f"{largest:.0e} in size), the first, {block[row, column]:g}, in "
             f"{row_name(start + row)}, {column_name(column)}. Scale that column."
         )
+    return seen
+
+
+def _check_sums(X: Rows, largest: float, table: Any) -> None:
+    """Sums of squared distances must be finite, too.
+
+    In float64 they go over all rows, in float32 over those of a chunk at most.
+    """
+    if _can_be_summed(X.dtype, X.size, largest, 1.0):
+        return
+    squares = np.zeros(X.shape[1])
+    for start in range(0, len(X), _BLOCK_ROWS):
+        squares += ((X[start : start + _BLOCK_ROWS] / largest) ** 2).sum(axis=0)
+    share = float(squares.sum()) / X.size
+    if not _can_be_summed(X.dtype, X.size, largest, share):
+        column = int(squares.argmax())
+        size = float(np.abs(X[:, column]).max())
+        _raise_too_large(X.dtype, size, column_name(table, column))
+
+
+def _can_be_summed(
+    dtype: np.dtype[Any], n_values: int, largest: float, share: float
+) -> bool:
+    """Whether squares of values are finite in sum: ``share`` of the largest one's."""
+    # A distance is twice the largest size at most.
+    most = float(np.finfo(dtype).max) / 4
+    if dtype != np.float64:
+        return largest**2 * CHUNK_ROWS <= most
+    return largest**2 * share * n_values <= most
+
+
+def check_sums(
+    dtype: np.dtype[Any],
+    n_rows: int,
+    largest: float,
+    mean_squares: Array,
+    column_name: Callable[[int], str],
+) -> None:
+    """The same for rows that are not at hand, from their mean squares (D,)."""
+    n_values = n_rows * len(mean_squares)
+    share = float((mean_squares / max(largest, 1.0) ** 2).mean())
+    if not _can_be_summed(dtype, n_values, max(largest, 1.0), min(share, 1.0)):
+        _raise_too_large(dtype, largest, column_name(int(mean_squares.argmax())))
+
+
+def _raise_too_large(dtype: np.dtype[Any], largest: float, column: str) -> None:
+    """Squares overflow in sum."""
+    raise ValueError(
+        f"X has values too large for the sum of their squares in {dtype} (up to "
+        f"{largest:.0e} in size), most of all in {column}. Scale that column."
+    )
 
 
 def _raise_not_finite(
@@ -233,10 +296,13 @@ def _raise_not_finite(
     )
 
 
-def _as_numbers(values: ArrayLike, name: str) -> Array:
+def as_numbers(values: ArrayLike, name: str) -> Array:
     """An argument other than X as a float64 array; nothing under a mask is read."""
     if np.ma.is_masked(values):
-        raise ValueError(f"{name} is a masked array with masked values: fill the gaps")
+        raise ValueError(
+            f"{name} is a masked array with masked values: fill the gaps, or leave "
+            "those entries out"
+        )
     try:
         array: Array = check_array(
             values,
@@ -252,112 +318,8 @@ def _as_numbers(values: ArrayLike, name: str) -> Array:
     return array
 
 
-def check_shape_of_weights(weights: np.ndarray, n_rows: int) -> None:
-    """One weight a row."""
-    if weights.shape != (n_rows,):
-        raise ValueError(
-            f"sample_weight has the shape {weights.shape}, but X has {n_rows} rows: it "
-            f"must have the shape ({n_rows},)"
-        )
-
-
-def check_range_of_weights(
-    weights: np.ndarray, row_name: Callable[[int], str] = "row {}".format
-) -> None:
-    """No weight may be negative or not finite."""
-    bad = np.flatnonzero(~(weights >= 0) | np.isinf(weights))
-    if len(bad):
-        raise ValueError(
-            f"sample_weight must be finite and not negative, but {len(bad)} of "
-            f"{len(weights)} values are not: the first is {weights[bad[0]]:g} in "
-            f"{row_name(int(bad[0]))}"
-        )
-
-
-def check_sample_weight(sample_weight: ArrayLike, n_rows: int) -> Array:
-    """One finite weight a row, none negative, not all zero: shape (N,), float64."""
-    weights = _as_numbers(sample_weight, "sample_weight")
-    check_shape_of_weights(weights, n_rows)
-    check_range_of_weights(weights)
-    if not weights.any():
-        raise ValueError("sample_weight is zero for every row: no row is left to use")
-    return weights
-
-
-def check_row_weights(sample_weight: ArrayLike | None, X: Rows) -> Rows:
-    """Weights as the passes take them: in the type of X, or empty for None.
-
-    A common factor has no meaning to a fit. So constant weights are none, which for
-    a start that draws rows by weight are other random numbers; and all others are
-    scaled to a maximum of 1, so that none can overflow.
-    """
-    no_weights = read_only(np.empty(0, X.dtype))
-    if sample_weight is None:
-        return no_weights
-    weights = check_sample_weight(sample_weight, len(X))
-    if (weights == weights[0]).all():
-        return no_weights
-    return read_only((weights / weights.max()).astype(X.dtype))
-
-
-def count_rows(sample_weight: ArrayLike | None, X: Rows) -> float:
-    """Number of rows, each as often as its weight says; inf if that overflows."""
-    if sample_weight is None:
-        return float(len(X))
-    weights = check_sample_weight(sample_weight, len(X))
-    largest = float(weights.max())
-    return largest * float((weights / largest).sum())
-
-
-def check_number_of_rows(n_counted: int, is_weighted: bool, n_components: int) -> None:
-    """At least as many rows (of positive weight) as components."""
-    if n_counted < n_components:
-        what = "rows of positive weight" if is_weighted else "rows"
-        raise ValueError(
-            f"{n_components} components need at least as many rows: "
-            f"n_components={n_components}, but X has n_samples = {n_counted} "
-            f"{what}. Use fewer components."
-        )
-
-
-def check_enough_rows(X: Rows, row_weights: Rows, n_components: int) -> None:
-    """At least as many distinct rows of positive weight as components."""
-    n_counted = np.count_nonzero(row_weights) if len(row_weights) else len(X)
-    check_number_of_rows(int(n_counted), len(row_weights) > 0, n_components)
-    distinct: set[bytes] = set()
-    add_distinct(X, row_weights, n_components, distinct)
-    check_distinct(distinct, n_components)
-
-
-def add_distinct(
-    X: Rows, row_weights: Rows, n_components: int, distinct_out: set[bytes]
-) -> None:
-    """Add rows of positive weight to a set of them, until it has n_components."""
-    # A set of their bytes: np.unique sorts, which for the first rows of a small fit
-    # takes 36 us against 2.4 for 150 x 4.
-    for start in range(0, len(X), _PREFIX_ROWS):
-        if len(distinct_out) >= n_components:
-            return
-        block = X[start : start + _PREFIX_ROWS]
-        if len(row_weights):
-            block = block[row_weights[start : start + _PREFIX_ROWS] > 0]
-        for row in block + X.dtype.type(0):  # makes 0.0 of -0.0, which equals it
-            distinct_out.add(row.tobytes())
-            if len(distinct_out) >= n_components:
-                return
-
-
-def check_distinct(distinct: set[bytes], n_components: int) -> None:
-    """Raise ValueError if a set of all distinct rows is too small."""
-    if len(distinct) < n_components:
-        raise ValueError(
-            f"X has only {len(distinct)} distinct rows, fewer than n_components="
-            f"{n_components}. Use at most {len(distinct)} components."
-        )
-
-
 def _check_numbers(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:
-    array = _as_numbers(values, name)
+    array = as_numbers(values, name)
     if array.shape != shape:
         raise ValueError(f"{name} should have the shape {shape}, but has {array.shape}")
     if not np.isfinite(array).all():
@@ -381,8 +343,17 @@ def check_weights(values: ArrayLike, n_components: int, name: str) -> Array:
 
 
 def check_means(values: ArrayLike, shape: tuple[int, int], name: str) -> Array:
-    """Means: shape (K, D), finite."""
-    return _check_numbers(values, name, shape)
+    """Means: shape (K, D), finite, and as small as rows must be."""
+    means = _check_numbers(values, name, shape)
+    too_large = np.abs(means) > _largest(means)
+    if too_large.any():
+        k, j = (int(i) for i in np.argwhere(too_large)[0])
+        raise ValueError(
+            f"{name} has values too large to be squared (above {_largest(means):.0e} "
+            f"in size), the first, {means[k, j]:g}, of component {k} in column {j}. "
+            "Scale that column."
+        )
+    return means
 
 
 def _is_indefinite(matrices: Array) -> NDArray[np.bool_]:
@@ -420,10 +391,18 @@ def check_positive_definite(
         In the structure's shape, symmetric to the last bit.
     """
     array = _check_numbers(values, name, structure.shape(n_components, n_features))
+    if np.abs(array).max() > _LARGEST_VARIANCE:
+        raise ValueError(
+            f"{name} holds {np.abs(array).max():.1e}, and nothing above "
+            f"{_LARGEST_VARIANCE:.0e} can be inverted. Scale the columns."
+        )
     if structure.has_matrices:
         transposed = np.swapaxes(array, -1, -2)
         if not np.allclose(array, transposed, atol=1e-8 * np.abs(array).max()):
-            raise ValueError(f"{name} must be symmetric, positive-definite")
+            raise ValueError(
+                f"{name} must be symmetric, positive-definite, but is not symmetric: "
+                "pass (A + A.T) / 2 of each matrix A if that is rounding"
+            )
         array = (array + transposed) / 2
         wrong = _is_indefinite(array)
     else:
@@ -435,6 +414,14 @@ def check_positive_definite(
             f"{name} must be symmetric, positive-definite, but is not{at}"
             if structure.has_matrices
             else f"{name} must be positive, but is {array[where]:g}{at}"
+        )
+    diagonals = (
+        np.diagonal(array, axis1=-2, axis2=-1) if structure.has_matrices else array
+    )
+    if diagonals.min() < 1 / _LARGEST_VARIANCE:
+        raise ValueError(
+            f"{name} holds {diagonals.min():.1e}, and nothing below "
+            f"{1 / _LARGEST_VARIANCE:.0e} can be inverted. Scale the columns."
         )
     return array
 

@@ -28,6 +28,7 @@ LAYERS = [
     ["fitted"],
     ["streaming"],
     ["training"],
+    ["pickled"],
     ["subsample"],
     ["restarts"],
     ["em"],
@@ -37,13 +38,13 @@ LAYERS = [
     ["initialization", "expectation"],
     ["reading", "sources"],
     ["arrow_sources"],
-    ["blocks"],
+    ["blocks", "counting"],
     ["acceleration", "kmeans", "progress", "stopping", "validation"],
     ["charts", "convergence"],
     ["covariances"],
     ["statistics"],
     ["kernels"],
-    ["data_files", "json_text", "writing"],
+    ["blas", "convergence_warnings", "data_files", "json_text", "writing"],
 ]
 DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 

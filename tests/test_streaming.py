@@ -365,7 +365,7 @@ def test_a_source_that_changes_is_noticed(X):
 @pytest.mark.parametrize(
     ("X", "weights", "message"),
     [
-        (np.zeros((3000, 2)), None, "only 1 distinct rows, fewer than n_components=2"),
+        (np.zeros((3000, 2)), None, "only 1 distinct row, fewer than n_components=2"),
         (np.ones((1, 2)), None, "n_components=2, but X has n_samples = 1 rows"),
         (np.ones((9, 2)), np.ones(8), r"shape \(8,\), but X has more rows"),
         (np.ones((9, 2)), np.ones(10), r"shape \(10,\), but X has 9 rows"),
@@ -484,6 +484,9 @@ try:
     model.fit(Blocks(), callback=lambda progress: print("going", flush=True))
 except KeyboardInterrupt:
     print("interrupted", hasattr(model, "means_"))
+for thread in threading.enumerate():
+    if "reader" in thread.name:
+        thread.join(60)
 print([t.name for t in threading.enumerate() if "reader" in t.name])
 """
 

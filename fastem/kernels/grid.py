@@ -26,6 +26,8 @@ from fastem.kernels.tiles import CHUNK_ROWS
 _SEGMENT_WORK = 4e9
 _SEGMENT_BYTES = 64 * 1024 * 1024
 _FEWEST_CHUNKS = 32
+# Least work for a thread, 0.1 ms: to wake another one takes half of that.
+_LEAST_WORK = 2e6
 # Sums from which on a thread of its own adds them up.
 _SUM_BLOCK = 4096
 
@@ -46,6 +48,9 @@ def _share(work: Any, parts: list[tuple[Any, ...]]) -> None:
     This thread does the first part, and those that no other has begun by then: the
     pool may be busy with another fit.
     """
+    if len(parts) == 1:
+        work(*parts[0])
+        return
     futures = [_pool().submit(work, *part) for part in parts[1:]]
     try:
         work(*parts[0])
@@ -101,7 +106,12 @@ def walk(
         n_chunks = -(-(last - first) // CHUNK_ROWS)
         sums = np.empty((n_chunks, n_sums))
         parts = []
-        for a, b in _cut(n_chunks, min(_number_of_threads(n_threads), n_chunks)):
+        n_parts = min(
+            _number_of_threads(n_threads),
+            n_chunks,
+            max(1, int((last - first) * row_work / _LEAST_WORK)),
+        )
+        for a, b in _cut(n_chunks, n_parts):
             start, stop = first + a * CHUNK_ROWS, min(first + b * CHUNK_ROWS, last)
             parts.append((*arguments, start, stop, sums[a:b]))
         if len(parts) > 1:
