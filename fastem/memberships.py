@@ -79,7 +79,7 @@ def probability_blocks(model: GaussianMixture, X: Rows | Source) -> Generator[Ro
     """``model.predict_proba(X)`` in consecutive blocks of rows."""
     if isinstance(X, Source):
         with closing(blocks_of(X)) as blocks:
-            yield from _probabilities(model, (rows for rows, _ in blocks))
+            yield from probabilities_of(model, (rows for rows, _ in blocks))
         return
     for block in _parts(model, X):
         yield model.predict_proba(block)
@@ -92,7 +92,7 @@ def _parts(model: GaussianMixture, rows: Rows) -> Iterator[Rows]:
         yield rows[start : start + size]
 
 
-def _probabilities(model: GaussianMixture, blocks: Iterable[Rows]) -> Iterator[Rows]:
+def probabilities_of(model: GaussianMixture, blocks: Iterable[Rows]) -> Iterator[Rows]:
     """``model.predict_proba`` of rows whose values and columns have been checked."""
     factors = None
     for rows in blocks:
@@ -187,7 +187,7 @@ def _write_parts(
             part = folder / file.relative_to(root)
             part.parent.mkdir(parents=True, exist_ok=True)
             rows = (block.values for block in of_file)
-            _write(part, ".parquet", _probabilities(model, rows), None, tally)
+            _write(part, ".parquet", probabilities_of(model, rows), None, tally)
 
 
 def _write(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastem.blocks import Source
 from fastem.description import column_names, dense_covariances
+from fastem.memberships import probabilities_of
 from fastem.mixture import GaussianMixture
 from fastem.separation import separating_views
 from fastem.statistics import Array
@@ -96,13 +97,15 @@ def draw_clusters(
 
 def _sample(model: GaussianMixture, X: Rows | Source) -> _Sample:
     random = np.random.default_rng(0)
+    # In random order, so that the last rows of a sorted file do not hide the others.
     if isinstance(X, Source):
-        X, n_rows = draw_rows(X, _MOST_ROWS, random)
+        some, n_rows = draw_rows(X, _MOST_ROWS, random)
+        rows = some[random.permutation(len(some))]
+        probabilities = np.concatenate(list(probabilities_of(model, [rows])))
     else:
         n_rows = len(X)
-    # In random order, so that the last rows of a sorted file do not hide the others.
-    rows = X[random.permutation(len(X))[:_MOST_ROWS]]
-    probabilities = model.predict_proba(rows)
+        rows = X[random.permutation(n_rows)[:_MOST_ROWS]]
+        probabilities = model.predict_proba(rows)
     return _Sample(
         rows,
         n_rows,

@@ -7,6 +7,7 @@ import sys
 import time
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ import fastem
 from fastem import load_model
 from fastem.commands import app
 from fastem.console import in_options
+from fastem.scaling import fit_standardized
 
 
 def run(*arguments, code=0):
@@ -311,3 +313,103 @@ def test_a_terminal_gets_a_bar(csv):
     assert process.wait(timeout=60) == 0
     assert re.search(rb"iteration \d+.*log-likelihood -", shown)
     assert b"converged after" in shown
+
+
+@pytest.fixture
+def folder(tmp_path, rows, random):
+    """Three Parquet files, one of them in a folder of its own."""
+    path = tmp_path / "big"
+    (path / "more").mkdir(parents=True)
+    X = random.permutation(rows)
+    for name, part in zip(
+        ("a.parquet", "b.parquet", "more/c.parquet"),
+        np.split(X, [50, 200]),
+        strict=True,
+    ):
+        columns = {
+            "name": ["someone"] * len(part),
+            "speed": part[:, 0],
+            "load": part[:, 1],
+            "w": np.full(len(part), 2.0),
+        }
+        parquet.write_table(pa.table(columns), path / name)
+    return path
+
+
+def read_folder(folder):
+    files = sorted(folder.rglob("*.parquet"))
+    columns = [parquet.read_table(file).select(["speed", "load"]) for file in files]
+    return pa.concat_tables(columns).to_pandas()
+
+
+@pytest.mark.parametrize("standardize", [[], ["--standardize"]])
+def test_a_folder_is_fitted_as_its_rows_are(folder, tmp_path, standardize):
+    said = run(
+        *("fit", folder, "-k", 2, "--columns", "speed,load", "--weights", "w"),
+        *("--output", tmp_path / "model.json", "--plot", tmp_path / "picture.png"),
+        *("--assign", tmp_path / "memberships.parquet", *standardize),
+    )
+    assert "Using 300 rows x 2 columns: speed, load." in said
+    assert "Warning" not in said
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    model = load_model(tmp_path / "model.json")
+    X = read_folder(folder)
+    expected = fastem.GaussianMixture(2, random_state=0)
+    if standardize:
+        expected = fit_standardized(expected, X.to_numpy())
+    else:
+        expected.fit(X)
+    np.testing.assert_allclose(model.means_, expected.means_, rtol=1e-9)
+    memberships = parquet.read_table(tmp_path / "memberships.parquet")
+    np.testing.assert_array_equal(memberships["component"], model.predict(X))
+
+
+def test_memberships_of_a_folder_are_files_of_the_same_names(folder, tmp_path):
+    run("fit", folder, "-k", 2, "--columns", "speed,load", "-o", tmp_path / "m.json")
+    output = tmp_path / "memberships"
+    said = run("predict", tmp_path / "m.json", folder, "--output", f"{output}/")
+    assert "Ignored, not in the model: name, w." in said
+    names = [str(p.relative_to(output)) for p in sorted(output.rglob("*.parquet"))]
+    assert names == ["a.parquet", "b.parquet", os.path.join("more", "c.parquet")]
+    parts = [parquet.read_table(output / name) for name in names]
+    assert [part.num_rows for part in parts] == [50, 150, 100]
+    X = read_folder(folder)
+    expected = load_model(tmp_path / "m.json").predict_proba(X)
+    written = pa.concat_tables(parts)
+    np.testing.assert_array_equal(written["p_1"], expected[:, 1])
+    for name in ("one.csv", "one.parquet"):
+        run("predict", tmp_path / "m.json", folder, "--output", tmp_path / name)
+    assert parquet.read_table(tmp_path / "one.parquet").equals(written)
+    assert len((tmp_path / "one.csv").read_text().splitlines()) == 301
+    run("predict", tmp_path / "m.json", folder / "a.parquet", "-o", tmp_path / "few")
+    (part,) = (tmp_path / "few").iterdir()
+    assert parquet.read_table(part).equals(parts[0])
+    assert "it exists" in run(
+        *("predict", tmp_path / "m.json", folder, "--output", output), code=1
+    )
+
+
+def test_a_folder_with_a_bad_row_leaves_no_output(folder, tmp_path):
+    run("fit", folder, "-k", 2, "--columns", "speed,load", "-o", tmp_path / "m.json")
+    bad = folder / "more" / "c.parquet"
+    table = parquet.read_table(bad).to_pandas()
+    table.loc[60, "load"] = np.nan
+    parquet.write_table(pa.Table.from_pandas(table), bad)
+    before = sorted(tmp_path.iterdir())
+    for output in ("memberships/", "one.parquet"):
+        said = run(
+            *("predict", tmp_path / "m.json", folder, "-o", tmp_path / output), code=1
+        )
+        assert f"row 260 (row 60 of {bad}, in block 2), column 'load'" in said
+        assert sorted(tmp_path.iterdir()) == before
+    said = run("fit", folder, "-k", 2, "--columns", "speed,load", code=1)
+    assert "row 260" in said
+    said = run("fit", folder, "-k", 2, "--drop-missing", code=1)
+    assert "rows with missing values cannot be left out" in said
+
+
+def test_a_large_file_is_read_block_by_block(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastem.tables._LARGE_FILE", 100)
+    monkeypatch.setattr("fastem.tables.read_table", None)
+    said = run("fit", folder / "a.parquet", "-k", 1, "--columns", "speed")
+    assert "Using 50 rows x 1 columns: speed." in said
