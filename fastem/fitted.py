@@ -14,6 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastem import kernels, validation
 from fastem.covariances import STRUCTURES, CovarianceStructure
+from fastem.em import Fit
+from fastem.maximization import Collapse
 from fastem.statistics import Array, MixtureParameters
 from fastem.validation import Rows
 
@@ -25,6 +27,7 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     hand answers like any other.
     """
 
+    n_components: int
     covariance_type: str
     n_threads: int | None
     random_state: int | np.random.RandomState | None
@@ -32,6 +35,7 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     means_: Array
     covariances_: Array
     precisions_cholesky_: Array
+    collapses_: list[Collapse]
 
     def predict(self, X: Any) -> NDArray[np.intp]:
         """The most likely component of each row.
@@ -212,6 +216,36 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         n_components, n_features = fitted.means.shape
         n_of_means_and_weights: int = n_components * n_features + n_components - 1
         return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
+
+    def _continued_parameters(self, n_features: int) -> MixtureParameters:
+        """Parameters of the last fit, if ``fit`` can go on from them."""
+        _, fitted = self._fitted()
+        n_dropped = sum(collapse.action == "dropped" for collapse in self.collapses_)
+        n_components = self.n_components - n_dropped
+        if fitted.means.shape != (n_components, n_features):
+            raise ValueError(
+                "warm_start continues the last fit, which had "
+                f"{fitted.means.shape[0]} components and {fitted.means.shape[1]} "
+                f"columns; now n_components={self.n_components} and X has "
+                f"{n_features} columns. Set warm_start=False to start anew."
+            )
+        return fitted
+
+    def _set_fitted(self, fit: Fit, n_dropped: int = 0) -> None:
+        structure = STRUCTURES[self.covariance_type]
+        self.weights_ = fit.parameters.weights
+        self.means_ = fit.parameters.means
+        self.covariances_ = fit.parameters.covariances
+        self.precisions_cholesky_ = fit.parameters.precisions_cholesky
+        self.precisions_ = structure.gram(fit.parameters.precisions_cholesky)
+        self.converged_ = fit.converged
+        self.convergence_ = fit.convergence
+        self.n_dropped_ = n_dropped
+        self.collapses_ = list(fit.collapses)
+        self.n_iter_ = fit.n_iter
+        self.lower_bound_ = fit.lower_bound
+        self.lower_bounds_ = fit.lower_bounds
+        self._fitted_covariance_type = self.covariance_type
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastem import em, validation
 from fastem.acceleration import ExtrapolatedPath, PlainPath
+from fastem.checkpoint import Checkpoint, plain_settings
 from fastem.convergence import rounding_of
 from fastem.covariances import (
     STRUCTURES,
@@ -29,6 +30,7 @@ from fastem.ridge import RELATIVE, ridge_of, warn_of_ridge
 from fastem.statistics import MixtureParameters
 from fastem.stopping import STOPPING_RULES
 from fastem.training import RowsInMemory, TrainingRows
+from fastem.writing import PathLike
 
 
 class GaussianMixture(FittedMixture):
@@ -336,6 +338,7 @@ class GaussianMixture(FittedMixture):
         sample_weight: ArrayLike | None = None,
         *,
         callback: Callable[[Progress], object] | None = None,
+        checkpoint: PathLike | None = None,
     ) -> Self:
         """Estimate the parameters from the rows of X.
 
@@ -351,7 +354,14 @@ class GaussianMixture(FittedMixture):
             How often each row counts. Weight 2 is a row given twice, 0 one left out;
             a common factor changes nothing.
         callback : callable, default=None
-            Called with a :class:`fastem.Progress` after each iteration.
+            Called with a :class:`fastem.Progress` after each iteration. If it raises
+            :class:`fastem.StopFit`, the fit ends with what it has reached.
+        checkpoint : path, default=None
+            A file to keep the state of the fit in. If the process is killed, the same
+            call goes on from there, and ends with the same bits as without the break.
+            Written about once a second; removed when the fit is complete, but not if
+            the callback stopped it. The file of a fit to other rows (of which 10,000
+            are compared) or with other parameters is an error.
 
         Returns
         -------
@@ -365,7 +375,7 @@ class GaussianMixture(FittedMixture):
         SingularCovarianceError
             If every start ended in a covariance that is not positive definite.
         """
-        self._fit(X, sample_weight, callback)
+        self._fit(X, sample_weight, callback, checkpoint)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -387,14 +397,15 @@ class GaussianMixture(FittedMixture):
         -------
         array of shape (N,), int
         """
-        rows = self._fit(X, sample_weight, None)
+        rows = self._fit(X, sample_weight)
         return rows.labels(self._factors(rows.dtype), self.n_threads)
 
     def _fit(
         self,
         X: Any,
         sample_weight: ArrayLike | None,
-        callback: Callable[[Progress], object] | None,
+        callback: Callable[[Progress], object] | None = None,
+        checkpoint: PathLike | None = None,
     ) -> TrainingRows:
         """Fit, and return the rows as they were used."""
         with unchanged_on_error(self):
@@ -430,58 +441,44 @@ class GaussianMixture(FittedMixture):
                     *(random_state, self.n_threads),
                 )
 
+            before = self.lower_bound_ if warm else -math.inf
+            settings = plain_settings({**self.get_params(), "continues_from": before})
+            kept = Checkpoint(
+                checkpoint,
+                {"data": rows.fingerprint(), "parameters": settings},
+                expect,
+                maximize,
+                lambda: make_path(structure),
+                random_state,
+            )
+            starts = kept.starts(start, 1 if warm else self.n_init)
             run = Run(
                 expect,
                 maximize,
                 rule,
-                lambda: make_path(structure),
+                kept.make_path,
                 n_rows=rows.n_rows,
                 rounding=rounding_of(rows.dtype),
                 max_iter=self.max_iter,
-                reporter=Reporter(self.verbose, self.verbose_interval, callback),
-                before=self.lower_bound_ if warm else -math.inf,
+                reporter=Reporter(
+                    *(self.verbose, self.verbose_interval, callback),
+                    *(rows.shape[0], kept.search.n_finished),
+                ),
+                before=before,
+                recorder=kept,
             )
-            n_runs = 1 if warm else self.n_init
             names = getattr(self, "feature_names_in_", None)
             try:
-                best = best_of([start] * n_runs, run, rule.is_hopeless)
+                best = best_of(starts, run, rule.is_hopeless, kept.search)
             except SingularCovarianceError as error:
                 raise error.with_names(names) from None
             self._set_fitted(best.fit, best.n_dropped)
-        if not self.converged_ and self.max_iter > 0:
+            if not best.stopped:
+                kept.remove()
+        if not (self.converged_ or best.stopped) and self.max_iter > 0:
             shortfall = best.fit.shortfall(self.tol)
             warnings.warn(shortfall, ConvergenceWarning, stacklevel=4)
         if self.n_iter_ > 0:
             fitted = best.fit.parameters
             warn_of_ridge(structure, fitted, ridge, self.reg_covar, rows.n_rows, names)
         return rows
-
-    def _continued_parameters(self, n_features: int) -> MixtureParameters:
-        """Parameters of the last fit, if ``fit`` can go on from them."""
-        _, fitted = self._fitted()
-        n_dropped = sum(collapse.action == "dropped" for collapse in self.collapses_)
-        n_components = self.n_components - n_dropped
-        if fitted.means.shape != (n_components, n_features):
-            raise ValueError(
-                "warm_start continues the last fit, which had "
-                f"{fitted.means.shape[0]} components and {fitted.means.shape[1]} "
-                f"columns; now n_components={self.n_components} and X has "
-                f"{n_features} columns. Set warm_start=False to start anew."
-            )
-        return fitted
-
-    def _set_fitted(self, fit: em.Fit, n_dropped: int = 0) -> None:
-        structure = STRUCTURES[self.covariance_type]
-        self.weights_ = fit.parameters.weights
-        self.means_ = fit.parameters.means
-        self.covariances_ = fit.parameters.covariances
-        self.precisions_cholesky_ = fit.parameters.precisions_cholesky
-        self.precisions_ = structure.gram(fit.parameters.precisions_cholesky)
-        self.converged_ = fit.converged
-        self.convergence_ = fit.convergence
-        self.n_dropped_ = n_dropped
-        self.collapses_ = list(fit.collapses)
-        self.n_iter_ = fit.n_iter
-        self.lower_bound_ = fit.lower_bound
-        self.lower_bounds_ = fit.lower_bounds
-        self._fitted_covariance_type = self.covariance_type

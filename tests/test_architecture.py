@@ -25,7 +25,7 @@ LAYERS = [
     ["separation"],
     ["description", "memberships", "model_file", "scaling", "tables"],
     ["mixture"],
-    ["fitted", "training"],
+    ["checkpoint", "fitted", "training"],
     ["subsample"],
     ["restarts"],
     ["em"],
@@ -37,7 +37,7 @@ LAYERS = [
     ["covariances"],
     ["statistics"],
     ["kernels"],
-    ["data_files", "json_text", "writing"],
+    ["data_files", "json_text", "json_values", "writing"],
 ]
 DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 

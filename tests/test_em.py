@@ -64,14 +64,14 @@ def run(
     **options,
 ):
     steps = Steps(lower_bounds)
+    path = options.pop("path", PlainPath(None))
     fit = em.fit(
-        0,
+        em.Position.start(0, Trace(4, 1e-15, lower_bound), path),
         steps.expect,
         ScriptedMaximization(steps.maximize, largest_fall),
-        trace=Trace(4, 1e-15, lower_bound),
         rule=SmallChange(tol),
         reporter=reporter or Reporter(0, 1, None),
-        **{"max_iter": 10, "path": PlainPath(None), **options},
+        **{"max_iter": 10, **options},
     )
     return fit, steps
 
