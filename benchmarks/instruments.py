@@ -17,6 +17,7 @@ INSTRUMENTS = {
     "scaling": "time against rows, columns, components and threads: table and picture",
     "starting": "import, first fit, and small problems, against scikit-learn",
     "narrow": "EM passes compiled for processors with narrower vectors",
+    "streams": "one pass of partial_fit over shuffled rows, against fits",
     "skipping": "EM passes that leave out what cannot count, on real tables",
 }
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -36,6 +36,76 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     covariances_: Array
     precisions_cholesky_: Array
     collapses_: list[Collapse]
+
+    @classmethod
+    def from_parameters(
+        cls,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        *,
+        covariance_type: str = "full",
+        feature_names: ArrayLike | None = None,
+        **parameters: Any,
+    ) -> Self:
+        """A model with these parameters, ready for every method but needing no data.
+
+        ``fit`` starts from them: they are also its ``weights_init``, ``means_init``
+        and ``precisions_init``.
+
+        Parameters
+        ----------
+        weights : array-like of shape (K,)
+            Not negative, summing to 1.
+        means : array-like of shape (K, D)
+        covariances : array-like
+            In the shape that ``covariance_type`` gives to ``covariances_``.
+        covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        feature_names : array-like of str of shape (D,), default=None
+        **parameters
+            Other constructor parameters.
+
+        Returns
+        -------
+        GaussianMixture
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, a weight negative, or a covariance not symmetric and
+            positive definite.
+
+        Examples
+        --------
+        >>> from fastem import GaussianMixture
+        >>> model = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [4.0]],
+        ...                                         [[1.0], [1.0]],
+        ...                                         covariance_type="diag")
+        >>> model.predict_proba([[2.0]])
+        array([[0.5, 0.5]])
+        """
+        if covariance_type not in list(STRUCTURES):
+            raise ValueError(
+                f"covariance_type must be one of {', '.join(map(repr, STRUCTURES))}, "
+                f"but is {covariance_type!r}"
+            )
+        structure = STRUCTURES[covariance_type]
+        fitted = validation.check_mixture(weights, means, covariances, structure)
+        n_components, n_features = fitted.means.shape
+        model = cls(
+            n_components=n_components,
+            covariance_type=covariance_type,
+            weights_init=fitted.weights,
+            means_init=fitted.means,
+            precisions_init=structure.gram(fitted.precisions_cholesky),
+            **parameters,
+        )
+        model._set_fitted(Fit(fitted, converged=False, lower_bounds=[]))
+        model.n_features_in_ = n_features
+        if feature_names is not None:
+            names = validation.check_names(feature_names, n_features)
+            model.feature_names_in_ = names
+        return model
 
     def predict(self, X: Any) -> NDArray[np.intp]:
         """The most likely component of each row.

@@ -13,7 +13,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastem import em, validation
 from fastem.acceleration import ExtrapolatedPath, PlainPath
 from fastem.checkpoint import Checkpoint, plain_settings
 from fastem.convergence import rounding_of
@@ -21,9 +20,10 @@ from fastem.covariances import (
     STRUCTURES,
     SingularCovarianceError,
 )
-from fastem.fitted import FittedMixture, unchanged_on_error
+from fastem.fitted import unchanged_on_error
 from fastem.initialization import UserStart
 from fastem.maximization import Maximization
+from fastem.online import OnlineMixture
 from fastem.progress import Progress, Reporter
 from fastem.restarts import Run, best_of
 from fastem.ridge import RELATIVE, ridge_of, warn_of_ridge
@@ -33,7 +33,7 @@ from fastem.training import RowsInMemory, TrainingRows
 from fastem.writing import PathLike
 
 
-class GaussianMixture(FittedMixture):
+class GaussianMixture(OnlineMixture):
     """Gaussian mixture model, fitted by Expectation-Maximisation on all cores.
 
     A drop-in for :class:`sklearn.mixture.GaussianMixture`: the same parameters,
@@ -111,6 +111,14 @@ class GaussianMixture(FittedMixture):
         Means to start from, likewise.
     precisions_init : array-like, default=None
         Inverse covariances to start from, in the shape of ``covariances_``.
+    forgetting : float, default=2.0
+        How :meth:`partial_fit` weighs rows by their age: the r-th row since the start
+        counts as r to the power of ``forgetting`` - 1. With 1 all rows count alike,
+        also the first, whose memberships were those of a poor model.
+    memory : float or None, default=None
+        For streams that change: :meth:`partial_fit` forgets rows, so that one that
+        came this number of rows ago counts 1/e (at most) of one that comes now. None
+        forgets none for good.
     random_state : int, RandomState instance or None, default=None
         Seed of the starts and of :meth:`sample`.
     warm_start : bool, default=False
@@ -158,6 +166,9 @@ class GaussianMixture(FittedMixture):
     lower_bounds_ : list of float
         The same for each iteration of the best start, except for those that
         ``accelerate`` took back.
+    n_samples_seen_ : float
+        Number of rows of the fit and of calls of :meth:`partial_fit` since then, each
+        as often as its weight says.
     n_features_in_ : int
         Number of columns, D.
     feature_names_in_ : array of shape (D,)
@@ -212,6 +223,8 @@ class GaussianMixture(FittedMixture):
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "precisions_init": ["array-like", None],
+        "forgetting": [Interval(Real, 1.0, None, closed="left")],
+        "memory": [Interval(Real, 0.0, None, closed="neither"), None],
         "random_state": ["random_state"],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
@@ -235,6 +248,8 @@ class GaussianMixture(FittedMixture):
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
+        forgetting: float = 2.0,
+        memory: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         warm_start: bool = False,
         verbose: int = 0,
@@ -254,81 +269,13 @@ class GaussianMixture(FittedMixture):
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init
+        self.forgetting = forgetting
+        self.memory = memory
         self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose
         self.verbose_interval = verbose_interval
         self.n_threads = n_threads
-
-    @classmethod
-    def from_parameters(
-        cls,
-        weights: ArrayLike,
-        means: ArrayLike,
-        covariances: ArrayLike,
-        *,
-        covariance_type: str = "full",
-        feature_names: ArrayLike | None = None,
-        **parameters: Any,
-    ) -> Self:
-        """A model with these parameters, ready for every method but needing no data.
-
-        ``fit`` starts from them: they are also its ``weights_init``, ``means_init``
-        and ``precisions_init``.
-
-        Parameters
-        ----------
-        weights : array-like of shape (K,)
-            Not negative, summing to 1.
-        means : array-like of shape (K, D)
-        covariances : array-like
-            In the shape that ``covariance_type`` gives to ``covariances_``.
-        covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
-        feature_names : array-like of str of shape (D,), default=None
-        **parameters
-            Other constructor parameters.
-
-        Returns
-        -------
-        GaussianMixture
-
-        Raises
-        ------
-        ValueError
-            If a shape is wrong, a weight negative, or a covariance not symmetric and
-            positive definite.
-
-        Examples
-        --------
-        >>> from fastem import GaussianMixture
-        >>> model = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [4.0]],
-        ...                                         [[1.0], [1.0]],
-        ...                                         covariance_type="diag")
-        >>> model.predict_proba([[2.0]])
-        array([[0.5, 0.5]])
-        """
-        if covariance_type not in list(STRUCTURES):
-            raise ValueError(
-                f"covariance_type must be one of {', '.join(map(repr, STRUCTURES))}, "
-                f"but is {covariance_type!r}"
-            )
-        structure = STRUCTURES[covariance_type]
-        fitted = validation.check_mixture(weights, means, covariances, structure)
-        n_components, n_features = fitted.means.shape
-        model = cls(
-            n_components=n_components,
-            covariance_type=covariance_type,
-            weights_init=fitted.weights,
-            means_init=fitted.means,
-            precisions_init=structure.gram(fitted.precisions_cholesky),
-            **parameters,
-        )
-        model._set_fitted(em.Fit(fitted, converged=False, lower_bounds=[]))
-        model.n_features_in_ = n_features
-        if feature_names is not None:
-            names = validation.check_names(feature_names, n_features)
-            model.feature_names_in_ = names
-        return model
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
@@ -473,6 +420,7 @@ class GaussianMixture(FittedMixture):
             except SingularCovarianceError as error:
                 raise error.with_names(names) from None
             self._set_fitted(best.fit, best.n_dropped)
+            self._begin_stream(rows.n_rows, ridge)
             if not best.stopped:
                 kept.remove()
         if not (self.converged_ or best.stopped) and self.max_iter > 0:

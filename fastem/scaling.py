@@ -15,6 +15,7 @@ from fastem.mixture import GaussianMixture
 from fastem.progress import Progress
 from fastem.statistics import Array
 from fastem.validation import Rows, check_sample_weight
+from fastem.writing import PathLike
 
 _BLOCK_ROWS = 65536
 
@@ -104,6 +105,7 @@ def fit_standardized(
     sample_weight: ArrayLike | None = None,
     *,
     callback: Callable[[Progress], object] | None = None,
+    checkpoint: PathLike | None = None,
 ) -> GaussianMixture:
     """Fit to standardised columns; the result describes X itself.
 
@@ -115,6 +117,7 @@ def fit_standardized(
     sample_weight : array-like of shape (N,), default=None
         Counts in the means and standard deviations too.
     callback : callable, default=None
+    checkpoint : path, default=None
         As in :meth:`GaussianMixture.fit`.
 
     Returns
@@ -139,7 +142,10 @@ def fit_standardized(
     if constant.any():
         raise UnscalableColumnsError(constant, "its values are all equal")
     fitted = clone(model).fit(
-        scaling.standardize(X), sample_weight=weights, callback=callback
+        scaling.standardize(X),
+        sample_weight=weights,
+        callback=callback,
+        checkpoint=checkpoint,
     )
     return scaling.to_original_units(fitted)
 

@@ -25,6 +25,7 @@ LAYERS = [
     ["separation"],
     ["description", "memberships", "model_file", "scaling", "tables"],
     ["mixture"],
+    ["online"],
     ["checkpoint", "fitted", "training"],
     ["subsample"],
     ["restarts"],

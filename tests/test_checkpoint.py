@@ -1,6 +1,7 @@
 """Fits that are killed or stopped, and go on from a file."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -9,9 +10,12 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
+from typer.testing import CliRunner
 
 import fastem
 from fastem import GaussianMixture, StopFit, checkpoint
+from fastem.commands import app
+from fastem.console import FitProgress
 from fastem.convergence import Convergence, Trace
 from fastem.json_values import from_json, to_json
 from fastem.statistics import MixtureParameters
@@ -251,6 +255,37 @@ def test_a_fit_that_was_stopped_at_its_end_does_not_go_on(random, tmp_path):
     model = GaussianMixture(4, random_state=0, tol=1e-5)
     assert bits(fit(model, X, callback=stop_at_the_end, checkpoint=path)) == bits(whole)
     assert bits(fit(model, X, checkpoint=path)) == bits(whole)
+
+
+def test_the_command_line_goes_on_from_a_checkpoint(random, tmp_path):
+    data, path = tmp_path / "data.npy", tmp_path / "checkpoint.json"
+    np.save(data, clusters(random))
+
+    def command(*options):
+        arguments = ["fit", data, "-k", 4, "--tol", 1e-5, "--standardize", *options]
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        return result.output, result.exit_code
+
+    assert command("--output", tmp_path / "whole.json")[1] == 0
+    with pytest.MonkeyPatch.context() as patch:
+        show = FitProgress.__call__
+
+        def interrupt(self, progress):
+            show(self, progress)
+            if progress.iteration == 5:
+                raise KeyboardInterrupt
+
+        patch.setattr(FitProgress, "__call__", interrupt)
+        said, code = command("--checkpoint", path)
+    assert code == 130
+    assert f"The same command goes on from {path}." in said
+    said, code = command("--checkpoint", path, "--output", tmp_path / "resumed.json")
+    assert code == 0
+    assert "Going on from the checkpoint, at iteration 5." in said
+    assert re.search(r"iteration 10, .*, gain \S+, .* rows/s, \d:\d\d:\d\d left", said)
+    whole, resumed = (tmp_path / f"{name}.json" for name in ("whole", "resumed"))
+    assert resumed.read_bytes() == whole.read_bytes()
+    assert not path.exists()
 
 
 @pytest.fixture

@@ -152,6 +152,22 @@ def test_the_reporter_is_told_everything():
     assert [p.change for p in seen] == [math.inf, 1.0, 0.0]
 
 
+def test_the_time_left_follows_from_how_the_gains_shrink():
+    # The gain of iteration n is 2^(1 - n): less than tol at n = 11.
+    bounds = [-(0.5**n) for n in range(30)]
+    seen = []
+    reporter = Reporter(0, 1, seen.append, n_rows=1000)
+    run(bounds, reporter, tol=1e-3, max_iter=25)
+    assert seen[-1].iteration == 11
+    seconds = [p.seconds for p in seen]
+    for p in seen:
+        average = np.mean(seconds[max(0, p.iteration - 10) : p.iteration])
+        assert p.rows_per_second == pytest.approx(1000 / average)
+        # Five bounds are needed to tell; until then max_iter is the limit.
+        left = 25 - p.iteration if p.iteration < 5 else 11 - p.iteration
+        assert p.seconds_left == pytest.approx(average * left)
+
+
 def test_verbose_prints_every_interval(capsys):
     run([-5.0, -4.0, -3.0, -2.0, -2.0], Reporter(1, 2, None))
     assert capsys.readouterr().out.splitlines() == [
