@@ -44,9 +44,9 @@ class Checkpoint:
     ----------
     path : path or None
         None writes nothing.
-    identity : dict
-        What a fit must have in common with the one that wrote the file, to go on from
-        it: for each section, names and plain values.
+    identify : callable
+        Returns what a fit must have in common with the one that wrote the file, to go
+        on from it: for each section, names and plain values. Not called without a path.
     expect : Expectation
     maximize : Maximization
     make_path : callable
@@ -61,7 +61,7 @@ class Checkpoint:
     """
 
     path: PathLike | None
-    identity: dict[str, dict[str, Any]]
+    identify: Callable[[], dict[str, dict[str, Any]]]
     expect: Expectation
     maximize: Maximization
     make_path: Callable[[], Path]
@@ -70,8 +70,10 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         self._due = -math.inf
+        self._identity: dict[str, dict[str, Any]] = {}
         if self.path is not None:
             check_folder(self.path)
+            self._identity = self.identify()
 
     def starts(
         self, start: Callable[[], Any], n_starts: int
@@ -100,7 +102,7 @@ class Checkpoint:
         content = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            **self.identity,
+            **self._identity,
             "search": {
                 "n_finished": search.n_finished,
                 "best": search.best,
@@ -171,7 +173,7 @@ class Checkpoint:
                 f'{self.path} is not a checkpoint of this fastem: its "format" is '
                 f"{brief(found)}. Choose another path, or delete the file."
             )
-        for section, now in self.identity.items():
+        for section, now in self._identity.items():
             before = content.get(section, dict)
             expected = to_json(now)
             for name in expected:

@@ -168,6 +168,11 @@ def fit(
     def is_near(remaining: float) -> bool:
         return rule.is_near(trace, remaining * trace.n_rows)
 
+    def iterations_left() -> float:
+        if converged:
+            return 0.0
+        return min(rule.iterations_left(trace), max_iter - at.iteration)
+
     with _blas().limit(limits=1, user_api="blas"):
         while at.iteration < max_iter and not (converged or dropped or stopped):
             recorder.record(at)
@@ -196,11 +201,10 @@ def fit(
                     at.parameters = path.choose(at.parameters, image, is_near)
             converged = rule.is_met(trace)
             dropped = not converged and is_hopeless(trace)
-            left = 0.0 if converged else rule.iterations_left(trace)
             seconds = time.perf_counter() - began
             stopped = reporter.iteration(
                 *(at.iteration, trace.last, trace.change, seconds),
-                min(left, max_iter - at.iteration),
+                iterations_left,
             )
     if stopped:
         recorder.record(at, at_once=True)

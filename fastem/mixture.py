@@ -389,10 +389,14 @@ class GaussianMixture(OnlineMixture):
                 )
 
             before = self.lower_bound_ if warm else -math.inf
-            settings = plain_settings({**self.get_params(), "continues_from": before})
             kept = Checkpoint(
                 checkpoint,
-                {"data": rows.fingerprint(), "parameters": settings},
+                lambda: {
+                    "data": rows.fingerprint(),
+                    "parameters": plain_settings(
+                        {**self.get_params(), "continues_from": before}
+                    ),
+                },
                 expect,
                 maximize,
                 lambda: make_path(structure),

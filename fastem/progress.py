@@ -93,7 +93,7 @@ class Reporter:
         lower_bound: float,
         change: float,
         seconds: float,
-        iterations_left: float,
+        iterations_left: Callable[[], float],
     ) -> bool:
         """An iteration is over. Whether the callback wants the fit to end."""
         self._last.append(seconds)
@@ -110,7 +110,7 @@ class Reporter:
         progress = Progress(
             *(self._restart, iteration, lower_bound, change, seconds),
             rows_per_second=self._n_rows / average if average > 0 else math.inf,
-            seconds_left=average * iterations_left,
+            seconds_left=average * iterations_left(),
         )
         try:
             self._callback(progress)
