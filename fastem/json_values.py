@@ -37,11 +37,15 @@ def to_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
+        # Sums over an array depend on its layout in their last bits: that is kept too.
+        axes = sorted(range(value.ndim), key=lambda axis: -value.strides[axis])
+        laid_out = value.transpose(axes)
         return {
             _KIND: "array",
             "dtype": value.dtype.name,
-            "shape": list(value.shape),
-            "values": _numbers(value.ravel()),
+            "shape": list(laid_out.shape),
+            "axes": axes,
+            "values": _numbers(laid_out.ravel()),
         }
     if dataclasses.is_dataclass(value):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
@@ -80,7 +84,9 @@ def from_json(value: Any, classes: Iterable[type]) -> Any:
             return tuple(read(item) for item in content["items"])
         if kind == "array":
             values = np.array(content["values"], dtype=content["dtype"])
-            return values.reshape(content["shape"])
+            return values.reshape(content["shape"]).transpose(
+                np.argsort(content["axes"], kind="stable")
+            )
         return known[kind](**{key: read(item) for key, item in content.items()})
 
     try:

@@ -383,5 +383,10 @@ def test_values_are_read_back_to_the_last_bit(random):
     read = from_json(json.loads(text), [MixtureParameters, Trace, Convergence])
     assert repr(read) == repr(values)
     assert read["values"][0].means.tobytes() == array.tobytes()
+    for layout in ((0, 1, 2), (0, 2, 1), (2, 1, 0)):
+        laid_out = random.normal(size=(4, 3, 2)).transpose(layout)
+        again = from_json(json.loads(json.dumps(to_json(laid_out))), [])
+        assert again.strides == laid_out.strides
+        assert np.array_equal(again, laid_out)
     with pytest.raises(ValueError, match="no value that fastem has written"):
         from_json(json.loads(text), [Trace])
