@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -111,7 +112,7 @@ class Checkpoint:
             },
             "position": {
                 "iteration": position.iteration,
-                "largest_fall": position.largest_fall,
+                "largest_fall": position.largest_fall(),
                 "trace": position.trace,
                 "parameters": position.parameters,
                 "reached": position.reached,
@@ -163,7 +164,7 @@ class Checkpoint:
             place["trace"],
             way,
             place["iteration"],
-            place["largest_fall"],
+            partial(float, place["largest_fall"]),
         )
 
     def _check_identity(self, content: Section) -> None:

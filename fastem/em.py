@@ -2,15 +2,12 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from typing import Protocol, Self
 
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import ThreadpoolController
-
+from fastem import blas, convergence_warnings
 from fastem.acceleration import Path
 from fastem.convergence import UNKNOWN, Convergence, Trace
 from fastem.covariances import SingularCovarianceError
@@ -81,21 +78,21 @@ class Position:
         fell there, EM's point comes next, for the price of an iteration.
     iteration : int
         Number of iterations so far.
-    largest_fall : float
-        By how much the next lower bound may be less than the last.
+    largest_fall : callable
+        Returns by how much the next lower bound may be less than the last.
     """
 
     parameters: MixtureParameters
     reached: MixtureParameters
     trace: Trace
     path: Path
-    iteration: int = 0
-    largest_fall: float = math.inf
+    iteration: int
+    largest_fall: Callable[[], float]
 
     @classmethod
     def start(cls, parameters: MixtureParameters, trace: Trace, path: Path) -> Self:
         """Where a run begins."""
-        return cls(parameters, parameters, trace, path)
+        return cls(parameters, parameters, trace, path, 0, partial(float, math.inf))
 
 
 class Recorder(Protocol):
@@ -110,17 +107,6 @@ class NoRecorder:
 
     def record(self, position: Position, *, at_once: bool = False) -> None:
         """Nothing is kept."""
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    """The BLAS libraries of this process.
-
-    The maximisation step uses one thread of them. Its matrices are small, and on a
-    machine where other programs run, BLAS's threads wait for each other: 388 ms
-    against 1 ms for 8 Cholesky factors of 128 columns.
-    """
-    return ThreadpoolController()
 
 
 def fit(
@@ -173,7 +159,7 @@ def fit(
             return 0.0
         return min(rule.iterations_left(trace), max_iter - at.iteration)
 
-    with _blas().limit(limits=1, user_api="blas"):
+    with blas.one_thread():
         while at.iteration < max_iter and not (converged or dropped or stopped):
             recorder.record(at)
             began = time.perf_counter()
@@ -193,10 +179,11 @@ def fit(
                 if mended:
                     trace.break_off()
                     path.begin_anew()
-                    at.largest_fall, at.parameters = math.inf, image
+                    at.largest_fall = partial(float, math.inf)
+                    at.parameters = image
                 else:
-                    at.largest_fall = maximize.largest_fall(
-                        statistics, at.parameters, image
+                    at.largest_fall = partial(
+                        maximize.largest_fall, statistics, at.parameters, image
                     )
                     at.parameters = path.choose(at.parameters, image, is_near)
             converged = rule.is_met(trace)
@@ -249,14 +236,17 @@ def _image(
         return maximize.mend(statistics, error, iteration), True
 
 
-def _warn_of_fall(trace: Trace, largest_fall: float, iteration: int) -> None:
-    rounding = max(_ROUNDING, _ROUNDINGS * trace.rounding) * max(1.0, abs(trace.last))
+def _warn_of_fall(
+    trace: Trace, largest_fall: Callable[[], float], iteration: int
+) -> None:
     fall = -trace.change
-    if fall > largest_fall + rounding:
-        warnings.warn(
+    if fall <= 0:
+        return
+    rounding = max(_ROUNDING, _ROUNDINGS * trace.rounding) * max(1.0, abs(trace.last))
+    if fall > rounding and fall > largest_fall() + rounding:
+        convergence_warnings.warn(
             f"The mean log-likelihood fell by {fall:.1e} in iteration "
             f"{iteration}, which only rounding can do: a covariance is close "
             "to singular. Scale the columns alike, or raise reg_covar.",
-            ConvergenceWarning,
-            stacklevel=8,
+            stacklevel=7,
         )

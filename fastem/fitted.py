@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
+from sklearn import get_config
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -16,11 +17,12 @@ from fastem import kernels, validation
 from fastem.covariances import STRUCTURES, CovarianceStructure
 from fastem.em import Fit
 from fastem.maximization import Collapse
+from fastem.pickled import VersionedPickle
 from fastem.statistics import Array, MixtureParameters
 from fastem.validation import Rows
 
 
-class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
+class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
     """Every method of :class:`fastem.GaussianMixture` that does not fit.
 
     The public attributes are the parameters: a model whose attributes were set by
@@ -241,6 +243,13 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             ]
         return np.concatenate(drawn), np.repeat(np.arange(n_components), counts)
 
+    def _check_settings(self) -> None:
+        """Raise ValueError if a constructor parameter has no meaning."""
+        # Not scikit-learn's decorator: where a Ctrl-C meets that, it leaves a setting
+        # by which nothing is validated any more.
+        if not get_config()["skip_parameter_validation"]:
+            self._validate_params()
+
     def _fitted(self) -> tuple[CovarianceStructure, MixtureParameters]:
         """The fitted parameters, as they stand in the public attributes."""
         check_is_fitted(self)
@@ -290,14 +299,18 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
         """Parameters of the last fit, if ``fit`` can go on from them."""
         _, fitted = self._fitted()
-        n_dropped = sum(collapse.action == "dropped" for collapse in self.collapses_)
-        n_components = self.n_components - n_dropped
-        if fitted.means.shape != (n_components, n_features):
+        # As many as were asked for then, or as are left of them.
+        n_left, n_fitted_features = fitted.means.shape
+        n_asked = getattr(self, "_fitted_n_components", n_left)
+        if (
+            self.n_components not in {n_asked, n_left}
+            or n_fitted_features != n_features
+        ):
             raise ValueError(
-                "warm_start continues the last fit, which had "
-                f"{fitted.means.shape[0]} components and {fitted.means.shape[1]} "
-                f"columns; now n_components={self.n_components} and X has "
-                f"{n_features} columns. Set warm_start=False to start anew."
+                f"warm_start continues the last fit, which had {n_left} components "
+                f"and {n_fitted_features} columns; now n_components="
+                f"{self.n_components} and X has {n_features} columns. Set "
+                "warm_start=False to start anew."
             )
         return fitted
 
@@ -316,6 +329,7 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         self.lower_bound_ = fit.lower_bound
         self.lower_bounds_ = fit.lower_bounds
         self._fitted_covariance_type = self.covariance_type
+        self._fitted_n_components = self.n_components
 
 
 @contextmanager
@@ -325,6 +339,5 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        estimator.__dict__.clear()
-        estimator.__dict__.update(before)
+        estimator.__dict__ = before  # at once, whatever interrupts
         raise

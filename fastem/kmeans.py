@@ -7,15 +7,13 @@ float32 these are its clusters of the same rows in float64. (A cumulative float3
 over millions of rows is wrong in the third digit, and so are the draws from it.)
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
-from fastem import kernels
+from fastem import convergence_warnings, kernels
 from fastem.statistics import Array
 
 Rows = NDArray[np.floating]  # as validation gives them
@@ -243,12 +241,11 @@ class _Lloyd:
         *_, counts = self._sums[:-1].T
         filled = counts > 0
         if not filled.all():
-            warnings.warn(
+            convergence_warnings.warn(
                 f"k-means has found {filled.sum()} distinct clusters for "
                 f"n_components={len(filled)}: other components start without rows. "
                 "Use fewer components, or another init_params.",
-                ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=10,
             )
         n_features = self._X.shape[1]
         weights = np.where(filled, self._sums[:-1, n_features], 1)

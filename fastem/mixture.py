@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -277,7 +276,6 @@ class GaussianMixture(OnlineMixture):
         self.verbose_interval = verbose_interval
         self.n_threads = n_threads
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
         self,
         X: Any,
@@ -325,7 +323,6 @@ class GaussianMixture(OnlineMixture):
         self._fit(X, sample_weight, callback, checkpoint)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit_predict(
         self, X: Any, y: None = None, sample_weight: ArrayLike | None = None
     ) -> NDArray[np.intp]:
@@ -355,6 +352,7 @@ class GaussianMixture(OnlineMixture):
         checkpoint: PathLike | None = None,
     ) -> TrainingRows:
         """Fit, and return the rows as they were used."""
+        self._check_settings()
         with unchanged_on_error(self):
             warm = self.warm_start and hasattr(self, "converged_")
             rows = RowsInMemory.checked(self, X, sample_weight)
@@ -429,7 +427,7 @@ class GaussianMixture(OnlineMixture):
                 kept.remove()
         if not (self.converged_ or best.stopped) and self.max_iter > 0:
             shortfall = best.fit.shortfall(self.tol)
-            warnings.warn(shortfall, ConvergenceWarning, stacklevel=4)
+            warnings.warn(shortfall, ConvergenceWarning, stacklevel=3)
         if self.n_iter_ > 0:
             fitted = best.fit.parameters
             warn_of_ridge(structure, fitted, ridge, self.reg_covar, rows.n_rows, names)

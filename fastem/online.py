@@ -5,7 +5,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
 from fastem import validation
@@ -46,7 +45,6 @@ class OnlineMixture(FittedMixture):
     memory: float | None
     n_samples_seen_: float
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(
         self, X: Any, y: None = None, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -107,6 +105,7 @@ class OnlineMixture(FittedMixture):
         if not hasattr(self, "n_samples_seen_"):
             self._fit(X, sample_weight)
             return self
+        self._check_settings()
         with unchanged_on_error(self):
             try:
                 self._update(X, sample_weight)

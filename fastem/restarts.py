@@ -1,14 +1,11 @@
 """Runs of EM from several starts, and the choice among them."""
 
 import math
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sklearn.exceptions import ConvergenceWarning
-
-from fastem import em
+from fastem import convergence_warnings, em
 from fastem.acceleration import Path
 from fastem.convergence import Trace
 from fastem.covariances import SingularCovarianceError
@@ -155,10 +152,11 @@ def best_of(
     if search.best is None:
         raise search.failures[0]
     if search.failures:
-        warnings.warn(
-            f"{len(search.failures)} initialisations ended in a singular covariance "
-            f"and were left out; the first one said: {search.failures[0]}",
-            ConvergenceWarning,
-            stacklevel=5,
+        n_failed = len(search.failures)
+        what = "initialisation" if n_failed == 1 else "initialisations"
+        convergence_warnings.warn(
+            f"Left out {n_failed} {what} that ended in a singular covariance; the "
+            f"first one said: {search.failures[0]}",
+            stacklevel=4,
         )
     return Best(search.best, search.n_dropped, stopped)

@@ -1,11 +1,10 @@
 """A start from some rows drawn at random: the best of a few short runs on them."""
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
+from fastem import convergence_warnings
 from fastem.acceleration import PlainPath
 from fastem.convergence import rounding_of
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
@@ -139,9 +138,8 @@ def subsample_parameters(
         reporter=Reporter(0, 1, None),
     )
     try:
-        with warnings.catch_warnings():
-            # Of clusters without rows, and of runs that turned singular.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        # Of clusters without rows, and of runs that turned singular.
+        with convergence_warnings.muted():
             starts = [lambda: start(rows, weights, maximize.strict())] * runs
             return best_of(starts, run, run.rule.is_hopeless).fit.parameters
     except SingularCovarianceError:

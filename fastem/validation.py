@@ -12,6 +12,7 @@ from sklearn.utils.validation import (
 )
 
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.kernels import CHUNK_ROWS
 from fastem.statistics import Array, MixtureParameters
 
 Rows = NDArray[np.floating[Any]]
@@ -21,6 +22,8 @@ Rows = NDArray[np.floating[Any]]
 # one walk over a copy of its sizes).
 _BLOCK_ROWS = 16384
 _PREFIX_ROWS = 256
+# A variance is inverted, and two of them are added.
+_LARGEST_VARIANCE = 1e306
 _KERNEL_TYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -49,7 +52,9 @@ def check_rows(estimator: Any, X: Any, *, fitting: bool) -> Rows:
         else _validated(estimator, X, fitting)
     )
     rows = np.require(rows, requirements=["C", "A"])
-    _check_range(rows, X)
+    largest = _check_range(rows, X)
+    if fitting:
+        _check_sums(rows, largest, X)
     return read_only(rows)
 
 
@@ -136,16 +141,24 @@ def _is_numeric(values: np.ndarray) -> bool:
     return values.dtype.kind != "c"
 
 
-def _check_range(X: Rows, table: Any) -> None:
-    """Every value must be finite and small enough to be squared and summed.
+def _largest(X: Rows) -> float:
+    """What can be squared and summed over the columns, with room to spare."""
+    return float(np.sqrt(np.finfo(X.dtype).max) / X.shape[1] / 8)
+
+
+def _check_range(X: Rows, table: Any) -> float:
+    """Every value must be finite and small enough to be squared; their largest size.
 
     ``table`` is what X was made of: it knows the names of the columns.
     """
-    largest = np.sqrt(np.finfo(X.dtype).max) / X.shape[1] / 8
+    largest = _largest(X)
+    seen = 0.0
     for start in range(0, len(X), _BLOCK_ROWS):
         block = X[start : start + _BLOCK_ROWS]
         # NaN is the minimum and the maximum of what holds one, and compares as False.
-        if block.min() >= -largest and block.max() <= largest:
+        least, most = block.min(), block.max()
+        if least >= -largest and most <= largest:
+            seen = max(seen, -float(least), float(most))
             continue
         _raise_not_finite(X, table)
         row, column = (int(i) for i in np.argwhere(np.abs(block) > largest)[0])
@@ -154,6 +167,31 @@ def _check_range(X: Rows, table: Any) -> None:
             f"{largest:.0e} in size), the first, {block[row, column]:g}, in row "
             f"{start + row}, {column_name(table, column)}. Scale that column."
         )
+    return seen
+
+
+def _check_sums(X: Rows, largest: float, table: Any) -> None:
+    """Sums of squared distances must be finite, too.
+
+    In float64 they go over all rows, in float32 over those of a chunk at most.
+    """
+    is_double = X.dtype == np.float64
+    n_summed = X.size if is_double else CHUNK_ROWS
+    # A distance is twice the largest size at most.
+    most = float(np.finfo(X.dtype).max) / 4
+    if largest**2 * n_summed <= most:
+        return
+    squares = np.zeros(X.shape[1])
+    for start in range(0, len(X), _BLOCK_ROWS):
+        squares += ((X[start : start + _BLOCK_ROWS] / largest) ** 2).sum(axis=0)
+    if is_double and float(squares.sum()) * largest**2 <= most:
+        return
+    column = int(squares.argmax())
+    raise ValueError(
+        f"X has values too large for the sum of their squares in {X.dtype} (up to "
+        f"{np.abs(X[:, column]).max():.0e} in size), most of all in "
+        f"{column_name(table, column)}. Scale that column."
+    )
 
 
 def _raise_not_finite(X: Rows, table: Any) -> None:
@@ -184,7 +222,10 @@ def _raise_not_finite(X: Rows, table: Any) -> None:
 def _as_numbers(values: ArrayLike, name: str) -> Array:
     """An argument other than X as a float64 array; nothing under a mask is read."""
     if np.ma.is_masked(values):
-        raise ValueError(f"{name} is a masked array with masked values: fill the gaps")
+        raise ValueError(
+            f"{name} is a masked array with masked values: fill the gaps, or leave "
+            "those entries out"
+        )
     try:
         array: Array = check_array(
             values,
@@ -213,9 +254,10 @@ def check_sample_weight(sample_weight: ArrayLike, n_rows: int) -> Array:
         raise ValueError(
             f"sample_weight must be finite and not negative, but {len(bad)} of "
             f"{n_rows} values are not: the first is {weights[bad[0]]:g} in row {bad[0]}"
+            ". Rows to leave out have the weight 0"
         )
     if not weights.any():
-        raise ValueError("sample_weight is zero for every row: no row is left to use")
+        raise ValueError("sample_weight is zero for every row: at least one must count")
     return weights
 
 
@@ -265,9 +307,13 @@ def check_enough_rows(X: Rows, row_weights: Rows, n_components: int) -> None:
             distinct.add(row.tobytes())
             if len(distinct) >= n_components:
                 return
+    rows, components = (
+        f"{len(distinct)} {what}{'' if len(distinct) == 1 else 's'}"
+        for what in ("distinct row", "component")
+    )
     raise ValueError(
-        f"X has only {len(distinct)} distinct rows, fewer than n_components="
-        f"{n_components}. Use at most {len(distinct)} components."
+        f"X has only {rows}, fewer than n_components={n_components}. Use at most "
+        f"{components}."
     )
 
 
@@ -296,8 +342,17 @@ def check_weights(values: ArrayLike, n_components: int, name: str) -> Array:
 
 
 def check_means(values: ArrayLike, shape: tuple[int, int], name: str) -> Array:
-    """Means: shape (K, D), finite."""
-    return _check_numbers(values, name, shape)
+    """Means: shape (K, D), finite, and as small as rows must be."""
+    means = _check_numbers(values, name, shape)
+    too_large = np.abs(means) > _largest(means)
+    if too_large.any():
+        k, j = (int(i) for i in np.argwhere(too_large)[0])
+        raise ValueError(
+            f"{name} has values too large to be squared (above {_largest(means):.0e} "
+            f"in size), the first, {means[k, j]:g}, of component {k} in column {j}. "
+            "Scale that column."
+        )
+    return means
 
 
 def _is_indefinite(matrices: Array) -> NDArray[np.bool_]:
@@ -335,10 +390,18 @@ def check_positive_definite(
         In the structure's shape, symmetric to the last bit.
     """
     array = _check_numbers(values, name, structure.shape(n_components, n_features))
+    if np.abs(array).max() > _LARGEST_VARIANCE:
+        raise ValueError(
+            f"{name} holds {np.abs(array).max():.1e}, and nothing above "
+            f"{_LARGEST_VARIANCE:.0e} can be inverted. Scale the columns."
+        )
     if structure.has_matrices:
         transposed = np.swapaxes(array, -1, -2)
         if not np.allclose(array, transposed, atol=1e-8 * np.abs(array).max()):
-            raise ValueError(f"{name} must be symmetric, positive-definite")
+            raise ValueError(
+                f"{name} must be symmetric, positive-definite, but is not symmetric: "
+                "pass (A + A.T) / 2 of each matrix A if that is rounding"
+            )
         array = (array + transposed) / 2
         wrong = _is_indefinite(array)
     else:
@@ -350,6 +413,14 @@ def check_positive_definite(
             f"{name} must be symmetric, positive-definite, but is not{at}"
             if structure.has_matrices
             else f"{name} must be positive, but is {array[where]:g}{at}"
+        )
+    diagonals = (
+        np.diagonal(array, axis1=-2, axis2=-1) if structure.has_matrices else array
+    )
+    if diagonals.min() < 1 / _LARGEST_VARIANCE:
+        raise ValueError(
+            f"{name} holds {diagonals.min():.1e}, and nothing below "
+            f"{1 / _LARGEST_VARIANCE:.0e} can be inverted. Scale the columns."
         )
     return array
 

@@ -27,6 +27,7 @@ LAYERS = [
     ["mixture"],
     ["online"],
     ["checkpoint", "fitted", "training"],
+    ["pickled"],
     ["subsample"],
     ["restarts"],
     ["em"],
@@ -38,7 +39,10 @@ LAYERS = [
     ["covariances"],
     ["statistics"],
     ["kernels"],
-    ["data_files", "json_text", "json_values", "writing"],
+    [
+        *("blas", "convergence_warnings", "data_files"),
+        *("json_text", "json_values", "writing"),
+    ],
 ]
 DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 

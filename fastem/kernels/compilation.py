@@ -12,6 +12,8 @@ import numba
 from numba import njit
 from numba.extending import register_jitable
 
+from fastem.kernels.stored_code import CodeCache, NoCache
+
 # A named set, never fastmath=True: "nnan" and "ninf" would let LLVM assume
 # that -inf (the log-weight of an empty component) and NaN cannot occur.
 FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
@@ -68,6 +70,18 @@ def _writable_cache_folder() -> str | None:
     return str(folder)
 
 
+def _cache(function: Callable[..., Any]) -> Any:
+    """Where the machine code of a function is kept."""
+    if CACHE_FOLDER is None:
+        return NoCache("the user's cache folder")
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = CACHE_FOLDER
+    try:
+        return CodeCache(function)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
 CACHE_FOLDER = _writable_cache_folder()
 
 
@@ -78,13 +92,10 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = CACHE_FOLDER or before
-        try:
-            settings = {**OPTIONS, "cache": CACHE_FOLDER is not None, **options}
-            return njit(**settings)(function)
-        finally:
-            numba.config.CACHE_DIR = before
+        compiled = njit(**{**OPTIONS, **options})(function)
+        if not numba.config.DISABLE_JIT:
+            compiled._cache = _cache(function)
+        return compiled
 
     return decorate
 
