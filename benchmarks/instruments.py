@@ -18,6 +18,7 @@ INSTRUMENTS = {
     "starting": "import, first fit, and small problems, against scikit-learn",
     "narrow": "EM passes compiled for processors with narrower vectors",
     "streaming": "peak memory and rates of a fit of a folder larger than memory",
+    "streams": "one pass of partial_fit over shuffled rows, against fits",
     "skipping": "EM passes that leave out what cannot count, on real tables",
 }
 

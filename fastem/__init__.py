@@ -7,7 +7,7 @@ from fastem.covariances import Degeneracy, SingularCovarianceError
 from fastem.maximization import Collapse
 from fastem.mixture import GaussianMixture
 from fastem.model_file import load_model, save_model
-from fastem.progress import Progress
+from fastem.progress import Progress, StopFit
 from fastem.ridge import RegularizationWarning
 
 __version__ = version("fastem")
@@ -20,6 +20,7 @@ __all__ = [
     "Progress",
     "RegularizationWarning",
     "SingularCovarianceError",
+    "StopFit",
     "__version__",
     "load_model",
     "save_model",

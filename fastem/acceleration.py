@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn, Protocol, final
+from typing import Any, NoReturn, Protocol, final
 
 import numpy as np
 
@@ -53,6 +53,12 @@ class Path(Protocol):
     def remaining(self) -> tuple[float, float]:
         """Gain that is left, per row, and rate of the gains: nan if not known."""
 
+    def state(self) -> Any:
+        """All that the next point depends on: plain values and dataclasses of them."""
+
+    def restore(self, state: Any) -> None:
+        """Go on from what :meth:`state` returned."""
+
 
 @final
 class PlainPath:
@@ -83,8 +89,15 @@ class PlainPath:
         """Not known."""
         return math.nan, math.nan
 
+    def state(self) -> None:
+        """Nothing is kept."""
 
-class _Pair(NamedTuple):
+    def restore(self, state: None) -> None:
+        """Nothing is kept."""
+
+
+@dataclass(frozen=True)
+class Pair:
     """A step, and by how much EM's next step was shorter for it."""
 
     step: Array
@@ -106,7 +119,7 @@ class _Secants:
     """
 
     def __init__(self) -> None:
-        self._pairs: deque[_Pair] = deque(maxlen=_MEMORY)
+        self.pairs: deque[Pair] = deque(maxlen=_MEMORY)
 
     def learn(self, step: Array, before: Array, after: Array) -> None:
         """EM's step was ``before``; after ``step`` it is ``after``.
@@ -126,33 +139,32 @@ class _Secants:
         if product < least:
             shortening = shortening + (least - product) / squared * step
             product = least
-        self._pairs.append(_Pair(step, shortening, product))
+        self.pairs.append(Pair(step, shortening, product))
 
     def step(self, em_step: Array) -> Array:
         """The quasi-Newton step where EM's is this one: Nocedal's two loops."""
         step = em_step.copy()
         factors = []
-        for pair in reversed(self._pairs):
+        for pair in reversed(self.pairs):
             factors.append(pair.step @ step / pair.product)
             step -= factors[-1] * pair.shortening
-        for pair in self._pairs:
+        for pair in self.pairs:
             step += (factors.pop() - pair.shortening @ step / pair.product) * pair.step
         return step
 
     def forget(self) -> None:
         """Begin anew."""
-        self._pairs.clear()
+        self.pairs.clear()
 
     def __bool__(self) -> bool:
         """Whether anything is known."""
-        return bool(self._pairs)
+        return bool(self.pairs)
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Parameters, their chart, and where EM goes from them."""
+class Place:
+    """Where EM goes from some parameters: there, and by this step of their chart."""
 
-    chart: Chart
     image: MixtureParameters
     em_step: Array
 
@@ -189,7 +201,7 @@ class ExtrapolatedPath:
     def __init__(self, structure: CovarianceStructure) -> None:
         self._structure = structure
         self._secants = _Secants()
-        self._at: _Place | None = None
+        self._at: Place | None = None
         self._step = np.empty(0)
         self._chosen: MixtureParameters | None = None
         self.extrapolated = False
@@ -209,12 +221,12 @@ class ExtrapolatedPath:
             return image
         if self._at is not None:
             self._secants.learn(self._step, self._at.em_step, em_step)
-        self._at = _Place(chart, image, em_step)
+        self._at = Place(image, em_step)
         self._step = em_step
         self._chosen = image
         self.extrapolated = False
         if self._secants and not is_near(self.remaining()[0]):
-            self._extrapolate(self._at)
+            self._extrapolate(chart, em_step)
         return self._chosen
 
     def reject(self, image: MixtureParameters | None) -> MixtureParameters:
@@ -250,17 +262,35 @@ class ExtrapolatedPath:
             return math.nan, math.nan
         return product / 2, (1 - squared / product) ** 2
 
-    def _extrapolate(self, at: _Place) -> None:
-        step = self._secants.step(at.em_step)
+    def state(self) -> dict[str, Any]:
+        """The steps and the point."""
+        return {
+            "pairs": list(self._secants.pairs),
+            "at": self._at,
+            "step": self._step,
+            "chosen": self._chosen,
+            "extrapolated": self.extrapolated,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state` returned."""
+        self._secants.pairs.extend(state["pairs"])
+        self._at = state["at"]
+        self._step = state["step"]
+        self._chosen = state["chosen"]
+        self.extrapolated = state["extrapolated"]
+
+    def _extrapolate(self, chart: Chart, em_step: Array) -> None:
+        step = self._secants.step(em_step)
         length = float(np.linalg.norm(step))
-        em_length = float(np.linalg.norm(at.em_step))
+        em_length = float(np.linalg.norm(em_step))
         longest = max(_LONGEST, _LONGEST_IN_EM_STEPS * em_length)
-        if not length > 0 or not math.isfinite(length) or step @ at.em_step <= 0:
+        if not length > 0 or not math.isfinite(length) or step @ em_step <= 0:
             return
         if length > longest:
             step *= longest / length
         with np.errstate(all="ignore"):
-            chosen = at.chart.parameters(step)
+            chosen = chart.parameters(step)
         values = (chosen.weights, chosen.means, chosen.covariances)
         if all(np.isfinite(value).all() for value in values):
             self._step, self._chosen = step, chosen

@@ -171,12 +171,20 @@ def fit(
     init: Annotated[
         str, typer.Option(help="How to start.", **_one_of("init_params"))
     ] = "kmeans",
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the state of the fit in this file (.json), about once a second: "
+            "if it is killed, the same command goes on from there."
+        ),
+    ] = None,
     threads: Threads = None,
 ) -> None:
     """Fit a mixture to the rows of a table."""
     with plain_messages():
         for path, suffixes, extra in (
             (output, (".json",), None),
+            (checkpoint, (".json",), None),
             (assign, memberships.SUFFIXES, "io"),
             (picture, plot.SUFFIXES, "plot"),
         ):
@@ -200,7 +208,7 @@ def fit(
             random_state=seed,
             n_threads=threads,
         )
-        model = fit_table(model, table, standardize=standardize)
+        model = fit_table(model, table, standardize=standardize, checkpoint=checkpoint)
         # Files first: whoever reads the table may close the pipe (fastem fit | head).
         if output is not None:
             about = {"n_rows": table.n_rows, "standardized": standardize}

@@ -1,5 +1,6 @@
 """What the commands say while they work: progress, warnings and errors."""
 
+import math
 import os
 import re
 import sys
@@ -7,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -122,6 +124,16 @@ def _one_line(error: BaseException) -> str:
     return in_options(str(error)) or type(error).__name__
 
 
+def _speed(rows_per_second: float) -> str:
+    if rows_per_second < 1e6:
+        return f"{rows_per_second:,.0f} rows/s"
+    return f"{rows_per_second / 1e6:.3g} M rows/s"
+
+
+def _left(seconds: float) -> str:
+    return f"{timedelta(seconds=math.ceil(seconds))} left"
+
+
 class FitProgress:
     """Follows a fit: a bar on a terminal, otherwise a line now and then.
 
@@ -144,6 +156,7 @@ class FitProgress:
         )
         self._task = self._bar.add_task("Choosing a start", total=None, state="")
         self._began = self._last_line = time.perf_counter()
+        self._is_first = True
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -164,7 +177,11 @@ class FitProgress:
             where = f"start {progress.restart + 1} of {self._n_init}, {where}"
         state = f"log-likelihood {progress.lower_bound:.6f}"
         if progress.iteration > 1:
-            state += f", change {progress.change:.1e}"
+            state += f", gain {progress.change:.1e}"
+        state += f", {_speed(progress.rows_per_second)}, {_left(progress.seconds_left)}"
+        if self._is_first and (progress.restart, progress.iteration) != (0, 1):
+            say(f"Going on from the checkpoint, at {where}.")
+        self._is_first = False
         if self._console.is_terminal:
             self._bar.update(
                 self._task,

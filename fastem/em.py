@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, Self
 
 from fastem import blas, convergence_warnings
 from fastem.acceleration import Path
@@ -30,6 +31,7 @@ class Fit:
     lower_bounds: list[float]
     convergence: Convergence = UNKNOWN
     dropped: bool = False
+    stopped: bool = False  # by the callback
     change: float = math.inf  # what the last step gained; inf if that is not known
     collapses: Sequence[Collapse] = ()
 
@@ -59,17 +61,64 @@ class Fit:
         )
 
 
+@dataclass
+class Position:
+    """Where a run of EM stands between two iterations: what the next one needs.
+
+    Attributes
+    ----------
+    parameters : MixtureParameters
+        Those of the next pass.
+    reached : MixtureParameters
+        Where EM's last step that was kept has led.
+    trace : Trace
+        The lower bounds so far.
+    path : Path
+        Chooses the next point: EM's, or one farther along. If the log-likelihood
+        fell there, EM's point comes next, for the price of an iteration.
+    iteration : int
+        Number of iterations so far.
+    largest_fall : callable
+        Returns by how much the next lower bound may be less than the last.
+    """
+
+    parameters: MixtureParameters
+    reached: MixtureParameters
+    trace: Trace
+    path: Path
+    iteration: int
+    largest_fall: Callable[[], float]
+
+    @classmethod
+    def start(cls, parameters: MixtureParameters, trace: Trace, path: Path) -> Self:
+        """Where a run begins."""
+        return cls(parameters, parameters, trace, path, 0, partial(float, math.inf))
+
+
+class Recorder(Protocol):
+    """Keeps the positions of a run, to go on from if it is killed."""
+
+    def record(self, position: Position, *, at_once: bool = False) -> None:
+        """Keep it if that is due; in any case, if ``at_once``."""
+
+
+class NoRecorder:
+    """Keeps nothing."""
+
+    def record(self, position: Position, *, at_once: bool = False) -> None:
+        """Nothing is kept."""
+
+
 def fit(
-    parameters: MixtureParameters,
+    position: Position,
     expect: Callable[[MixtureParameters], SufficientStatistics],
     maximize: Maximization,
     *,
-    trace: Trace,
     rule: StoppingRule,
-    path: Path,
     max_iter: int,
     is_hopeless: Callable[[Trace], bool] = lambda trace: False,
     reporter: Reporter,
+    recorder: Recorder | None = None,
 ) -> Fit:
     """Alternate the two steps until the rule is met.
 
@@ -78,14 +127,14 @@ def fit(
 
     Parameters
     ----------
-    trace : Trace
-        Empty; the lower bounds are added to it.
+    position : Position
+        Where to begin, or to go on. It is moved.
     rule : StoppingRule
-    path : Path
-        Chooses the next point: EM's, or one farther along. If the log-likelihood
-        fell there, EM's point comes next, for the price of an iteration.
     is_hopeless : callable, optional
         Whether to drop the fit. Asked after each iteration.
+    recorder : Recorder, optional
+        Is shown the position before each iteration, and where the callback stopped
+        the fit.
 
     Raises
     ------
@@ -94,50 +143,67 @@ def fit(
     ValueError
         If the log-likelihood is no number.
     """
-    reporter.begin()
-    converged = dropped = False
-    reached = parameters
-    largest_fall = partial(float, math.inf)  # of the next lower bound, if it falls
+    recorder = recorder or NoRecorder()
+    at, trace, path = position, position.trace, position.path
+    reporter.begin(at.iteration)
+    # A position that was recorded when the callback stopped the fit may be its end.
+    converged = rule.is_met(trace)
+    dropped = not converged and is_hopeless(trace)
+    stopped = False
 
     def is_near(remaining: float) -> bool:
         return rule.is_near(trace, remaining * trace.n_rows)
 
+    def iterations_left() -> float:
+        if converged:
+            return 0.0
+        return min(rule.iterations_left(trace), max_iter - at.iteration)
+
     with blas.one_thread():
-        for iteration in range(1, max_iter + 1):
+        while at.iteration < max_iter and not (converged or dropped or stopped):
+            recorder.record(at)
             began = time.perf_counter()
-            statistics = expect(parameters)
+            at.iteration += 1
+            statistics = expect(at.parameters)
             lower_bound = statistics.log_likelihood / float(statistics.weights.sum())
-            image, mended = _image(statistics, lower_bound, maximize, path, iteration)
+            image, mended = _image(
+                statistics, lower_bound, maximize, path, at.iteration
+            )
             if image is None or (path.extrapolated and trace.is_fall(lower_bound)):
-                parameters = path.reject(image)
+                at.parameters = path.reject(image)
                 trace.n_rejected += 1
             else:
                 trace.add(lower_bound, extrapolated=path.extrapolated)
-                _warn_of_fall(trace, largest_fall, iteration)
-                reached = image
+                _warn_of_fall(trace, at.largest_fall, at.iteration)
+                at.reached = image
                 if mended:
                     trace.break_off()
                     path.begin_anew()
-                    largest_fall, parameters = partial(float, math.inf), image
+                    at.largest_fall = partial(float, math.inf)
+                    at.parameters = image
                 else:
-                    largest_fall = partial(
-                        maximize.largest_fall, statistics, parameters, image
+                    at.largest_fall = partial(
+                        maximize.largest_fall, statistics, at.parameters, image
                     )
-                    parameters = path.choose(parameters, image, is_near)
-            seconds = time.perf_counter() - began
-            reporter.iteration(iteration, trace.last, trace.change, seconds)
+                    at.parameters = path.choose(at.parameters, image, is_near)
             converged = rule.is_met(trace)
             dropped = not converged and is_hopeless(trace)
-            if converged or dropped:
-                break
+            seconds = time.perf_counter() - began
+            stopped = reporter.iteration(
+                *(at.iteration, trace.last, trace.change, seconds),
+                iterations_left,
+            )
+    if stopped:
+        recorder.record(at, at_once=True)
     convergence = trace.certificate(path.remaining())
     reporter.end(converged, dropped, trace.last, convergence)
     return Fit(
-        reached,
+        at.reached,
         converged,
         trace.lower_bounds,
         convergence,
         dropped,
+        stopped,
         trace.change,
         maximize.collapses,
     )

@@ -49,6 +49,12 @@ class Expectation(Protocol):
     def forget(self) -> None:
         """Another run begins: what this one needs does not depend on the last."""
 
+    def state(self) -> Any:
+        """All that the next pass depends on beside the parameters, in plain values."""
+
+    def restore(self, state: Any) -> None:
+        """Go on from what :meth:`state` returned."""
+
     def draw_ill_explained(
         self, parameters: MixtureParameters, random_state: np.random.RandomState
     ) -> Array:
@@ -88,6 +94,23 @@ class ExpectationStep:
         self._did_not_pay = False
         # Share of the pairs that counted where leaving out the others did not pay.
         self._refused = math.inf
+
+    def state(self) -> dict[str, bool | float]:
+        """What was seen of the rows, and whether they are in order."""
+        return {
+            "is_ordered": self._is_ordered,
+            "leaves_out": self._leaves_out,
+            "did_not_pay": self._did_not_pay,
+            "refused": self._refused,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state` returned for the same rows."""
+        if state["is_ordered"]:
+            self._order()
+        self._leaves_out = state["leaves_out"]
+        self._did_not_pay = state["did_not_pay"]
+        self._refused = state["refused"]
 
     def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
         """The statistics under the parameters, up to rounding."""

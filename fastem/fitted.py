@@ -4,16 +4,19 @@ import math
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
+from sklearn import get_config
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from fastem import counting, kernels
+from fastem import counting, kernels, validation
 from fastem.covariances import STRUCTURES, CovarianceStructure
+from fastem.em import Fit
+from fastem.maximization import Collapse
 from fastem.pickled import VersionedPickle
 from fastem.statistics import Array, MixtureParameters
 from fastem.streaming import answer_blocks
@@ -27,6 +30,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
     hand answers like any other.
     """
 
+    n_components: int
     covariance_type: str
     n_threads: int | None
     random_state: int | np.random.RandomState | None
@@ -34,6 +38,77 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
     means_: Array
     covariances_: Array
     precisions_cholesky_: Array
+    collapses_: list[Collapse]
+
+    @classmethod
+    def from_parameters(
+        cls,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        *,
+        covariance_type: str = "full",
+        feature_names: ArrayLike | None = None,
+        **parameters: Any,
+    ) -> Self:
+        """A model with these parameters, ready for every method but needing no data.
+
+        ``fit`` starts from them: they are also its ``weights_init``, ``means_init``
+        and ``precisions_init``.
+
+        Parameters
+        ----------
+        weights : array-like of shape (K,)
+            Not negative, summing to 1.
+        means : array-like of shape (K, D)
+        covariances : array-like
+            In the shape that ``covariance_type`` gives to ``covariances_``.
+        covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        feature_names : array-like of str of shape (D,), default=None
+        **parameters
+            Other constructor parameters.
+
+        Returns
+        -------
+        GaussianMixture
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, a weight negative, or a covariance not symmetric and
+            positive definite.
+
+        Examples
+        --------
+        >>> from fastem import GaussianMixture
+        >>> model = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [4.0]],
+        ...                                         [[1.0], [1.0]],
+        ...                                         covariance_type="diag")
+        >>> model.predict_proba([[2.0]])
+        array([[0.5, 0.5]])
+        """
+        if covariance_type not in list(STRUCTURES):
+            raise ValueError(
+                f"covariance_type must be one of {', '.join(map(repr, STRUCTURES))}, "
+                f"but is {covariance_type!r}"
+            )
+        structure = STRUCTURES[covariance_type]
+        fitted = validation.check_mixture(weights, means, covariances, structure)
+        n_components, n_features = fitted.means.shape
+        model = cls(
+            n_components=n_components,
+            covariance_type=covariance_type,
+            weights_init=fitted.weights,
+            means_init=fitted.means,
+            precisions_init=structure.gram(fitted.precisions_cholesky),
+            **parameters,
+        )
+        model._set_fitted(Fit(fitted, converged=False, lower_bounds=[]))
+        model.n_features_in_ = n_features
+        if feature_names is not None:
+            names = validation.check_names(feature_names, n_features)
+            model.feature_names_in_ = names
+        return model
 
     def predict(self, X: Any) -> NDArray[np.intp]:
         """The most likely component of each row.
@@ -169,6 +244,13 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             ]
         return np.concatenate(drawn), np.repeat(np.arange(n_components), counts)
 
+    def _check_settings(self) -> None:
+        """Raise ValueError if a constructor parameter has no meaning."""
+        # Not scikit-learn's decorator: where a Ctrl-C meets that, it leaves a setting
+        # by which nothing is validated any more.
+        if not get_config()["skip_parameter_validation"]:
+            self._validate_params()
+
     def _fitted(self) -> tuple[CovarianceStructure, MixtureParameters]:
         """The fitted parameters, as they stand in the public attributes."""
         check_is_fitted(self)
@@ -230,6 +312,41 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         n_components, n_features = fitted.means.shape
         n_of_means_and_weights: int = n_components * n_features + n_components - 1
         return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
+
+    def _continued_parameters(self, n_features: int) -> MixtureParameters:
+        """Parameters of the last fit, if ``fit`` can go on from them."""
+        _, fitted = self._fitted()
+        # As many as were asked for then, or as are left of them.
+        n_left, n_fitted_features = fitted.means.shape
+        n_asked = getattr(self, "_fitted_n_components", n_left)
+        if (
+            self.n_components not in {n_asked, n_left}
+            or n_fitted_features != n_features
+        ):
+            raise ValueError(
+                f"warm_start continues the last fit, which had {n_left} components "
+                f"and {n_fitted_features} columns; now n_components="
+                f"{self.n_components} and X has {n_features} columns. Set "
+                "warm_start=False to start anew."
+            )
+        return fitted
+
+    def _set_fitted(self, fit: Fit, n_dropped: int = 0) -> None:
+        structure = STRUCTURES[self.covariance_type]
+        self.weights_ = fit.parameters.weights
+        self.means_ = fit.parameters.means
+        self.covariances_ = fit.parameters.covariances
+        self.precisions_cholesky_ = fit.parameters.precisions_cholesky
+        self.precisions_ = structure.gram(fit.parameters.precisions_cholesky)
+        self.converged_ = fit.converged
+        self.convergence_ = fit.convergence
+        self.n_dropped_ = n_dropped
+        self.collapses_ = list(fit.collapses)
+        self.n_iter_ = fit.n_iter
+        self.lower_bound_ = fit.lower_bound
+        self.lower_bounds_ = fit.lower_bounds
+        self._fitted_covariance_type = self.covariance_type
+        self._fitted_n_components = self.n_components
 
 
 @contextmanager

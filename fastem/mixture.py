@@ -8,21 +8,21 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn import get_config
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastem import em, validation
 from fastem.acceleration import ExtrapolatedPath, PlainPath
+from fastem.checkpoint import Checkpoint, plain_settings
 from fastem.convergence import rounding_of
 from fastem.covariances import (
     STRUCTURES,
     SingularCovarianceError,
 )
-from fastem.fitted import FittedMixture, unchanged_on_error
+from fastem.fitted import unchanged_on_error
 from fastem.initialization import UserStart
 from fastem.maximization import Maximization
+from fastem.online import OnlineMixture
 from fastem.progress import Progress, Reporter
 from fastem.restarts import Run, best_of
 from fastem.ridge import RELATIVE, ridge_of, warn_of_ridge
@@ -30,9 +30,10 @@ from fastem.statistics import MixtureParameters
 from fastem.stopping import STOPPING_RULES
 from fastem.streaming import training_rows
 from fastem.training import TrainingRows
+from fastem.writing import PathLike
 
 
-class GaussianMixture(FittedMixture):
+class GaussianMixture(OnlineMixture):
     """Gaussian mixture model, fitted by Expectation-Maximisation on all cores.
 
     A drop-in for :class:`sklearn.mixture.GaussianMixture`: the same parameters,
@@ -110,6 +111,14 @@ class GaussianMixture(FittedMixture):
         Means to start from, likewise.
     precisions_init : array-like, default=None
         Inverse covariances to start from, in the shape of ``covariances_``.
+    forgetting : float, default=2.0
+        How :meth:`partial_fit` weighs rows by their age: the r-th row since the start
+        counts as r to the power of ``forgetting`` - 1. With 1 all rows count alike,
+        also the first, whose memberships were those of a poor model.
+    memory : float or None, default=None
+        For streams that change: :meth:`partial_fit` forgets rows, so that one that
+        came this number of rows ago counts 1/e (at most) of one that comes now. None
+        forgets none for good.
     random_state : int, RandomState instance or None, default=None
         Seed of the starts and of :meth:`sample`.
     warm_start : bool, default=False
@@ -157,6 +166,9 @@ class GaussianMixture(FittedMixture):
     lower_bounds_ : list of float
         The same for each iteration of the best start, except for those that
         ``accelerate`` took back.
+    n_samples_seen_ : float
+        Number of rows of the fit and of calls of :meth:`partial_fit` since then, each
+        as often as its weight says.
     n_features_in_ : int
         Number of columns, D.
     feature_names_in_ : array of shape (D,)
@@ -211,6 +223,8 @@ class GaussianMixture(FittedMixture):
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "precisions_init": ["array-like", None],
+        "forgetting": [Interval(Real, 1.0, None, closed="left")],
+        "memory": [Interval(Real, 0.0, None, closed="neither"), None],
         "random_state": ["random_state"],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
@@ -234,6 +248,8 @@ class GaussianMixture(FittedMixture):
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
+        forgetting: float = 2.0,
+        memory: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         warm_start: bool = False,
         verbose: int = 0,
@@ -253,81 +269,13 @@ class GaussianMixture(FittedMixture):
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init
+        self.forgetting = forgetting
+        self.memory = memory
         self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose
         self.verbose_interval = verbose_interval
         self.n_threads = n_threads
-
-    @classmethod
-    def from_parameters(
-        cls,
-        weights: ArrayLike,
-        means: ArrayLike,
-        covariances: ArrayLike,
-        *,
-        covariance_type: str = "full",
-        feature_names: ArrayLike | None = None,
-        **parameters: Any,
-    ) -> Self:
-        """A model with these parameters, ready for every method but needing no data.
-
-        ``fit`` starts from them: they are also its ``weights_init``, ``means_init``
-        and ``precisions_init``.
-
-        Parameters
-        ----------
-        weights : array-like of shape (K,)
-            Not negative, summing to 1.
-        means : array-like of shape (K, D)
-        covariances : array-like
-            In the shape that ``covariance_type`` gives to ``covariances_``.
-        covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
-        feature_names : array-like of str of shape (D,), default=None
-        **parameters
-            Other constructor parameters.
-
-        Returns
-        -------
-        GaussianMixture
-
-        Raises
-        ------
-        ValueError
-            If a shape is wrong, a weight negative, or a covariance not symmetric and
-            positive definite.
-
-        Examples
-        --------
-        >>> from fastem import GaussianMixture
-        >>> model = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [4.0]],
-        ...                                         [[1.0], [1.0]],
-        ...                                         covariance_type="diag")
-        >>> model.predict_proba([[2.0]])
-        array([[0.5, 0.5]])
-        """
-        if covariance_type not in list(STRUCTURES):
-            raise ValueError(
-                f"covariance_type must be one of {', '.join(map(repr, STRUCTURES))}, "
-                f"but is {covariance_type!r}"
-            )
-        structure = STRUCTURES[covariance_type]
-        fitted = validation.check_mixture(weights, means, covariances, structure)
-        n_components, n_features = fitted.means.shape
-        model = cls(
-            n_components=n_components,
-            covariance_type=covariance_type,
-            weights_init=fitted.weights,
-            means_init=fitted.means,
-            precisions_init=structure.gram(fitted.precisions_cholesky),
-            **parameters,
-        )
-        model._set_fitted(em.Fit(fitted, converged=False, lower_bounds=[]))
-        model.n_features_in_ = n_features
-        if feature_names is not None:
-            names = validation.check_names(feature_names, n_features)
-            model.feature_names_in_ = names
-        return model
 
     def fit(
         self,
@@ -336,6 +284,7 @@ class GaussianMixture(FittedMixture):
         sample_weight: ArrayLike | str | None = None,
         *,
         callback: Callable[[Progress], object] | None = None,
+        checkpoint: PathLike | None = None,
     ) -> Self:
         """Estimate the parameters from the rows of X.
 
@@ -354,7 +303,14 @@ class GaussianMixture(FittedMixture):
             How often each row counts. Weight 2 is a row given twice, 0 one left out;
             a common factor changes nothing.
         callback : callable, default=None
-            Called with a :class:`fastem.Progress` after each iteration.
+            Called with a :class:`fastem.Progress` after each iteration. If it raises
+            :class:`fastem.StopFit`, the fit ends with what it has reached.
+        checkpoint : path, default=None
+            A file to keep the state of the fit in. If the process is killed, the same
+            call goes on from there, and ends with the same bits as without the break.
+            Written about once a second; removed when the fit is complete, but not if
+            the callback stopped it. The file of a fit to other rows (of which 10,000
+            are compared) or with other parameters is an error.
 
         Returns
         -------
@@ -368,7 +324,7 @@ class GaussianMixture(FittedMixture):
         SingularCovarianceError
             If every start ended in a covariance that is not positive definite.
         """
-        self._fit(X, sample_weight, callback)
+        self._fit(X, sample_weight, callback, checkpoint)
         return self
 
     def fit_predict(
@@ -389,20 +345,18 @@ class GaussianMixture(FittedMixture):
         -------
         array of shape (N,), int
         """
-        rows = self._fit(X, sample_weight, None)
+        rows = self._fit(X, sample_weight)
         return rows.labels(self._factors(rows.dtype), self.n_threads)
 
     def _fit(
         self,
         X: Any,
         sample_weight: ArrayLike | str | None,
-        callback: Callable[[Progress], object] | None,
+        callback: Callable[[Progress], object] | None = None,
+        checkpoint: PathLike | None = None,
     ) -> TrainingRows:
         """Fit, and return the rows as they were used."""
-        # Not scikit-learn's decorator: where a Ctrl-C meets that, it leaves a setting
-        # by which nothing is validated any more.
-        if not get_config()["skip_parameter_validation"]:
-            self._validate_params()
+        self._check_settings()
         with unchanged_on_error(self):
             warm = self.warm_start and hasattr(self, "converged_")
             rows = training_rows(self, X, sample_weight)
@@ -436,63 +390,49 @@ class GaussianMixture(FittedMixture):
                     *(random_state, self.n_threads),
                 )
 
+            before = self.lower_bound_ if warm else -math.inf
+            kept = Checkpoint(
+                checkpoint,
+                lambda: {
+                    "data": rows.fingerprint(),
+                    "parameters": plain_settings(
+                        {**self.get_params(), "continues_from": before}
+                    ),
+                },
+                expect,
+                maximize,
+                lambda: make_path(structure),
+                random_state,
+            )
+            starts = kept.starts(start, 1 if warm else self.n_init)
             run = Run(
                 expect,
                 maximize,
                 rule,
-                lambda: make_path(structure),
+                kept.make_path,
                 n_rows=rows.n_rows,
                 rounding=rounding_of(rows.dtype),
                 max_iter=self.max_iter,
-                reporter=Reporter(self.verbose, self.verbose_interval, callback),
-                before=self.lower_bound_ if warm else -math.inf,
+                reporter=Reporter(
+                    *(self.verbose, self.verbose_interval, callback),
+                    *(rows.shape[0], kept.search.n_finished),
+                ),
+                before=before,
+                recorder=kept,
             )
-            n_runs = 1 if warm else self.n_init
             names = getattr(self, "feature_names_in_", None)
             try:
-                best = best_of([start] * n_runs, run, rule.is_hopeless)
+                best = best_of(starts, run, rule.is_hopeless, kept.search)
             except SingularCovarianceError as error:
                 raise error.with_names(names) from None
             self._set_fitted(best.fit, best.n_dropped)
-        if not self.converged_ and self.max_iter > 0:
+            self._begin_stream(rows.n_rows, ridge)
+            if not best.stopped:
+                kept.remove()
+        if not (self.converged_ or best.stopped) and self.max_iter > 0:
             shortfall = best.fit.shortfall(self.tol)
             warnings.warn(shortfall, ConvergenceWarning, stacklevel=3)
         if self.n_iter_ > 0:
             fitted = best.fit.parameters
             warn_of_ridge(structure, fitted, ridge, self.reg_covar, rows.n_rows, names)
         return rows
-
-    def _continued_parameters(self, n_features: int) -> MixtureParameters:
-        """Parameters of the last fit, if ``fit`` can go on from them."""
-        _, fitted = self._fitted()
-        # As many as were asked for then, or as are left of them.
-        n_left, n_fitted_features = fitted.means.shape
-        n_asked = getattr(self, "_fitted_n_components", n_left)
-        if (
-            self.n_components not in {n_asked, n_left}
-            or n_fitted_features != n_features
-        ):
-            raise ValueError(
-                f"warm_start continues the last fit, which had {n_left} components "
-                f"and {n_fitted_features} columns; now n_components="
-                f"{self.n_components} and X has {n_features} columns. Set "
-                "warm_start=False to start anew."
-            )
-        return fitted
-
-    def _set_fitted(self, fit: em.Fit, n_dropped: int = 0) -> None:
-        structure = STRUCTURES[self.covariance_type]
-        self.weights_ = fit.parameters.weights
-        self.means_ = fit.parameters.means
-        self.covariances_ = fit.parameters.covariances
-        self.precisions_cholesky_ = fit.parameters.precisions_cholesky
-        self.precisions_ = structure.gram(fit.parameters.precisions_cholesky)
-        self.converged_ = fit.converged
-        self.convergence_ = fit.convergence
-        self.n_dropped_ = n_dropped
-        self.collapses_ = list(fit.collapses)
-        self.n_iter_ = fit.n_iter
-        self.lower_bound_ = fit.lower_bound
-        self.lower_bounds_ = fit.lower_bounds
-        self._fitted_covariance_type = self.covariance_type
-        self._fitted_n_components = self.n_components

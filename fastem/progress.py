@@ -1,10 +1,14 @@
 """What a fit tells while it runs."""
 
+import math
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastem.convergence import Convergence
+
+_ITERATIONS_AVERAGED = 10
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,11 @@ class Progress:
         an earlier fit goes on.
     seconds : float
         Time that the iteration took.
+    rows_per_second : float
+        Rows of the table over the mean time of an iteration, of the last ten.
+    seconds_left : float
+        Time until this start ends, at that rate: until it meets ``tol``, if the last
+        gains foretell when, or else until ``max_iter``.
     """
 
     restart: int
@@ -32,34 +41,62 @@ class Progress:
     lower_bound: float
     change: float
     seconds: float
+    rows_per_second: float
+    seconds_left: float
+
+
+class StopFit(Exception):  # noqa: N818  (no error: a wish)
+    """To be raised by the callback of a fit, to end it with what it has reached."""
 
 
 class Reporter:
-    """Prints what ``verbose`` asks for, and calls the user's callback."""
+    """Prints what ``verbose`` asks for, and calls the user's callback.
+
+    Parameters
+    ----------
+    verbose, interval : int
+    callback : callable or None
+    n_rows : int
+        Number of rows that an iteration walks over.
+    restart : int
+        Number of the first start.
+    """
 
     def __init__(
         self,
         verbose: int,
         interval: int,
         callback: Callable[[Progress], object] | None,
+        n_rows: int = 0,
+        restart: int = 0,
     ) -> None:
         self._verbose = verbose
         self._interval = interval
         self._callback = callback
-        self._restart = -1
+        self._n_rows = n_rows
+        self._restart = restart - 1
         self._began = 0.0
+        self._last: deque[float] = deque(maxlen=_ITERATIONS_AVERAGED)
 
-    def begin(self) -> None:
-        """A restart begins."""
+    def begin(self, iteration: int = 0) -> None:
+        """A restart begins, or goes on after so many iterations."""
         self._restart += 1
         self._began = time.perf_counter()
+        self._last.clear()
         if self._verbose:
-            print(f"Initialization {self._restart}")
+            resumed = f", resumed after iteration {iteration}" if iteration else ""
+            print(f"Initialization {self._restart}{resumed}")
 
     def iteration(
-        self, iteration: int, lower_bound: float, change: float, seconds: float
-    ) -> None:
-        """An iteration is over."""
+        self,
+        iteration: int,
+        lower_bound: float,
+        change: float,
+        seconds: float,
+        iterations_left: Callable[[], float],
+    ) -> bool:
+        """An iteration is over. Whether the callback wants the fit to end."""
+        self._last.append(seconds)
         if self._verbose and iteration % self._interval == 0:
             detail = (
                 f"\t time lapse {seconds:.5f}s\t ll change {change:.5f}"
@@ -67,10 +104,19 @@ class Reporter:
                 else ""
             )
             print(f"  Iteration {iteration}{detail}")
-        if self._callback is not None:
-            self._callback(
-                Progress(self._restart, iteration, lower_bound, change, seconds)
-            )
+        if self._callback is None:
+            return False
+        average = sum(self._last) / len(self._last)
+        progress = Progress(
+            *(self._restart, iteration, lower_bound, change, seconds),
+            rows_per_second=self._n_rows / average if average > 0 else math.inf,
+            seconds_left=average * iterations_left(),
+        )
+        try:
+            self._callback(progress)
+        except StopFit:
+            return True
+        return False
 
     def end(
         self,

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from fastem import convergence_warnings, em
 from fastem.acceleration import Path
 from fastem.convergence import Trace
 from fastem.covariances import SingularCovarianceError
-from fastem.em import Fit
+from fastem.em import Fit, Position, Recorder
 from fastem.expectation import Expectation
 from fastem.maximization import Maximization
 from fastem.progress import Reporter
@@ -35,6 +36,8 @@ class Run:
     reporter : Reporter
     before : float
         Lower bound of an earlier fit that this one continues.
+    recorder : Recorder, optional
+        Keeps the positions of the runs.
     """
 
     expect: Expectation
@@ -46,23 +49,49 @@ class Run:
     max_iter: int
     reporter: Reporter
     before: float = -math.inf
+    recorder: Recorder | None = None
 
     def __call__(
-        self, parameters: MixtureParameters, is_hopeless: Callable[[Trace], bool]
+        self, start: MixtureParameters | Position, is_hopeless: Callable[[Trace], bool]
     ) -> Fit:
-        """Fit from these parameters; drop it when ``is_hopeless`` says so."""
-        self.expect.forget()
+        """Fit from here; drop it when ``is_hopeless`` says so."""
         return em.fit(
-            parameters,
+            start if isinstance(start, Position) else self._position(start),
             self.expect,
             self.maximize,
-            trace=Trace(self.n_rows, self.rounding, self.before),
             rule=self.rule,
-            path=self.make_path(),
             max_iter=self.max_iter,
             is_hopeless=is_hopeless,
             reporter=self.reporter,
+            recorder=self.recorder,
         )
+
+    def _position(self, parameters: MixtureParameters) -> Position:
+        self.expect.forget()
+        trace = Trace(self.n_rows, self.rounding, self.before)
+        return Position.start(parameters, trace, self.make_path())
+
+
+@dataclass
+class Search:
+    """How far the choice among several starts has come.
+
+    Attributes
+    ----------
+    n_finished : int
+        Number of starts whose fits are over.
+    best : Fit or None
+        The best of them.
+    n_dropped : int
+        How many were dropped before their end.
+    failures : list of SingularCovarianceError
+        The errors of those that ended in a singular covariance.
+    """
+
+    n_finished: int = 0
+    best: Fit | None = None
+    n_dropped: int = 0
+    failures: list[SingularCovarianceError] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -71,17 +100,20 @@ class Best:
 
     fit: Fit
     n_dropped: int = 0
+    stopped: bool = False  # by the callback
 
 
 def best_of(
-    starts: Iterable[Callable[[], MixtureParameters]],
-    run: Callable[[MixtureParameters, Callable[[Trace], bool]], Fit],
+    starts: Iterable[Callable[[], Any]],
+    run: Callable[[Any, Callable[[Trace], bool]], Fit],
     is_hopeless: Callable[[Trace, float], bool],
+    search: Search | None = None,
 ) -> Best:
     """Fit from each start in turn, and choose the largest lower bound.
 
     One that ends in a singular covariance is skipped and counted; if all do, the
-    first one's error is raised. The first of equal fits is chosen.
+    first one's error is raised. The first of equal fits is chosen. If the callback
+    stops a fit, it is the last one.
 
     Parameters
     ----------
@@ -92,31 +124,39 @@ def best_of(
         to drop the fit.
     is_hopeless : callable
         Answers that, given the best lower bound so far.
+    search : Search, optional
+        What is known of earlier starts. It is kept up to date.
     """
-    best: Fit | None = None
-    failures: list[SingularCovarianceError] = []
-    n_dropped = 0
+    search = search or Search()
+    stopped = False
 
     def is_dropped(trace: Trace) -> bool:
+        best = search.best
         return best is not None and is_hopeless(trace, best.lower_bound)
 
     for start in starts:
         try:
             candidate = run(start(), is_dropped)
         except SingularCovarianceError as error:
-            failures.append(error)
+            search.failures.append(error)
+            search.n_finished += 1
             continue
+        search.n_finished += 1
         if candidate.dropped:
-            n_dropped += 1
-        elif best is None or candidate.lower_bound > best.lower_bound:
-            best = candidate
-    if best is None:
-        raise failures[0]
-    if failures:
-        what = "initialisation" if len(failures) == 1 else "initialisations"
+            search.n_dropped += 1
+        elif search.best is None or candidate.lower_bound > search.best.lower_bound:
+            search.best = candidate
+        if candidate.stopped:
+            stopped = True
+            break
+    if search.best is None:
+        raise search.failures[0]
+    if search.failures:
+        n_failed = len(search.failures)
+        what = "initialisation" if n_failed == 1 else "initialisations"
         convergence_warnings.warn(
-            f"Left out {len(failures)} {what} that ended in a singular covariance; the "
-            f"first one said: {failures[0]}",
+            f"Left out {n_failed} {what} that ended in a singular covariance; the "
+            f"first one said: {search.failures[0]}",
             stacklevel=4,
         )
-    return Best(best, n_dropped)
+    return Best(search.best, search.n_dropped, stopped)

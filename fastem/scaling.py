@@ -20,6 +20,7 @@ from fastem.reading import blocks_of
 from fastem.statistics import Array
 from fastem.survey import Moments
 from fastem.validation import Rows
+from fastem.writing import PathLike
 
 _BLOCK_ROWS = 65536
 
@@ -146,6 +147,7 @@ def fit_standardized(
     sample_weight: ArrayLike | None = None,
     *,
     callback: Callable[[Progress], object] | None = None,
+    checkpoint: PathLike | None = None,
 ) -> GaussianMixture:
     """Fit to standardised columns; the result describes X itself.
 
@@ -158,6 +160,7 @@ def fit_standardized(
         Counts in the means and standard deviations too. Not of a source, which has
         its own.
     callback : callable, default=None
+    checkpoint : path, default=None
         As in :meth:`GaussianMixture.fit`.
 
     Returns
@@ -189,7 +192,9 @@ def fit_standardized(
         if isinstance(X, Source)
         else scaling.standardize(X)
     )
-    fitted = clone(model).fit(standardized, sample_weight=weights, callback=callback)
+    fitted = clone(model).fit(
+        standardized, sample_weight=weights, callback=callback, checkpoint=checkpoint
+    )
     return scaling.to_original_units(fitted)
 
 

@@ -1,5 +1,6 @@
 """When a fit is near enough to its limit, or too far from the best."""
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Protocol, final
@@ -22,6 +23,15 @@ def _is_still(trace: Trace, lost: float) -> bool:
     )
 
 
+def _steps_until(small: float, gain: float, rate: float) -> float:
+    """After how many steps a gain is ``small``, if each shrinks it by ``rate``."""
+    if not (0 < rate < 1 and small > 0 and math.isfinite(gain)):
+        return math.inf
+    if abs(gain) <= small:
+        return 1.0
+    return math.ceil(math.log(small / abs(gain)) / math.log(rate))
+
+
 class StoppingRule(Protocol):
     """When a fit is near enough to its limit."""
 
@@ -33,6 +43,9 @@ class StoppingRule(Protocol):
 
     def is_met(self, trace: Trace) -> bool:
         """Whether the fit may end."""
+
+    def iterations_left(self, trace: Trace) -> float:
+        """When it will be met, as the last gains foretell; inf if they do not."""
 
     def is_hopeless(self, trace: Trace, best: float) -> bool:
         """Whether to drop a fit, as it will not become better than ``best``."""
@@ -60,6 +73,10 @@ class SmallChange:
         if self.tol == 0:
             return _is_still(trace, trace.resolution)
         return abs(trace.change) < self.tol and trace.is_plain
+
+    def iterations_left(self, trace: Trace) -> float:
+        """Until the last gain has shrunk to ``tol``."""
+        return _steps_until(self.tol, trace.change, trace.forecast()[1])
 
     def is_hopeless(self, trace: Trace, best: float) -> bool:
         """Never: this rule ends a fit before it can be told."""
@@ -102,6 +119,10 @@ class SmallRemainder:
         return trace.n_plain >= _AGREEING_FORECASTS and all(
             abs(trace.forecast(ago)[0]) < self.tol for ago in range(_AGREEING_FORECASTS)
         )
+
+    def iterations_left(self, trace: Trace) -> float:
+        """Until what is left to gain has shrunk to ``tol``."""
+        return _steps_until(self.tol, *trace.forecast())
 
     def is_hopeless(self, trace: Trace, best: float) -> bool:
         """Whether a thousand times the gain that is left would not reach ``best``.

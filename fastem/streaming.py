@@ -21,6 +21,7 @@ from fastem.initialization import (
     warn_of_identical,
     weighted_blocks,
 )
+from fastem.json_values import digest
 from fastem.maximization import Maximization
 from fastem.reading import blocks_of, name_column
 from fastem.sources import source_of, without_column
@@ -109,6 +110,15 @@ class RowsInBlocks:
     def n_rows(self) -> float:
         """Number of rows, each as often as its weight says."""
         return self.survey.total_weight
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Shape, type, sum of the weights, and a digest of the columns' moments."""
+        return {
+            "shape": list(self.shape),
+            "dtype": self.dtype.name,
+            "sum_of_weights": self.n_rows,
+            "values": digest(self.survey.mean, self.survey.variances),
+        }
 
     def check_enough(self, n_components: int) -> None:
         """Raise ValueError if there are fewer distinct rows than components."""
@@ -241,6 +251,12 @@ class ExpectationInBlocks:
 
     def forget(self) -> None:
         """Nothing is remembered from one pass to the next."""
+
+    def state(self) -> None:
+        """Nothing."""
+
+    def restore(self, state: None) -> None:
+        """Nothing is to be done."""
 
     def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
         """The statistics under the parameters."""

@@ -11,16 +11,28 @@ from fastem.tables import AnyTable
 
 
 def fit_table(
-    model: GaussianMixture, table: AnyTable, *, standardize: bool
+    model: GaussianMixture,
+    table: AnyTable,
+    *,
+    standardize: bool,
+    checkpoint: Path | None = None,
 ) -> GaussianMixture:
     """Fit with progress; the result is in the units of the table."""
     began = time.perf_counter()
     fitting = fit_standardized if standardize else GaussianMixture.fit
     progress = FitProgress(model.max_iter, model.n_init)
     with naming_columns(table.names), progress:
-        fitted = fitting(
-            model, table.values, sample_weight=table.weights, callback=progress
-        )
+        try:
+            fitted = fitting(
+                *(model, table.values),
+                sample_weight=table.weights,
+                callback=progress,
+                checkpoint=checkpoint,
+            )
+        except KeyboardInterrupt:
+            if checkpoint is not None and checkpoint.exists():
+                say(f"The same command goes on from {checkpoint}.")
+            raise
     seconds = time.perf_counter() - began
     outcome = "converged after" if fitted.converged_ else "stopped after"
     say(

@@ -15,10 +15,14 @@ from fastem.initialization import (
     initial_parameters,
     warn_of_identical,
 )
+from fastem.json_values import digest
 from fastem.maximization import Maximization
 from fastem.statistics import Array, MixtureParameters
 from fastem.subsample import subsample_parameters
 from fastem.validation import Rows
+
+# Rows, evenly from the whole table, by which it is known again.
+_ROWS_TO_KNOW = 10_000
 
 
 class TrainingRows(Protocol):
@@ -35,6 +39,9 @@ class TrainingRows(Protocol):
     @property
     def n_rows(self) -> float:
         """Number of rows, each as often as its weight says."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Plain values by which a checkpoint knows the rows and weights again."""
 
     def check_enough(self, n_components: int) -> None:
         """Raise ValueError if there are fewer distinct rows than components."""
@@ -89,6 +96,16 @@ class RowsInMemory:
     def dtype(self) -> np.dtype[Any]:
         """float32 or float64."""
         return self.values.dtype
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Shape, type, sum of the weights, and a digest of rows from all over."""
+        some = slice(None, None, max(1, len(self.values) // _ROWS_TO_KNOW))
+        return {
+            "shape": list(self.shape),
+            "dtype": self.dtype.name,
+            "sum_of_weights": self.n_rows,
+            "values": digest(self.values[some], self.values[-1:], self.weights[some]),
+        }
 
     def check_enough(self, n_components: int) -> None:
         """Raise ValueError if there are fewer distinct rows than components."""

@@ -59,6 +59,12 @@ def check_writable(
             f"{path} cannot be written without {_MODULES[extra]}: "
             f"pip install 'fastem[{extra}]'"
         )
+    check_folder(path)
+
+
+def check_folder(path: PathLike) -> None:
+    """Raise OSError if no file can be written there."""
+    path = Path(path)
     folder = path.resolve().parent
     if not folder.is_dir():
         raise FileNotFoundError(

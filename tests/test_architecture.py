@@ -25,8 +25,10 @@ LAYERS = [
     ["separation"],
     ["description", "memberships", "model_file", "scaling", "tables"],
     ["mixture"],
+    ["online"],
     ["fitted"],
     ["streaming"],
+    ["checkpoint"],
     ["training"],
     ["pickled"],
     ["subsample"],
@@ -44,7 +46,10 @@ LAYERS = [
     ["covariances"],
     ["statistics"],
     ["kernels"],
-    ["blas", "convergence_warnings", "data_files", "json_text", "writing"],
+    [
+        *("blas", "convergence_warnings", "data_files"),
+        *("json_text", "json_values", "writing"),
+    ],
 ]
 DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 

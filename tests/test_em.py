@@ -64,14 +64,14 @@ def run(
     **options,
 ):
     steps = Steps(lower_bounds)
+    path = options.pop("path", PlainPath(None))
     fit = em.fit(
-        0,
+        em.Position.start(0, Trace(4, 1e-15, lower_bound), path),
         steps.expect,
         ScriptedMaximization(steps.maximize, largest_fall),
-        trace=Trace(4, 1e-15, lower_bound),
         rule=SmallChange(tol),
         reporter=reporter or Reporter(0, 1, None),
-        **{"max_iter": 10, "path": PlainPath(None), **options},
+        **{"max_iter": 10, **options},
     )
     return fit, steps
 
@@ -150,6 +150,22 @@ def test_the_reporter_is_told_everything():
     assert [p.iteration for p in seen] == [1, 2, 3]
     assert [p.lower_bound for p in seen] == [-5.0, -4.0, -4.0]
     assert [p.change for p in seen] == [math.inf, 1.0, 0.0]
+
+
+def test_the_time_left_follows_from_how_the_gains_shrink():
+    # The gain of iteration n is 2^(1 - n): less than tol at n = 11.
+    bounds = [-(0.5**n) for n in range(30)]
+    seen = []
+    reporter = Reporter(0, 1, seen.append, n_rows=1000)
+    run(bounds, reporter, tol=1e-3, max_iter=25)
+    assert seen[-1].iteration == 11
+    seconds = [p.seconds for p in seen]
+    for p in seen:
+        average = np.mean(seconds[max(0, p.iteration - 10) : p.iteration])
+        assert p.rows_per_second == pytest.approx(1000 / average)
+        # Five bounds are needed to tell; until then max_iter is the limit.
+        left = 25 - p.iteration if p.iteration < 5 else 11 - p.iteration
+        assert p.seconds_left == pytest.approx(average * left)
 
 
 def test_verbose_prints_every_interval(capsys):

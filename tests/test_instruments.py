@@ -26,6 +26,7 @@ from benchmarks import (
     slow_problems,
     starting,
     streaming,
+    streams,
     tables,
 )
 from benchmarks.instruments import INSTRUMENTS, Options
@@ -254,6 +255,19 @@ def test_whole_fits_are_measured():
     assert "| full-tiny-3-2 (15 x 3, 2) |" in text
     assert "not lower" in text
     assert "| geometric mean |" in text
+
+
+def test_streams_are_measured(monkeypatch):
+    small = replace(TINY, n_rows=1000)
+    monkeypatch.setattr(streams, "select", lambda patterns, short: [small])
+    text = streams.document(OPTIONS)
+    head, _, line = lines_of(text[text.index("| problem") :].strip())
+    cells = dict(zip(head.split("|"), line.split("|"), strict=True))
+    assert cells[" problem (type-N-D-K) "] == " tiny "
+    lost = -float(cells[" one pass, difference "])
+    assert cells[" target, loss at most "].strip() == (
+        f"0.01 nats, {'met' if lost <= 0.01 else 'missed'}"
+    )
 
 
 def test_a_lower_log_likelihood_is_shown():

@@ -3,11 +3,13 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastem.covariances import dense
 from fastem.covariances.singular import (
     Degeneracy,
     SingularCovarianceError,
@@ -213,6 +215,49 @@ class CovarianceStructure(ABC):
             means=statistics.reference + mean_shifts(statistics),
             covariances=covariances,
             precisions_cholesky=factors,
+        )
+
+    def statistics_of(
+        self, parameters: MixtureParameters, n_rows: float, ridge: Ridge
+    ) -> SufficientStatistics:
+        """Statistics of so many rows, of which ``maximize`` makes these parameters.
+
+        About their means: so nothing is lost that the parameters have.
+        """
+        shape = parameters.means.shape
+        weights = n_rows * parameters.weights / parameters.weights.sum()
+        if self.has_matrices:
+            spreads = dense.add_to_diagonal(parameters.covariances.copy(), -ridge)
+        else:
+            variances = self.variances(parameters.covariances)
+            spreads = np.broadcast_to(variances, shape) - ridge
+        counts = weights.reshape(-1, *[1] * (spreads.ndim - 1))
+        return SufficientStatistics(
+            0.0,
+            weights,
+            parameters.means,
+            np.zeros(shape),
+            spreads * (weights.sum() if self.is_shared else counts),
+        )
+
+    def move(
+        self, statistics: SufficientStatistics, reference: Array
+    ) -> SufficientStatistics:
+        """The same statistics about other points (K, D): Steiner's parallel axes.
+
+        Scatter about c is scatter about the mean m plus n (m - c)(m - c)'.
+        """
+        shifts = mean_shifts(statistics)
+        moves = reference - statistics.reference
+        scatter = statistics.scatter.copy()
+        for k, weight in enumerate(statistics.weights):
+            residuals = np.stack([shifts[k], shifts[k] - moves[k]])
+            self.add_scatter(scatter, k, np.array([-weight, weight]), residuals)
+        return replace(
+            statistics,
+            reference=reference,
+            first=statistics.first - statistics.weights[:, np.newaxis] * moves,
+            scatter=scatter,
         )
 
     def _check_spread(
