@@ -399,7 +399,7 @@ class GaussianMixture(FittedMixture):
         """Fit, and return the rows as they were used."""
         with unchanged_on_error(self):
             warm = self.warm_start and hasattr(self, "converged_")
-            rows = RowsInMemory.checked(self, X, sample_weight)
+            rows = self._training_rows(X, sample_weight)
             rows.check_enough(self.n_components)
             rule = STOPPING_RULES[self.stopping](self.tol)
             make_path = ExtrapolatedPath if self.accelerate else PlainPath
@@ -455,6 +455,10 @@ class GaussianMixture(FittedMixture):
             fitted = best.fit.parameters
             warn_of_ridge(structure, fitted, ridge, self.reg_covar, rows.n_rows, names)
         return rows
+
+    def _training_rows(self, X: Any, sample_weight: Any) -> TrainingRows:
+        """What the user passed to ``fit``, checked, wherever it is."""
+        return RowsInMemory.checked(self, X, sample_weight)
 
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
         """Parameters of the last fit, if ``fit`` can go on from them."""

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -101,24 +102,9 @@ def subsample_parameters(
     SingularCovarianceError
         If no run succeeds, and k-means on all rows does not either.
     """
-
-    def start(
-        some: Rows,
-        weights: Rows,
-        step: Callable[[SufficientStatistics], MixtureParameters],
-    ) -> MixtureParameters:
-        return initial_parameters(
-            some,
-            weights,
-            structure,
-            n_components,
-            "kmeans",
-            step,
-            user,
-            random_state,
-            n_threads,
-        )
-
+    start = partial(
+        _kmeans_parameters, structure, n_components, user, random_state, n_threads
+    )
     if user.is_complete:
         return start(X, row_weights, maximize.start)
     size = subsample_size(len(X), n_components, X.shape[1])
@@ -129,7 +115,64 @@ def subsample_parameters(
         check_enough_rows(rows, weights, n_components)
     except ValueError:  # of the few that were drawn; all rows have been checked before
         return start(X, row_weights, maximize.start)
-    runs = n_runs(len(X), size)
+    try:
+        return best_short_run(
+            *(rows, weights, structure, n_components, maximize, user, random_state),
+            *(n_threads, len(X), size),
+        )
+    except SingularCovarianceError:
+        return start(X, row_weights, maximize.start)
+
+
+def _kmeans_parameters(
+    structure: CovarianceStructure,
+    n_components: int,
+    user: UserStart,
+    random_state: np.random.RandomState,
+    n_threads: int | None,
+    rows: Rows,
+    weights: Rows,
+    step: Callable[[SufficientStatistics], MixtureParameters],
+) -> MixtureParameters:
+    return initial_parameters(
+        *(rows, weights, structure, n_components, "kmeans", step),
+        *(user, random_state, n_threads),
+    )
+
+
+def best_short_run(
+    rows: Rows,
+    weights: Rows,
+    structure: CovarianceStructure,
+    n_components: int,
+    maximize: Maximization,
+    user: UserStart,
+    random_state: np.random.RandomState,
+    n_threads: int | None,
+    n_rows: int,
+    size: int,
+) -> MixtureParameters:
+    """Parameters of the best of some short runs on rows that were drawn.
+
+    Parameters
+    ----------
+    rows : array of shape (at most ``size``, D)
+    weights : array of shape (len(rows),) or (0,)
+        Empty means all 1.
+    n_rows, size : int
+        Of so many rows so many were drawn: how many runs there are, and how long,
+        follows from that.
+
+    Raises
+    ------
+    SingularCovarianceError
+        If no run succeeds.
+    """
+    start = partial(
+        *(_kmeans_parameters, structure, n_components, user, random_state, n_threads),
+        *(rows, weights, maximize.strict()),
+    )
+    runs = n_runs(n_rows, size)
     run = Run(
         ExpectationStep(rows, weights, structure, n_threads),
         maximize.strict(),
@@ -137,14 +180,10 @@ def subsample_parameters(
         lambda: PlainPath(structure),
         n_rows=len(rows),
         rounding=rounding_of(rows.dtype),
-        max_iter=n_iterations(len(X), size, runs),
+        max_iter=n_iterations(n_rows, size, runs),
         reporter=Reporter(0, 1, None),
     )
-    try:
-        with warnings.catch_warnings():
-            # Of clusters without rows, and of runs that turned singular.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            starts = [lambda: start(rows, weights, maximize.strict())] * runs
-            return best_of(starts, run, run.rule.is_hopeless).fit.parameters
-    except SingularCovarianceError:
-        return start(X, row_weights, maximize.start)
+    with warnings.catch_warnings():
+        # Of clusters without rows, and of runs that turned singular.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return best_of([start] * runs, run, run.rule.is_hopeless).fit.parameters

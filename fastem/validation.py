@@ -202,6 +202,13 @@ def _as_numbers(values: ArrayLike, name: str) -> Array:
 
 def check_sample_weight(sample_weight: ArrayLike, n_rows: int) -> Array:
     """One finite weight a row, none negative, not all zero: shape (N,), float64."""
+    weights = check_some_weights(sample_weight, n_rows)
+    check_any_weight(float(weights.max()))
+    return weights
+
+
+def check_some_weights(sample_weight: ArrayLike, n_rows: int) -> Array:
+    """Weights of some of the rows, which may all be zero: shape (n_rows,), float64."""
     weights = _as_numbers(sample_weight, "sample_weight")
     if weights.shape != (n_rows,):
         raise ValueError(
@@ -214,9 +221,13 @@ def check_sample_weight(sample_weight: ArrayLike, n_rows: int) -> Array:
             f"sample_weight must be finite and not negative, but {len(bad)} of "
             f"{n_rows} values are not: the first is {weights[bad[0]]:g} in row {bad[0]}"
         )
-    if not weights.any():
-        raise ValueError("sample_weight is zero for every row: no row is left to use")
     return weights
+
+
+def check_any_weight(largest: float) -> None:
+    """Raise ValueError if the largest weight of all rows is zero."""
+    if largest == 0:
+        raise ValueError("sample_weight is zero for every row: no row is left to use")
 
 
 def check_row_weights(sample_weight: ArrayLike | None, X: Rows) -> Rows:

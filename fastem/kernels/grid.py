@@ -37,7 +37,14 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def threads(n_threads: int | None) -> Iterator[int]:
-    """Hold the lock with at most ``n_threads`` threads; restore the setting."""
+    """Hold the lock with at most ``n_threads`` threads; restore the setting.
+
+    One thread needs no lock, as it enters no parallel kernel: Python threads that
+    want one each, as workers of a cluster have them, run side by side.
+    """
+    if n_threads == 1:
+        yield 1
+        return
     with _lock:
         before = numba.get_num_threads()
         n = (
