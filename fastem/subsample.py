@@ -169,7 +169,8 @@ def best_short_run(
         If no run succeeds.
     """
     start = partial(
-        *(_kmeans_parameters, structure, n_components, user, random_state, n_threads),
+        _kmeans_parameters,
+        *(structure, n_components, user, random_state, n_threads),
         *(rows, weights, maximize.strict()),
     )
     runs = n_runs(n_rows, size)

@@ -68,10 +68,10 @@ def expectation(rows: Rows, row_weights: Rows, task: ExpectationTask) -> PassSum
 
 def added(parts: list[PassSums]) -> PassSums:
     """The sums of several partitions, added in their order."""
-    total, *others = parts
-    for other in others:
-        total = PassSums(*(a + b for a, b in zip(total, other, strict=True)))
-    return total
+    total: tuple[Any, ...] = parts[0]
+    for other in parts[1:]:
+        total = tuple(a + b for a, b in zip(total, other, strict=True))
+    return PassSums(*total)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class RowsOnCluster:
         X, sample_weight = without_weights(X, sample_weight)
         partitions = Partitions.checked(estimator, X, fitting=True)
         values = client.compute(partitions.rows())
-        lengths = np.array(client.gather(client.map(len, values, pure=False)), int)
+        lengths = np.asarray(client.gather(client.map(len, values, pure=False)))
         if lengths.sum() < 2:
             raise ValueError(
                 f"X has n_samples = {lengths.sum()} rows, but a fit needs 2 or more"
@@ -137,7 +137,8 @@ class RowsOnCluster:
         ones = np.ones((1, self.n_features))
         expect = self.expectation(structure, None)
         statistics = expect(MixtureParameters(np.ones(1), row, ones, ones))
-        return np.maximum(structure.estimate(statistics, 0.0)[0], 0.0)
+        variances: Array = np.maximum(structure.estimate(statistics, 0.0)[0], 0.0)
+        return variances
 
     def expectation(
         self, structure: CovarianceStructure, n_threads: int | None
@@ -175,7 +176,7 @@ class RowsOnCluster:
     def labels(self, factors: Any, n_threads: int | None) -> Any:
         """The most likely component of each row, (N,): a Dask array, not computed."""
         task = RowTask(kernels.label_pass, factors, n_threads or 1)
-        return values_of_rows(self.values, self.lengths, task)
+        return values_of_rows(self.values, self.lengths.tolist(), task)
 
     def sample(
         self, n_components: int, random_state: np.random.RandomState
@@ -301,9 +302,10 @@ def _client() -> distributed.Client:
         If there is none.
     """
     try:
-        return distributed.default_client()
+        client: distributed.Client = distributed.default_client()
     except ValueError as error:
         raise ValueError(
             "To fit a Dask collection there must be a client of a cluster: make one "
             "with dask.distributed.Client(address), or Client() for this machine"
         ) from error
+    return client
