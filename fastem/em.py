@@ -2,14 +2,10 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import ThreadpoolController
-
+from fastem import blas, convergence_warnings
 from fastem.acceleration import Path
 from fastem.convergence import UNKNOWN, Convergence, Trace
 from fastem.covariances import SingularCovarianceError
@@ -62,17 +58,6 @@ class Fit:
         )
 
 
-@cache
-def _blas() -> ThreadpoolController:
-    """The BLAS libraries of this process.
-
-    The maximisation step uses one thread of them. Its matrices are small, and on a
-    machine where other programs run, BLAS's threads wait for each other: 388 ms
-    against 1 ms for 8 Cholesky factors of 128 columns.
-    """
-    return ThreadpoolController()
-
-
 def fit(
     parameters: MixtureParameters,
     expect: Callable[[MixtureParameters], SufficientStatistics],
@@ -116,7 +101,7 @@ def fit(
     def is_near(remaining: float) -> bool:
         return rule.is_near(trace, remaining * trace.n_rows)
 
-    with _blas().limit(limits=1, user_api="blas"):
+    with blas.one_thread():
         for iteration in range(1, max_iter + 1):
             began = time.perf_counter()
             statistics = expect(parameters)
@@ -186,10 +171,9 @@ def _warn_of_fall(trace: Trace, largest_fall: float, iteration: int) -> None:
     rounding = max(_ROUNDING, _ROUNDINGS * trace.rounding) * max(1.0, abs(trace.last))
     fall = -trace.change
     if fall > largest_fall + rounding:
-        warnings.warn(
+        convergence_warnings.warn(
             f"The mean log-likelihood fell by {fall:.1e} in iteration "
             f"{iteration}, which only rounding can do: a covariance is close "
             "to singular. Scale the columns alike, or raise reg_covar.",
-            ConvergenceWarning,
-            stacklevel=8,
+            stacklevel=7,
         )

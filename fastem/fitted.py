@@ -14,11 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastem import kernels, validation
 from fastem.covariances import STRUCTURES, CovarianceStructure
+from fastem.pickled import VersionedPickle
 from fastem.statistics import Array, MixtureParameters
 from fastem.validation import Rows
 
 
-class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
+class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
     """Every method of :class:`fastem.GaussianMixture` that does not fit.
 
     The public attributes are the parameters: a model whose attributes were set by
@@ -221,6 +222,5 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        estimator.__dict__.clear()
-        estimator.__dict__.update(before)
+        estimator.__dict__ = before  # at once, whatever interrupts
         raise

@@ -5,16 +5,14 @@ gives the same start. Each ends in responsibilities; one maximisation step turns
 them into parameters.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.exceptions import ConvergenceWarning
 
-from fastem import kernels, kmeans, validation
+from fastem import convergence_warnings, kernels, kmeans, validation
 from fastem.covariances import CovarianceStructure, SingularCovarianceError, dense
 from fastem.statistics import (
     EPS,
@@ -153,12 +151,11 @@ def warn_of_identical(
     ):
         first = seen.setdefault(mean.tobytes() + covariance.tobytes(), k)
         if first != k:
-            warnings.warn(
+            convergence_warnings.warn(
                 f"Components {first} and {k} start with the same mean and covariance: "
                 "EM moves them alike, so that they will always count as one. Give "
                 "them different means (means_init), or use fewer components.",
-                ConvergenceWarning,
-                stacklevel=8,
+                stacklevel=7,
             )
             return
 

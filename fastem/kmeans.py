@@ -7,15 +7,13 @@ float32 these are its clusters of the same rows in float64. (A cumulative float3
 over millions of rows is wrong in the third digit, and so are the draws from it.)
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
-from fastem import kernels
+from fastem import convergence_warnings, kernels
 from fastem.statistics import Array
 
 Rows = NDArray[np.floating]  # as validation gives them
@@ -23,6 +21,7 @@ Rows = NDArray[np.floating]  # as validation gives them
 _TOLERANCE = 1e-4  # of the mean variance, for the sum of squared shifts
 _MAX_ITER = 300
 _BLOCK_VALUES = 1 << 17
+_LEAST_REST = 1e-6  # of its largest weight that a cluster may have without new sums
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def cluster(
     seeds = choose_seeds(
         X, row_weights, n_clusters, random_state, n_threads, center=center
     )
-    points = (X[seeds] - center).astype(X.dtype)
+    points = X[seeds] - center
     lloyd = _Lloyd(X, row_weights, center, points, n_threads)
     for _ in range(_MAX_ITER):
         if lloyd.assign() == 0:
@@ -175,7 +174,7 @@ class _Lloyd:
         X: Rows,
         row_weights: Rows,
         center: Array,
-        points: Rows,
+        points: Array,
         n_threads: int | None,
     ) -> None:
         n_points, n_features = points.shape
@@ -191,14 +190,35 @@ class _Lloyd:
         )
         # Of rows, weights, and rows of positive weight, less those that left.
         self._sums = np.zeros((n_points + 1, n_features + 2))
+        self._largest_weights = np.zeros(n_points)  # of each cluster, so far
 
     def assign(self) -> int:
         """Give each row to the nearest center; return how many rows changed theirs."""
+        n_changed = self._add_changes()
+        if self._has_lost_digits():
+            self._sums[:] = 0
+            self._largest_weights[:] = 0
+            self._nearest.labels.fill(len(self._nearest.points))
+            self._nearest.values.fill(-np.inf)
+            self._add_changes()
+        return n_changed
+
+    def _add_changes(self) -> int:
         n_changed, sums = kernels.assignment_pass(
             self._X, self._row_weights, self._nearest, self._n_threads
         )
         self._sums += sums
         return n_changed
+
+    def _has_lost_digits(self) -> bool:
+        """Whether rows of most of a cluster's weight have left it.
+
+        Sums over what remains are then differences of numbers too large for it.
+        """
+        *_, weights, counts = self._sums[:-1].T
+        np.maximum(self._largest_weights, weights, out=self._largest_weights)
+        is_small = weights < _LEAST_REST * self._largest_weights
+        return bool((is_small & (counts > 0)).any())
 
     def move(self) -> float:
         """Move the centers to the means of their rows; return the sum of squares."""
@@ -207,15 +227,13 @@ class _Lloyd:
         filled = weights > 0
         means = sums / np.where(filled, weights, 1)[:, np.newaxis]
         means[~filled] = means[weights.argmax()]
-        after = means.astype(before.dtype)
-        difference = after.astype(np.float64) - before
-        squared = (difference**2).sum(axis=1)
+        squared = ((means - before) ** 2).sum(axis=1)
         shifts = np.sqrt(squared) * (1 + 1e-12)
         largest = int(shifts.argmax())
         of_others = np.full(len(shifts), shifts[largest])
         of_others[largest] = np.delete(shifts, largest).max(initial=0.0)
         self._nearest.travel[:-1] += (shifts + of_others) * (1 + 1e-12)
-        self._nearest = self._nearest._replace(points=after)
+        self._nearest = self._nearest._replace(points=means)
         return float(squared.sum())
 
     def clusters(self) -> Clusters:
@@ -223,11 +241,10 @@ class _Lloyd:
         *_, counts = self._sums[:-1].T
         filled = counts > 0
         if not filled.all():
-            warnings.warn(
+            convergence_warnings.warn(
                 f"k-means has found {filled.sum()} distinct clusters for "
                 f"n_components={len(filled)}: other components start without rows. "
                 "Use fewer components, or another init_params.",
-                ConvergenceWarning,
                 stacklevel=2,
             )
         n_features = self._X.shape[1]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import _fit_context
+from sklearn import get_config
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -328,7 +328,6 @@ class GaussianMixture(FittedMixture):
             model.feature_names_in_ = names
         return model
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
         self,
         X: Any,
@@ -368,7 +367,6 @@ class GaussianMixture(FittedMixture):
         self._fit(X, sample_weight, callback)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit_predict(
         self, X: Any, y: None = None, sample_weight: ArrayLike | None = None
     ) -> NDArray[np.intp]:
@@ -397,6 +395,10 @@ class GaussianMixture(FittedMixture):
         callback: Callable[[Progress], object] | None,
     ) -> TrainingRows:
         """Fit, and return the rows as they were used."""
+        # Not scikit-learn's decorator: where a Ctrl-C meets that, it leaves a setting
+        # by which nothing is validated any more.
+        if not get_config()["skip_parameter_validation"]:
+            self._validate_params()
         with unchanged_on_error(self):
             warm = self.warm_start and hasattr(self, "converged_")
             rows = self._training_rows(X, sample_weight)
@@ -450,7 +452,7 @@ class GaussianMixture(FittedMixture):
             self._set_fitted(best.fit, best.n_dropped)
         if not self.converged_ and self.max_iter > 0:
             shortfall = best.fit.shortfall(self.tol)
-            warnings.warn(shortfall, ConvergenceWarning, stacklevel=4)
+            warnings.warn(shortfall, ConvergenceWarning, stacklevel=3)
         if self.n_iter_ > 0:
             fitted = best.fit.parameters
             warn_of_ridge(structure, fitted, ridge, self.reg_covar, rows.n_rows, names)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,10 @@ class ModelFile:
     fit: dict[str, Any]
 
 
-# What a file of an older version does not have.
-_CERTIFICATE = {"at_rounding": bool, "n_decreases": int, "n_rejected": int}
+_KEYS = {
+    *("format", "format_version", "fastem_version", "covariance_type"),
+    *("n_components", "columns", "fit", "weights", "means", "covariances"),
+}
 
 
 def save_model(
@@ -134,6 +137,8 @@ def load_model(path: PathLike) -> GaussianMixture:
     ------
     ValueError
         If the file is not such a model; the text names the key that is wrong.
+    OSError
+        If there is no such file, or it cannot be read.
     """
     file = read_model_file(path)
     if file.columns is not None:
@@ -158,13 +163,19 @@ def read_model_file(path: PathLike) -> ModelFile:
             else "no fastem has ever written that"
         )
         raise ValueError(
-            f'{path}: "format_version" is {version}, and this fastem reads '
+            f'{path}: "format_version" is {brief(version)}, and this fastem reads '
             f"{FORMAT_VERSION}; {remedy}"
+        )
+    surplus = [key for key in content.values if key not in _KEYS]
+    if surplus:
+        raise ValueError(
+            f"{path}: {brief(surplus[0])} is not a key of a model file. Remove it; or, "
+            "if a newer fastem wrote the file: pip install --upgrade fastem"
         )
     covariance_type = content.get("covariance_type", str)
     if covariance_type not in STRUCTURES:
         raise ValueError(
-            f'{path}: "covariance_type" is {covariance_type!r}; it must be one of '
+            f'{path}: "covariance_type" is {brief(covariance_type)}; it must be one of '
             f"{', '.join(STRUCTURES)}"
         )
     weights, means, covariances = (
@@ -176,14 +187,15 @@ def read_model_file(path: PathLike) -> ModelFile:
             f"the shape {means.shape}"
         )
     n_components, n_columns = means.shape
-    if content.get("n_components", int) != n_components:
+    stated = content.get("n_components", int)
+    if stated != n_components:
         raise ValueError(
-            f'{path}: "n_components" is {content.values["n_components"]}, but "means" '
-            f"has {n_components} rows"
+            f'{path}: "n_components" is {brief(stated)}, but "means" has '
+            f"{n_components} rows"
         )
     fit = content.get("fit", dict)
     outcome = Section(f"{path}, in its section fit", fit)
-    settings = {name: fit[name] for name in _SETTINGS if name in fit}
+    settings = _settings(outcome)
     try:
         model = GaussianMixture.from_parameters(
             weights,
@@ -196,33 +208,51 @@ def read_model_file(path: PathLike) -> ModelFile:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     model.converged_ = outcome.get("converged", bool)
-    model.n_iter_ = outcome.get("n_iter", int)
+    model.n_iter_ = outcome.count("n_iter")
     if outcome.values.get("lower_bound") is not None:
         model.lower_bound_ = float(outcome.get("lower_bound", (int, float)))
     model.convergence_ = Convergence(
         _number_or_nan(outcome, "remaining_gain"),
         _number_or_nan(outcome, "convergence_rate"),
-        **{
-            name: outcome.get(name, kind)
-            for name, kind in _CERTIFICATE.items()
-            if name in fit
-        },
+        # What a file of an older version does not have.
+        "at_rounding" in fit and outcome.get("at_rounding", bool),
+        outcome.count("n_decreases") if "n_decreases" in fit else 0,
+        outcome.count("n_rejected") if "n_rejected" in fit else 0,
     )
     return ModelFile(
         model, _columns(content, n_columns), content.get("fastem_version", str), fit
     )
 
 
+def _settings(outcome: Section) -> dict[str, Any]:
+    """Constructor arguments; all but their types is checked by the estimator."""
+    defaults = GaussianMixture().get_params()
+    settings = {}
+    for name in _SETTINGS:
+        if name not in outcome.values:
+            continue
+        settings[name] = outcome.get(
+            name,
+            bool if isinstance(defaults[name], bool) else (int, float, str, NoneType),
+        )
+    return settings
+
+
 def _columns(content: Section, n_columns: int) -> tuple[str, ...] | None:
-    if content.values.get("columns") is None:
+    if "columns" in content.values and content.values["columns"] is None:
         return None
     columns = content.get("columns", list)
-    if len(columns) != n_columns or not all(isinstance(name, str) for name in columns):
+    if len(columns) != n_columns or not all(map(_is_text, columns)):
         raise ValueError(
             f'{content.where}: "columns" must be null or {n_columns} names, as many as '
             f"a mean has numbers, not {brief(columns)}"
         )
     return tuple(columns)
+
+
+def _is_text(name: Any) -> bool:
+    """Whether it is a string that can be written: JSON can spell halves of letters."""
+    return isinstance(name, str) and not any("\ud800" <= c <= "\udfff" for c in name)
 
 
 def _number_or_nan(section: Section, key: str) -> float:

@@ -1,13 +1,10 @@
 """Runs of EM from several starts, and the choice among them."""
 
 import math
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sklearn.exceptions import ConvergenceWarning
-
-from fastem import em
+from fastem import convergence_warnings, em
 from fastem.acceleration import Path
 from fastem.convergence import Trace
 from fastem.covariances import SingularCovarianceError
@@ -116,10 +113,9 @@ def best_of(
     if best is None:
         raise failures[0]
     if failures:
-        warnings.warn(
+        convergence_warnings.warn(
             f"{len(failures)} initialisations ended in a singular covariance and were "
             f"left out; the first one said: {failures[0]}",
-            ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
     return Best(best, n_dropped)

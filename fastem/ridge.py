@@ -186,7 +186,7 @@ def warn_of_ridge(
         RegularizationWarning(
             *(reg_covar, degeneracy, share, n_affected, len(shares), advice, names)
         ),
-        stacklevel=5,
+        stacklevel=4,
     )
 
 

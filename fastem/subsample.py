@@ -1,12 +1,11 @@
 """A start from some rows drawn at random: the best of a few short runs on them."""
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
+from fastem import convergence_warnings
 from fastem.acceleration import PlainPath
 from fastem.convergence import rounding_of
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
@@ -41,8 +40,8 @@ def subsample_size(n_rows: int, n_components: int, n_features: int) -> int:
 
 
 def n_runs(n_rows: int, size: int) -> int:
-    """How many runs take no more than half of one on all rows: 1 to 4."""
-    return max(1, min(_MOST_RUNS, n_rows // (2 * size)))
+    """How many runs take no more than half of one on all rows: 2 to 4."""
+    return min(_MOST_RUNS, n_rows // (2 * size))
 
 
 def n_iterations(n_rows: int, size: int, runs: int) -> int:
@@ -53,13 +52,11 @@ def n_iterations(n_rows: int, size: int, runs: int) -> int:
 def draw_subsample(
     X: Rows, row_weights: Rows, size: int, random_state: np.random.RandomState
 ) -> tuple[Rows, Rows]:
-    """Rows in their own order, and how often each was drawn; all rows if no more.
+    """Rows in their own order, and how often each was drawn.
 
     With weights, a row's share of the draws is its weight's; without, a row that is
     drawn twice counts once.
     """
-    if len(X) <= size:
-        return X, row_weights
     if not len(row_weights):
         drawn = np.unique(random_state.randint(len(X), size=size))
         return read_only(X[drawn]), row_weights
@@ -184,7 +181,6 @@ def best_short_run(
         max_iter=n_iterations(n_rows, size, runs),
         reporter=Reporter(0, 1, None),
     )
-    with warnings.catch_warnings():
-        # Of clusters without rows, and of runs that turned singular.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # Of clusters without rows, and of runs that turned singular.
+    with convergence_warnings.muted():
         return best_of([start] * runs, run, run.rule.is_hopeless).fit.parameters

@@ -21,6 +21,8 @@ Rows = NDArray[np.floating[Any]]
 # one walk over a copy of its sizes).
 _BLOCK_ROWS = 16384
 _PREFIX_ROWS = 256
+# A variance is inverted, and two of them are added.
+_LARGEST_VARIANCE = 1e306
 _KERNEL_TYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -136,12 +138,17 @@ def _is_numeric(values: np.ndarray) -> bool:
     return values.dtype.kind != "c"
 
 
+def _largest(X: Rows) -> float:
+    """What can be squared and summed over the columns, with room to spare."""
+    return float(np.sqrt(np.finfo(X.dtype).max) / X.shape[1] / 8)
+
+
 def _check_range(X: Rows, table: Any) -> None:
     """Every value must be finite and small enough to be squared and summed.
 
     ``table`` is what X was made of: it knows the names of the columns.
     """
-    largest = np.sqrt(np.finfo(X.dtype).max) / X.shape[1] / 8
+    largest = _largest(X)
     for start in range(0, len(X), _BLOCK_ROWS):
         block = X[start : start + _BLOCK_ROWS]
         # NaN is the minimum and the maximum of what holds one, and compares as False.
@@ -307,8 +314,17 @@ def check_weights(values: ArrayLike, n_components: int, name: str) -> Array:
 
 
 def check_means(values: ArrayLike, shape: tuple[int, int], name: str) -> Array:
-    """Means: shape (K, D), finite."""
-    return _check_numbers(values, name, shape)
+    """Means: shape (K, D), finite, and as small as rows must be."""
+    means = _check_numbers(values, name, shape)
+    too_large = np.abs(means) > _largest(means)
+    if too_large.any():
+        k, j = (int(i) for i in np.argwhere(too_large)[0])
+        raise ValueError(
+            f"{name} has values too large to be squared (above {_largest(means):.0e} "
+            f"in size), the first, {means[k, j]:g}, of component {k} in column {j}. "
+            "Scale that column."
+        )
+    return means
 
 
 def _is_indefinite(matrices: Array) -> NDArray[np.bool_]:
@@ -346,6 +362,11 @@ def check_positive_definite(
         In the structure's shape, symmetric to the last bit.
     """
     array = _check_numbers(values, name, structure.shape(n_components, n_features))
+    if np.abs(array).max() > _LARGEST_VARIANCE:
+        raise ValueError(
+            f"{name} holds {np.abs(array).max():.1e}, and nothing above "
+            f"{_LARGEST_VARIANCE:.0e} can be inverted. Scale the columns."
+        )
     if structure.has_matrices:
         transposed = np.swapaxes(array, -1, -2)
         if not np.allclose(array, transposed, atol=1e-8 * np.abs(array).max()):
@@ -361,6 +382,14 @@ def check_positive_definite(
             f"{name} must be symmetric, positive-definite, but is not{at}"
             if structure.has_matrices
             else f"{name} must be positive, but is {array[where]:g}{at}"
+        )
+    diagonals = (
+        np.diagonal(array, axis1=-2, axis2=-1) if structure.has_matrices else array
+    )
+    if diagonals.min() < 1 / _LARGEST_VARIANCE:
+        raise ValueError(
+            f"{name} holds {diagonals.min():.1e}, and nothing below "
+            f"{1 / _LARGEST_VARIANCE:.0e} can be inverted. Scale the columns."
         )
     return array
 

@@ -26,6 +26,7 @@ LAYERS = [
     ["dask", "description", "memberships", "model_file", "scaling", "tables"],
     ["mixture"],
     ["fitted", "training"],
+    ["pickled"],
     ["subsample"],
     ["restarts"],
     ["em"],
@@ -37,7 +38,7 @@ LAYERS = [
     ["covariances"],
     ["statistics"],
     ["kernels"],
-    ["data_files", "json_text", "writing"],
+    ["blas", "convergence_warnings", "data_files", "json_text", "writing"],
 ]
 DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 

@@ -112,8 +112,10 @@ def test_rows_far_from_zero_are_clustered_as_near_it(random):
     assert np.array_equal(near.labels, far.labels)
 
 
-def test_bounds_leave_no_row_at_a_center_that_is_not_the_nearest(random):
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_bounds_leave_no_row_at_a_center_that_is_not_the_nearest(random, scale):
     X, none = rows_and_weights(random, 3000, 5, 6, dtype=np.float64, weighted=False)
+    X = read_only(X * scale)
     lloyd = _Lloyd(X, none, np.zeros(5), X[:6].copy(), None)
     n_skipped = 0
     for _ in range(30):
@@ -126,6 +128,42 @@ def test_bounds_leave_no_row_at_a_center_that_is_not_the_nearest(random):
         assert np.array_equal(lloyd._sums[:-1, -1], counts[:-1])
         lloyd.move()
     assert n_skipped > 30 * len(X) // 3
+
+
+@pytest.mark.parametrize("distance", [0.0, 1e2, 1e4, 1e6])
+def test_clusters_that_float32_cannot_tell_apart_are_told_apart(random, distance):
+    # Pairs of clusters, each pair far from the others and from the mean.
+    centers = distance * random.normal(size=(3, 17)).repeat(2, axis=0)
+    centers += 3 * random.normal(size=(6, 17))
+    X = read_only(np.repeat(centers, 400, axis=0) + random.normal(size=(2400, 17)))
+    center, _ = kmeans._mean_and_variance(X)
+    lloyd = _Lloyd(X, read_only(np.empty(0)), center, X[::400] - center, None)
+    for _ in range(5):
+        lloyd.assign()
+        residuals = (X - center)[:, np.newaxis] - lloyd._nearest.points
+        nearest = (residuals**2).sum(axis=2).argmin(axis=1)
+        assert np.array_equal(lloyd._nearest.labels, nearest)
+        lloyd.move()
+
+
+def test_a_row_as_near_to_two_centers_belongs_to_the_first():
+    X = read_only(np.array([[0.0, 1], [0, -1], [0, 0], [3, 0]]))
+    points = np.array([[1.0, 0], [1, 0], [-1, 0]])
+    lloyd = _Lloyd(X, read_only(np.empty(0)), np.zeros(2), points, None)
+    lloyd.assign()
+    assert lloyd._nearest.labels.tolist() == [0, 0, 0, 0]
+
+
+def test_a_cluster_that_a_heavy_row_has_left_keeps_its_light_rows():
+    X = read_only(np.array([[0.0], [1], [10]]))
+    row_weights = read_only(np.array([1e-3, 1e-3, 1e20]))
+    lloyd = _Lloyd(X, row_weights, np.zeros(1), np.array([[0.0], [30.0]]), None)
+    lloyd.assign()
+    lloyd._nearest.travel[:-1] += 100
+    lloyd._nearest = lloyd._nearest._replace(points=np.array([[0.0], [10.0]]))
+    assert lloyd.assign() == 1
+    assert_close(lloyd._sums[:-1, 1], np.array([2e-3, 1e20]), 1e-15)
+    assert_close(lloyd.clusters().centers, np.array([[0.5], [10.0]]), 1e-15)
 
 
 def test_the_mean_and_the_variance_are_those_of_numpy(random):

@@ -98,19 +98,13 @@ def test_rows_without_weights_are_drawn_once_each(X):
         (10**7, 4 * 1040, 4, 30),
         (20_000, 2000, 4, 10),
         (8000, 4 * 220, 4, 9),
-        (500, 500, 1, 4),
+        (3520, 4 * 220, 2, 8),
     ],
 )
 def test_size_and_number_of_the_runs(n_rows, size, runs, iterations):
     assert subsample_size(n_rows, 4, 2) == size
     assert n_runs(n_rows, size) == runs
     assert n_iterations(n_rows, size, runs) == iterations
-
-
-def test_a_small_table_is_taken_whole(X):
-    few = X[:100]
-    rows, _ = draw_subsample(few, read_only(np.empty(0)), 100, None)
-    assert rows is few
 
 
 def test_weights_take_part(random, X):

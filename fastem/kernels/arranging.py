@@ -15,6 +15,8 @@ _ROWS_IN_A_CALL = 1 << 20
 _NODES = 64
 _FEWEST_ROWS = 4096
 _PART_SHARE = 0.98
+# Rows are numbered in 32 bits. More would not fit the table into memory either.
+_MOST_DISTINCT = 2**31 - 1
 
 
 def merge_equal_rows(
@@ -36,13 +38,16 @@ def merge_equal_rows(
     weights : array of shape (M,), float64
     None if the rows are too different.
     """
+    largest = int(largest_share * len(X))
+    if largest > _MOST_DISTINCT:
+        return None
     bits = X.view(f"u{X.itemsize}")
     # A part of the table says whether the whole is worth looking at. Of rows that have
     # one equal each, anywhere in the table, 97 % of the first sixteenth differ.
     part = min(len(X), max(_FEWEST_ROWS, len(X) // 16))
     if _merge(bits[:part], row_weights, int(_PART_SHARE * part)) is None:
         return None
-    return _merge(bits, row_weights, int(largest_share * len(X)))
+    return _merge(bits, row_weights, largest)
 
 
 def _merge(

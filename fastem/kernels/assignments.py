@@ -19,7 +19,6 @@ def _walk_points(
 ) -> Any:
     return walk(
         chunk_kernel,
-        nearest.nearest_grid,
         (X, row_weights, points),
         n_rows=X.shape[0],
         n_sums=n_sums,
@@ -50,6 +49,7 @@ def seeding_pass(
         Squared distance of each row to the nearest of the points chosen before;
         brought up to date with the last one.
     """
+    points = points.astype(np.float64)
     state = Points(center, points, np.empty(0), np.empty(0, np.int32), distances)
     parts = _walk_points(
         nearest.seed_chunks, X, row_weights, state, len(points), n_threads
@@ -126,7 +126,6 @@ def member_pass(
     totals = np.zeros(scatter_start + n_scatters * int(np.prod(shape)))
     for sums in walk(
         members.member_chunks,
-        members.member_grid,
         (X, row_weights, membership),
         n_rows=X.shape[0],
         n_sums=totals.size,

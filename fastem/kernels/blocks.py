@@ -2,12 +2,13 @@
 
 Both work on a lower triangle: what is left of a block on the diagonal, and then the
 block itself, of which nothing above the diagonal is computed. A block loads a vector
-once and does four multiply-adds with it: one row at a time, loads would take longer
-than arithmetic.
+once and does up to four multiply-adds with it: one row at a time, loads would take
+longer than arithmetic.
 """
 
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.stacks import (
+    BLOCK_ROWS,
     add_column,
     add_each,
     add_lower_products,
@@ -17,6 +18,7 @@ from fastem.kernels.stacks import (
     add_totals_of_pairs,
     add_totals_of_rows,
     add_triangle,
+    block_at,
     load_first_rows,
     load_residuals,
     load_rows,
@@ -117,8 +119,8 @@ def one_product(matrix, panel, row):
 def _add_product_of_rows(rows, left, right, sums_out):
     lanes = narrow_lanes(left)
     zero = splat_narrow(left.dtype.type(0))
-    for j in range(0, rows[0], 4):
-        columns = (j, j + 1, j + 2, j + 3)
+    for j in range(0, rows[0], BLOCK_ROWS):
+        columns = block_at(j)
         sums = repeat_pairs(zero, rows, columns)
         for b in range(0, left.shape[1], lanes):
             left_rows, right_rows = (
@@ -138,10 +140,10 @@ def _add_product_of_rows(rows, left, right, sums_out):
 def add_lower_product(left, right, sums_out):
     """sums_out (D, D) += left @ right.T of (D, B) arrays, the lower triangle only."""
     n_rows = left.shape[0]
-    rest = n_rows % 4
+    rest = n_rows % BLOCK_ROWS
     i = n_rows - rest
-    for j in range(0, i, 4):
-        _add_product_of_rows((j, j + 1, j + 2, j + 3), left, right, sums_out)
+    for j in range(0, i, BLOCK_ROWS):
+        _add_product_of_rows(block_at(j), left, right, sums_out)
     if rest == 1:
         _add_product_of_rows((i,), left, right, sums_out)
     elif rest == 2:

@@ -36,15 +36,15 @@ class DiagonalFactors(NamedTuple):
 
 def _log_densities(factors, tile, scratch, chosen, log_densities_out):
     n_features, n_rows = tile.shape
-    lanes = wide_lanes(tile)
     zero = splat_wide(tile.dtype.type(0))
     minus_half = splat_wide(tile.dtype.type(-0.5))
-    for a in range(chosen.shape[0]):
-        k = chosen[a]
-        offset = factors.offsets[k]
-        whitener = factors.whiteners[k]
-        log_normalizer = splat_wide(factors.log_normalizers[k])
-        for b in range(0, n_rows, lanes):
+    # Components inside: some rows of a tile stay in the first-level cache, a tile
+    # and its log-densities may not.
+    for b in range(0, n_rows, wide_lanes(tile)):
+        for a in range(chosen.shape[0]):
+            k = chosen[a]
+            offset = factors.offsets[k]
+            whitener = factors.whiteners[k]
             distance = zero
             for j in range(n_features):
                 # The rounding of this difference is no more than that of the row
@@ -55,6 +55,7 @@ def _log_densities(factors, tile, scratch, chosen, log_densities_out):
                     splat_wide(offset[j]),
                 )
                 distance = multiply_add(y, y, distance)
+            log_normalizer = splat_wide(factors.log_normalizers[k])
             log_density = multiply_add(minus_half, distance, log_normalizer)
             store(log_density, log_densities_out[a], b)
 
@@ -68,12 +69,12 @@ def _accumulate(
     scatter = scatter_out.reshape(n_components, n_features)
     zero = splat_narrow(tile.dtype.type(0))
     n_fours = n_features - n_features % 4
-    for a in range(chosen.shape[0]):
-        k = chosen[a]
-        r = values[a]
-        mean = factors.means[k]
-        for j in range(0, n_fours, 4):
-            x0, x1, x2, x3 = tile[j], tile[j + 1], tile[j + 2], tile[j + 3]
+    for j in range(0, n_fours, 4):
+        x0, x1, x2, x3 = tile[j], tile[j + 1], tile[j + 2], tile[j + 3]
+        for a in range(chosen.shape[0]):
+            k = chosen[a]
+            r = values[a]
+            mean = factors.means[k]
             m0, m1 = splat_narrow(mean[j]), splat_narrow(mean[j + 1])
             m2, m3 = splat_narrow(mean[j + 2]), splat_narrow(mean[j + 3])
             first0 = first1 = first2 = first3 = zero
@@ -98,9 +99,12 @@ def _accumulate(
                 second3 = multiply_add(wd, d, second3)
             add_totals(first0, first1, first2, first3, first_out[k], j)
             add_totals(second0, second1, second2, second3, scatter[k], j)
-        for j in range(n_fours, n_features):
-            x0 = tile[j]
-            m0 = splat_narrow(mean[j])
+    for j in range(n_fours, n_features):
+        x0 = tile[j]
+        for a in range(chosen.shape[0]):
+            k = chosen[a]
+            r = values[a]
+            m0 = splat_narrow(factors.means[k, j])
             first0 = second0 = zero
             for b in range(0, n_rows, lanes):
                 d = subtract(load_narrow(x0, b), m0)

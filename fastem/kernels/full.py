@@ -7,6 +7,7 @@ import numpy as np
 from fastem.kernels.blocks import add_diagonal_scatter, add_scatter, add_squared_rows
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import register_factors
+from fastem.kernels.stacks import BLOCK_ROWS, block_at
 from fastem.kernels.vectors import (
     load_narrow,
     magnitude,
@@ -66,9 +67,8 @@ def _log_densities(factors, tile, scratch, chosen, log_densities_out):
 def _add_rows(rows, r, tile, mean, weighted, first_out, scatter_out):
     """Add the moments of a block of rows of the scatter."""
     add_diagonal_scatter(rows, r, tile, mean, weighted, first_out, scatter_out)
-    for j in range(0, rows[0], 4):
-        columns = (j, j + 1, j + 2, j + 3)
-        add_scatter(rows, columns, weighted, tile, mean, scatter_out)
+    for j in range(0, rows[0], BLOCK_ROWS):
+        add_scatter(rows, block_at(j), weighted, tile, mean, scatter_out)
 
 
 def _accumulate(
@@ -76,14 +76,14 @@ def _accumulate(
 ):
     n_components, n_features = factors.means.shape
     scatter = scatter_out.reshape(n_components, n_features, n_features)
-    rest = n_features % 4
-    n_fours = n_features - rest
+    rest = n_features % BLOCK_ROWS
+    n_whole = n_features - rest
     for a in range(chosen.shape[0]):
         k = chosen[a]
         place = values[a], tile, factors.means[k], scratch, first_out[k], scatter[k]
-        for i in range(0, n_fours, 4):
-            _add_rows((i, i + 1, i + 2, i + 3), *place)
-        i = n_fours
+        for i in range(0, n_whole, BLOCK_ROWS):
+            _add_rows(block_at(i), *place)
+        i = n_whole
         if rest == 1:
             _add_rows((i,), *place)
         elif rest == 2:

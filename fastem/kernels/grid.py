@@ -1,86 +1,93 @@
-"""The grid of a pass: threads and their lock, segments, chunks."""
+"""The grid of a pass: segments, chunks, and the threads that share them.
+
+A chunk is a fixed number of rows whatever the number of threads, each chunk has
+sums of its own, and these are added in the order of the rows. So the result is the
+same to the last bit for any number of threads.
+
+The threads are Python's, and the kernels release the GIL. Numba's parallel loops take
+no less time, but compile for half a second each, and must not be entered by a forked
+child or by two Python threads at once, depending on the threading layer.
+"""
 
 import os
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numba
 import numpy as np
 
-from fastem.kernels.calls import native_address
 from fastem.kernels.tiles import CHUNK_ROWS
 
-# Multiply-adds in a segment: one kernel call, between two of which Python can see
-# a Ctrl-C. 4e9 take 0.3 s on one slow core.
+# Multiply-adds in a segment: between two of them Python can see a Ctrl-C. 4e9 take
+# 0.3 s on one slow core.
 _SEGMENT_WORK = 4e9
 _SEGMENT_BYTES = 64 * 1024 * 1024
 _FEWEST_CHUNKS = 32
+# Least work for a thread, 0.1 ms: to wake another one takes half of that.
+_LEAST_WORK = 2e6
+# Sums from which on a thread of its own adds them up.
+_SUM_BLOCK = 4096
 
-# Numba's workqueue threading layer aborts the process when two Python threads
-# enter it. The threads share the cores anyway, so let them take turns.
-_lock = threading.Lock()
-_forked = False
 
-
-def _after_fork_in_child() -> None:
-    """GNU OpenMP kills a forked child that enters a parallel kernel."""
-    global _lock, _forked
-    _lock = threading.Lock()
-    _forked = True
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS, "fastem")
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    # A forked child has none of the threads.
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-@contextmanager
-def threads(n_threads: int | None) -> Iterator[int]:
-    """Hold the lock with at most ``n_threads`` threads; restore the setting.
+def _share(work: Any, parts: list[tuple[Any, ...]]) -> None:
+    """Call ``work`` with the arguments of each part, on as many threads.
 
-    One thread needs no lock, as it enters no parallel kernel: Python threads that
-    want one each, as workers of a cluster have them, run side by side.
+    This thread does the first part, and those that no other has begun by then: the
+    pool may be busy with another fit.
     """
-    if n_threads == 1:
-        yield 1
-        return
-    with _lock:
-        before = numba.get_num_threads()
-        n = (
-            before
-            if n_threads is None
-            else min(n_threads, numba.config.NUMBA_NUM_THREADS)
-        )
-        if n != before:
-            numba.set_num_threads(n)
-        try:
-            yield 1 if _forked or numba.config.DISABLE_JIT else n
-        finally:
-            if n != before:
-                numba.set_num_threads(before)
+    futures = [_pool().submit(work, *part) for part in parts[1:]]
+    try:
+        work(*parts[0])
+        for part, future in zip(parts[1:], futures, strict=True):
+            if future.cancel():
+                work(*part)
+            else:
+                future.result()
+    finally:
+        # After an error or a Ctrl-C nothing may go on writing.
+        wait([future for future in futures if not future.cancel()])
 
 
-def segments(
+def _number_of_threads(n_threads: int | None) -> int:
+    """At most ``n_threads``; None for Numba's own setting."""
+    if numba.config.DISABLE_JIT:
+        return 1
+    if n_threads is None:
+        return int(numba.get_num_threads())
+    return min(n_threads, int(numba.config.NUMBA_NUM_THREADS))
+
+
+def _cut(length: int, n_parts: int) -> Iterator[tuple[int, int]]:
+    """Start and stop of parts of equal length."""
+    return pairwise(length * n // n_parts for n in range(n_parts + 1))
+
+
+def _segments(
     n_rows: int, row_work: float, chunk_bytes: int
 ) -> Iterator[tuple[int, int]]:
     """Start and stop of consecutive runs of whole chunks."""
     by_work = int(_SEGMENT_WORK / (row_work * CHUNK_ROWS))
-    by_memory = _SEGMENT_BYTES // chunk_bytes
+    by_memory = _SEGMENT_BYTES // max(chunk_bytes, 1)
     rows = CHUNK_ROWS * max(_FEWEST_CHUNKS, min(by_work, by_memory))
     for start in range(0, n_rows, rows):
         yield start, min(start + rows, n_rows)
 
 
-def chunks(start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Start and stop of the chunks of rows start:stop."""
-    for chunk_start in range(start, stop, CHUNK_ROWS):
-        yield chunk_start, min(chunk_start + CHUNK_ROWS, stop)
-
-
 def walk(
-    chunk_kernel: Any,
-    grid_kernel: Any,
+    kernel: Any,
     arguments: tuple[Any, ...],
     *,
     n_rows: int,
@@ -90,15 +97,38 @@ def walk(
 ) -> Iterator[np.ndarray]:
     """Walk over the rows; for each segment, the sums of its chunks, (C, n_sums).
 
-    ``chunk_kernel`` takes the arguments, start, stop and the sums of any number of
-    chunks; ``grid_kernel`` the same, and its address before them.
+    ``kernel`` takes the arguments, start, stop and the sums of any number of chunks.
     """
-    for start, stop in segments(n_rows, row_work, 8 * n_sums):
-        sums = np.empty((-(-(stop - start) // CHUNK_ROWS), n_sums))
-        with threads(n_threads) as n:
-            if n == 1 or n_rows <= CHUNK_ROWS:
-                chunk_kernel(*arguments, start, stop, sums)
-            else:
-                address = native_address(chunk_kernel, *arguments, start, stop, sums)
-                grid_kernel(address, *arguments, start, stop, sums)
+    for first, last in _segments(n_rows, row_work, 8 * n_sums):
+        n_chunks = -(-(last - first) // CHUNK_ROWS)
+        sums = np.empty((n_chunks, n_sums))
+        parts = []
+        n_parts = min(
+            _number_of_threads(n_threads),
+            n_chunks,
+            max(1, int((last - first) * row_work / _LEAST_WORK)),
+        )
+        for a, b in _cut(n_chunks, n_parts):
+            start, stop = first + a * CHUNK_ROWS, min(first + b * CHUNK_ROWS, last)
+            parts.append((*arguments, start, stop, sums[a:b]))
+        if len(parts) > 1:
+            # An empty walk has the kernel compiled or loaded by this thread: another
+            # one may have too small a stack for LLVM.
+            kernel(*arguments, first, first, sums[:0])
+        _share(kernel, parts)
         yield sums
+
+
+def add_in_order(sums: np.ndarray, totals: np.ndarray, n_threads: int | None) -> None:
+    """Add the rows of ``sums`` (C, S), first to last, to ``totals`` (S,).
+
+    ``sums`` are used up.
+    """
+
+    def add(start: int, stop: int) -> None:
+        block = slice(start, stop)
+        sums[0, block] += totals[block]
+        np.add.reduce(sums[:, block], axis=0, out=totals[block])
+
+    n_blocks = max(1, min(_number_of_threads(n_threads), totals.size // _SUM_BLOCK))
+    _share(add, list(_cut(totals.size, n_blocks)))

@@ -8,11 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastem.kernels import passes
-from fastem.kernels.calls import native_address
-from fastem.kernels.grid import chunks, segments, threads
+from fastem.kernels.grid import add_in_order, walk
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 from fastem.kernels.skipping import Reach
-from fastem.kernels.tiles import CHUNK_ROWS
 
 
 class PassSums(NamedTuple):
@@ -55,26 +53,15 @@ def expectation_pass(
     first_start = 2 + n_components
     scatter_start = first_start + n_components * n_features
     totals = np.zeros(scatter_start + scatter_size)
-    for start, stop in segments(n_rows, _row_work(factors), totals.nbytes):
-        with threads(n_threads) as n:
-            if n == 1 or n_rows <= CHUNK_ROWS:
-                sums = np.empty_like(totals)
-                for chunk in chunks(start, stop):
-                    passes.expectation_chunk(
-                        X, row_weights, factors, reach, *chunk, sums
-                    )
-                    totals += sums
-            else:
-                partial = np.empty((-(-(stop - start) // CHUNK_ROWS), totals.size))
-                chunk_address = native_address(
-                    passes.expectation_chunk,
-                    *(X, row_weights, factors, reach, start, stop, partial[0]),
-                )
-                passes.expectation_grid(
-                    *(chunk_address, X, row_weights, factors, reach),
-                    *(start, stop, partial),
-                )
-                passes.add_partial_sums(partial, totals)
+    for sums in walk(
+        passes.expectation_chunks,
+        (X, row_weights, factors, reach),
+        n_rows=n_rows,
+        n_sums=totals.size,
+        row_work=_row_work(factors),
+        n_threads=n_threads,
+    ):
+        add_in_order(sums, totals, n_threads)
     return PassSums(
         float(totals[0]),
         totals[1] / (n_rows * n_components),
@@ -85,16 +72,15 @@ def expectation_pass(
 
 
 def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -> Any:
-    for start, stop in segments(X.shape[0], _row_work(factors), 1):
-        with threads(n_threads) as n:
-            if n == 1 or X.shape[0] <= CHUNK_ROWS:
-                for chunk in chunks(start, stop):
-                    passes.row_chunk(X, factors, output, *chunk)
-            else:
-                chunk_address = native_address(
-                    passes.row_chunk, X, factors, output, start, stop
-                )
-                passes.row_grid(chunk_address, X, factors, output, start, stop)
+    for _ in walk(
+        passes.row_chunks,
+        (X, factors, output),
+        n_rows=X.shape[0],
+        n_sums=0,
+        row_work=_row_work(factors),
+        n_threads=n_threads,
+    ):
+        pass
     return output.out
 
 

@@ -3,9 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from fastem.kernels.calls import call_address
 from fastem.kernels.compilation import kernel, subroutine
 from fastem.kernels.tiles import CHUNK_ROWS
 
@@ -65,14 +63,3 @@ def member_chunks(X, row_weights, membership, start, stop, sums_out):
                 sums[n_components + k * n_features :],
                 sums[membership.positions[k] :],
             )
-
-
-@kernel(parallel=True)
-def member_grid(address, X, row_weights, membership, first_row, last_row, sums_out):
-    """``member_chunks``, a chunk at a time."""
-    for c in prange(sums_out.shape[0]):
-        start = first_row + c * CHUNK_ROWS
-        stop = min(start + CHUNK_ROWS, last_row)
-        call_address(
-            address, (X, row_weights, membership, start, stop, sums_out[c : c + 1])
-        )

@@ -1,34 +1,36 @@
-"""Rows and the points nearest to them: the two walks of k-means.
-
-Both have the same arguments, so that one parallel loop calls either of them by its
-address: it is compiled once.
-"""
+"""Rows and the points nearest to them: the two walks of k-means."""
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from fastem.kernels.calls import call_address
 from fastem.kernels.compilation import kernel, subroutine
-from fastem.kernels.selection import where_less
+from fastem.kernels.stacks import add_column, repeat_rows
 from fastem.kernels.tiles import CHUNK_ROWS, SMALLEST_TILE, load_tile
+from fastem.kernels.transposition import load_transposed, transposed_rows
 from fastem.kernels.vectors import (
     load_wide,
     multiply_add,
+    narrow_lanes,
     splat_wide,
     store,
     subtract,
     total,
+    where_less,
     wide_lanes,
 )
+
+_EPSILON = float(np.finfo(np.float64).eps)
+# What float32 rounds to 0 or loses digits of, and what rounding may add to a lead.
+_SMALLEST = np.float32(1e-36)
+_LESS = np.float32(1 - 1e-6)
 
 
 class Points(NamedTuple):
     """Points, and what a walk keeps of each row about them."""
 
     center: np.ndarray  # (D,) float64, subtracted from each row as it is loaded
-    points: np.ndarray  # (P, D) in the type of the rows, relative to center
+    points: np.ndarray  # (P, D) float64, relative to center
     travel: np.ndarray  # (P + 1,) float64, see _assign
     labels: np.ndarray  # (N,) int32
     values: np.ndarray  # (N,) in the type of the rows
@@ -38,18 +40,18 @@ class Points(NamedTuple):
 def _squared_distance(tile, point, b):
     distance = splat_wide(tile.dtype.type(0))
     for j in range(tile.shape[0]):
-        d = subtract(load_wide(tile[j], b), splat_wide(point[j]))
+        d = subtract(load_wide(tile[j], b), splat_wide(tile.dtype.type(point[j])))
         distance = multiply_add(d, d, distance)
     return distance
 
 
-@subroutine()
+@subroutine(allocates=True)
 def _seed(X, row_weights, nearest, start, stop, sums_out):
     n_features = X.shape[1]
     n_points = nearest.points.shape[0]
-    tile = np.empty((n_features, SMALLEST_TILE), nearest.points.dtype)
-    weights = np.empty(SMALLEST_TILE, nearest.points.dtype)
-    closest = np.zeros(SMALLEST_TILE, nearest.points.dtype)
+    tile = np.empty((n_features, SMALLEST_TILE), X.dtype)
+    weights = np.empty(SMALLEST_TILE, X.dtype)
+    closest = np.zeros(SMALLEST_TILE, X.dtype)
     lanes = wide_lanes(tile)
     for p in range(n_points):
         sums_out[p] = 0
@@ -74,67 +76,160 @@ def _seed(X, row_weights, nearest, start, stop, sums_out):
 
 
 @subroutine()
-def _find_two_nearest(tile, n_rows, points, best_out, second_out, index_out):
-    """For each column, squared distances to the two nearest points; whose the first.
+def _load_rows(X, rows, center, buffer, tile_out):
+    """Copy X[rows], less the center, as columns of the tile, below its first row.
 
-    Of equally near points the first one is nearest.
+    By way of a buffer: read row by row, a table comes from memory several times
+    faster than read by squares.
     """
-    for b in range(0, n_rows, wide_lanes(tile)):
+    for b in range(buffer.shape[0]):
+        x, row = X[rows[b]], buffer[b]
+        for j in range(center.shape[0]):
+            row[j] = x[j] - center[j]
+    for b in range(0, buffer.shape[0], transposed_rows(buffer)):
+        for j in range(0, buffer.shape[1], 4):
+            columns = (j, j + 1, j + 2, j + 3)
+            load_transposed(buffer, b, columns, None, tile_out[1:], b)
+
+
+@subroutine()
+def _keep_two(score, label, best, second, index):
+    second = where_less(score, second, score, second)
+    second = where_less(score, best, best, second)
+    index = where_less(score, best, label, index)
+    return where_less(score, best, score, best), second, index
+
+
+@subroutine()
+def _find_two_nearest(tile, scorers, squares_out, best_out, second_out, index_out):
+    """For each column the two smallest scores, and whose the first is.
+
+    Of equal scores the first one is the smallest.
+    """
+    zero = splat_wide(tile.dtype.type(0))
+    for b in range(0, tile.shape[1], wide_lanes(tile)):
+        square = zero
+        for j in range(1, scorers.shape[1]):
+            x = load_wide(tile[j], b)
+            square = multiply_add(x, x, square)
         best = second = splat_wide(tile.dtype.type(np.inf))
-        index = splat_wide(tile.dtype.type(0))
-        for p in range(points.shape[0]):
-            distance = _squared_distance(tile, points[p], b)
-            label = splat_wide(tile.dtype.type(p))
-            second = where_less(distance, second, distance, second)
-            second = where_less(distance, best, best, second)
-            index = where_less(distance, best, label, index)
-            best = where_less(distance, best, distance, best)
+        index = zero
+        for p in range(0, scorers.shape[0], 4):
+            rows = (p, p + 1, p + 2, p + 3)
+            scores = repeat_rows(zero, rows)
+            for j in range(scorers.shape[1]):
+                scores = add_column(scorers, rows, j, load_wide(tile[j], b), scores)
+            s0, s1, s2, s3 = scores
+            l0 = splat_wide(tile.dtype.type(p))
+            l1 = splat_wide(tile.dtype.type(p + 1))
+            l2 = splat_wide(tile.dtype.type(p + 2))
+            l3 = splat_wide(tile.dtype.type(p + 3))
+            best, second, index = _keep_two(s0, l0, best, second, index)
+            best, second, index = _keep_two(s1, l1, best, second, index)
+            best, second, index = _keep_two(s2, l2, best, second, index)
+            best, second, index = _keep_two(s3, l3, best, second, index)
+        store(square, squares_out, b)
         store(best, best_out, b)
         store(second, second_out, b)
         store(index, index_out, b)
 
 
 @subroutine()
+def _positive(x):
+    return x if x > 0 else np.float32(0)
+
+
+@subroutine()
+def _find_leads(rounding, squares, best, second, leads_out):
+    """By how much at least each nearest point is nearer than all others.
+
+    Not positive where rounding leaves open which one it is. Of a point p at distance
+    d, the error of the score is below rounding (|p|^2 + 2 |x| |p|) / 2, and so below
+    rounding (2 |x| + d)^2 / 2.
+    """
+    for b in range(squares.shape[0]):
+        square = squares[b]
+        reach = np.sqrt(square) + np.sqrt(square)
+        reach += np.sqrt(_positive(square + second[b]))
+        error = rounding * reach * reach + _SMALLEST
+        difference = second[b] - best[b] - error
+        near = _positive(square + best[b]) + error
+        roots = np.sqrt(near) + np.sqrt(near + _positive(difference))
+        leads_out[b] = _LESS * difference / roots
+
+
+@subroutine()
+def _search(x, nearest):
+    """The nearest point of one row, and its lead, by plain distances in float64."""
+    n_points, n_features = nearest.points.shape
+    label, best, second = 0, np.inf, np.inf
+    for p in range(n_points):
+        point = nearest.points[p]
+        distance = 0.0
+        for j in range(n_features):
+            d = (np.float64(x[j]) - nearest.center[j]) - point[j]
+            distance += d * d
+        if distance < best:
+            label, best, second = p, distance, best
+        elif distance < second:
+            second = distance
+    near, far = np.sqrt(best), np.sqrt(second)
+    return label, (far - near) - (n_features + 8) * _EPSILON * (near + far)
+
+
+@subroutine(allocates=True)
 def _assign(X, row_weights, nearest, start, stop, sums_out):
     """Move rows to the points nearest to them; sum up what that changes.
 
     Let a row's nearest point a be nearer than all others by g. When a has moved by s
     and no other point by more than t, a is still nearest if s + t < g (Hamerly, SDM
     2010). So a row keeps, in ``values``, what ``travel[a]``, the sum of s + t over
-    all passes, must have reached before the row has to be looked at again; a margin
-    covers the rounding of the distances.
+    all passes, must have reached before the row has to be looked at again.
+
+    Points are ranked by |p|^2 - 2 x.p in float32. A row for which its rounding
+    leaves a doubt is compared with each point in float64: of overlapping clusters
+    with 16 columns, one in some thousands.
     """
-    n_features = X.shape[1]
-    points, travel = nearest.points, nearest.travel
-    labels, values = nearest.labels, nearest.values
-    dtype = points.dtype.type
-    rows = np.empty(CHUNK_ROWS, np.intp)
-    tile = np.zeros((n_features, SMALLEST_TILE), points.dtype)
-    best = np.empty(SMALLEST_TILE, points.dtype)
-    second = np.empty(SMALLEST_TILE, points.dtype)
-    index = np.empty(SMALLEST_TILE, points.dtype)
-    rounding = (n_features + 8) * np.finfo(points.dtype).eps
+    n_points, n_features = nearest.points.shape
+    travel, labels, values = nearest.travel, nearest.labels, nearest.values
+    dtype = values.dtype.type
+    rows = np.full(CHUNK_ROWS + SMALLEST_TILE, start)
+    lanes = narrow_lanes(np.empty(0, np.float32))
+    width = (n_features + lanes - 1) // lanes * lanes
+    buffer = np.zeros((SMALLEST_TILE, width), np.float32)
+    tile = np.ones((1 + width, SMALLEST_TILE), np.float32)
+    scorers = np.zeros(((n_points + 3) // 4 * 4, 1 + n_features), np.float32)
+    scorers[n_points:, 0] = np.inf
+    for p in range(n_points):
+        point, square = nearest.points[p], 0.0
+        for j in range(n_features):
+            square += point[j] * point[j]
+            scorers[p, 1 + j] = -2 * point[j]
+        scorers[p, 0] = square
+    squares = np.empty(SMALLEST_TILE, np.float32)
+    best = np.empty(SMALLEST_TILE, np.float32)
+    second = np.empty(SMALLEST_TILE, np.float32)
+    index = np.empty(SMALLEST_TILE, np.float32)
+    leads = np.empty(SMALLEST_TILE, np.float32)
+    rounding = np.float32((n_features + 8) * 2.0**-23)
     for s in range(sums_out.shape[0]):
         sums_out[s] = 0
     sums = sums_out[1:].reshape(travel.shape[0], n_features + 2)
     n_open = 0
     for i in range(start, stop):
         rows[n_open] = i
-        n_open += 0 if values[i] > travel[labels[i]] else 1
+        n_open += 1 - np.intp(values[i] > travel[labels[i]])
     for first in range(0, n_open, SMALLEST_TILE):
         n_rows = min(SMALLEST_TILE, n_open - first)
+        _load_rows(X, rows[first:], nearest.center, buffer, tile)
+        _find_two_nearest(tile, scorers, squares, best, second, index)
+        _find_leads(rounding, squares, best, second, leads)
         for b in range(n_rows):
-            x = X[rows[first + b]]
-            for j in range(n_features):
-                tile[j, b] = x[j] - nearest.center[j]
-        _find_two_nearest(tile, n_rows, points, best, second, index)
-        for b in range(n_rows):
-            near, far = np.sqrt(np.float64(best[b])), np.sqrt(np.float64(second[b]))
             i = rows[first + b]
-            before, label = labels[i], np.intp(index[b])
-            reached = travel[label]
-            margin = rounding * (near + far + reached)
-            values[i] = dtype(reached + (far - near) - margin)
+            before, label, lead = labels[i], np.intp(index[b]), np.float64(leads[b])
+            if not lead > 0:
+                label, lead = _search(X[i], nearest)
+            values[i] = dtype((travel[label] + lead) * (1 - 4 * np.finfo(dtype).eps))
             if label == before:
                 continue
             labels[i] = label
@@ -180,14 +275,3 @@ def assign_chunks(X, row_weights, nearest, start, stop, sums_out):
         first = start + c * CHUNK_ROWS
         last = min(first + CHUNK_ROWS, stop)
         _assign(X, row_weights, nearest, first, last, sums_out[c])
-
-
-@kernel(parallel=True)
-def nearest_grid(address, X, row_weights, nearest, first_row, last_row, sums_out):
-    """One of the walks, a chunk at a time."""
-    for c in prange(sums_out.shape[0]):
-        start = first_row + c * CHUNK_ROWS
-        stop = min(start + CHUNK_ROWS, last_row)
-        call_address(
-            address, (X, row_weights, nearest, start, stop, sums_out[c : c + 1])
-        )

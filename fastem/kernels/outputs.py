@@ -5,10 +5,16 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.dispatch import register_output
-from fastem.kernels.elementary import log_positive
-from fastem.kernels.tiles import (
-    normalize_responsibilities,
-    subtract_maximum_and_exponentiate,
+from fastem.kernels.row_arithmetic import divide
+from fastem.kernels.tiles import row_log_likelihoods, subtract_maximum_and_exponentiate
+from fastem.kernels.transposition import store_transposed, transposed_rows
+from fastem.kernels.vectors import (
+    load_wide,
+    splat_like,
+    splat_wide,
+    store,
+    where_less,
+    wide_lanes,
 )
 
 
@@ -31,30 +37,50 @@ class Probabilities(NamedTuple):
 
 
 def _write_labels(output, start, stop, values, weights, scratch):
-    best, labels = scratch[0], output.out
+    labels = scratch[0]
+    for b in range(0, values.shape[1], wide_lanes(values)):
+        best = load_wide(values[0], b)
+        label = splat_wide(values.dtype.type(0))
+        for k in range(1, values.shape[0]):
+            value = load_wide(values[k], b)
+            label = where_less(best, value, splat_like(value, k), label)
+            best = where_less(best, value, value, best)
+        store(label, labels, b)
     for b in range(stop - start):
-        best[b] = values[0, b]
-        labels[start + b] = 0
-    for k in range(1, values.shape[0]):
-        value = values[k]
-        for b in range(stop - start):
-            if value[b] > best[b]:
-                best[b] = value[b]
-                labels[start + b] = k
+        output.out[start + b] = np.intp(labels[b])
 
 
 def _write_log_likelihoods(output, start, stop, values, weights, scratch):
-    largest, totals = scratch[0], scratch[1]
-    subtract_maximum_and_exponentiate(values, largest, totals)
+    row_log_likelihoods(values, scratch[0], scratch[1])
     for b in range(stop - start):
-        output.out[start + b] = largest[b] + log_positive(totals[b])
+        output.out[start + b] = scratch[0, b]
 
 
 def _write_probabilities(output, start, stop, values, weights, scratch):
-    normalize_responsibilities(values, weights, scratch)
-    for b in range(stop - start):
-        for k in range(values.shape[0]):
-            output.out[start + b, k] = values[k, b]
+    n_components, n_rows = values.shape[0], stop - start
+    factors, out = scratch[1], output.out
+    subtract_maximum_and_exponentiate(values, scratch[0], factors)
+    for b in range(0, values.shape[1], wide_lanes(values)):
+        one = splat_wide(values.dtype.type(1))
+        store(divide(one, load_wide(factors, b)), factors, b)
+    rows_at_once = transposed_rows(values)
+    n_whole_rows = n_rows - n_rows % rows_at_once
+    for b in range(0, n_whole_rows, rows_at_once):
+        if n_components == 1:
+            store_transposed(values, factors, b, (0,), out, start + b)
+        elif n_components == 2:
+            store_transposed(values, factors, b, (0, 1), out, start + b)
+        elif n_components == 3:
+            store_transposed(values, factors, b, (0, 1, 2), out, start + b)
+        else:
+            for strip in range(0, n_components, 4):
+                # The last strip may overlap the one before it.
+                k = min(strip, n_components - 4)
+                columns = (k, k + 1, k + 2, k + 3)
+                store_transposed(values, factors, b, columns, out, start + b)
+    for b in range(n_whole_rows, n_rows):
+        for k in range(n_components):
+            out[start + b, k] = values[k, b] * factors[b]
 
 
 register_output(Labels, _write_labels)

@@ -1,15 +1,8 @@
-"""One walk over the rows: in parallel over a fixed grid of chunks.
-
-A chunk is a fixed number of rows whatever the number of threads, each chunk has
-partial sums of its own, and the partial sums are added in the order of the rows.
-So the result is the same to the last bit for any number of threads.
-"""
+"""One walk over the rows, chunk by chunk and tile by tile."""
 
 import numpy as np
-from numba import prange
 
-from fastem.kernels.calls import call_address
-from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, kernel, subroutine
+from fastem.kernels.compilation import kernel, subroutine
 from fastem.kernels.dispatch import (
     box_distances,
     tile_accumulate,
@@ -32,11 +25,8 @@ from fastem.kernels.tiles import (
     tile_rows,
 )
 
-_NOGIL = {"nogil": True}
-_SUM_BLOCK = 4096
 
-
-@subroutine()
+@subroutine(allocates=True)
 def _tile_buffers(n_features, n_components, width, dtype_of):
     tile = np.empty((n_features, width), dtype_of.dtype)
     weights = np.empty(width, dtype_of.dtype)
@@ -45,7 +35,7 @@ def _tile_buffers(n_features, n_components, width, dtype_of):
     return tile, weights, values, scratch, np.arange(n_components)
 
 
-@subroutine()
+@subroutine(allocates=True)
 def _near_log_densities(factors, reach, tile, scratch, chosen_out, values_out):
     """Log-densities (n, B) of the n components that count somewhere in a tile.
 
@@ -88,13 +78,14 @@ def _count_present(responsibilities, weights):
     return n_present
 
 
-@kernel(**_NOGIL)
-def expectation_chunk(X, row_weights, factors, reach, start, stop, sums_out):
+@kernel(nogil=True)
+def expectation_chunks(X, row_weights, factors, reach, start, stop, sums_out):
     """Sums over rows start:stop under the parameters in ``factors``.
 
-    ``sums_out`` holds the log-likelihood, a number of (row, component) pairs, the K
-    weights, the K x D first moments and the scatter. The pairs are those that were
-    computed, or else, counted in the first tile, those that had to be.
+    For each chunk, a row of ``sums_out`` holds the log-likelihood, a number of (row,
+    component) pairs, the K weights, the K x D first moments and the scatter. The pairs
+    are those that were computed, or else, counted in the first tile, those that had
+    to be.
     """
     n_components, n_features = factors.means.shape
     width = tile_rows(n_features, n_components, factors.means.itemsize)
@@ -103,52 +94,46 @@ def expectation_chunk(X, row_weights, factors, reach, start, stop, sums_out):
     tile, weights, values, scratch, chosen = _tile_buffers(
         n_features, n_components, width, factors.means
     )
-    sums_out[:] = 0
     first_start = 2 + n_components
     scatter_start = first_start + n_components * n_features
-    weight_sums = sums_out[2:first_start]
-    first = sums_out[first_start:scatter_start].reshape(n_components, n_features)
-    scatter = sums_out[scatter_start:]
-    for tile_start in range(start, stop, width):
-        tile_stop = min(tile_start + width, stop)
-        load_tile(X, row_weights, factors.center, tile_start, tile_stop, tile, weights)
-        if reach is None:
-            n_chosen = n_components
-            tile_log_densities(factors, tile, scratch, chosen, values)
-        else:
-            n_computed, n_chosen = _near_log_densities(
-                factors, reach, tile, scratch, chosen, values
+    for c in range(sums_out.shape[0]):
+        chunk_start = start + c * CHUNK_ROWS
+        chunk_stop = min(chunk_start + CHUNK_ROWS, stop)
+        sums = sums_out[c]
+        sums[:] = 0
+        weight_sums = sums[2:first_start]
+        first = sums[first_start:scatter_start].reshape(n_components, n_features)
+        scatter = sums[scatter_start:]
+        for tile_start in range(chunk_start, chunk_stop, width):
+            tile_stop = min(tile_start + width, chunk_stop)
+            load_tile(
+                X, row_weights, factors.center, tile_start, tile_stop, tile, weights
             )
-            sums_out[1] += n_computed * (tile_stop - tile_start)
-        present, r = chosen[:n_chosen], values[:n_chosen]
-        sums_out[0] += normalize_responsibilities(r, weights, scratch)
-        for a in range(n_chosen):
-            total = 0.0
-            for b in range(width):
-                total += r[a, b]
-            weight_sums[present[a]] += total
-        if reach is None and tile_start == start:
-            n_tiles = (stop - start) / (tile_stop - tile_start)
-            sums_out[1] += _count_present(r, weights) * n_tiles
-        tile_accumulate(factors, tile, weights, present, r, scratch, first, scatter)
+            if reach is None:
+                n_chosen = n_components
+                tile_log_densities(factors, tile, scratch, chosen, values)
+            else:
+                n_computed, n_chosen = _near_log_densities(
+                    factors, reach, tile, scratch, chosen, values
+                )
+                sums[1] += n_computed * (tile_stop - tile_start)
+            present, r = chosen[:n_chosen], values[:n_chosen]
+            sums[0] += normalize_responsibilities(
+                r, weights, scratch, present, weight_sums
+            )
+            if reach is None and tile_start == chunk_start:
+                n_tiles = (chunk_stop - chunk_start) / (tile_stop - tile_start)
+                sums[1] += _count_present(r, weights) * n_tiles
+            tile_accumulate(factors, tile, weights, present, r, scratch, first, scatter)
 
 
-@kernel(parallel=True)
-def expectation_grid(
-    address, X, row_weights, factors, reach, first_row, last_row, sums_out
-):
-    """``expectation_chunk`` on consecutive chunks; one row of ``sums_out`` each."""
-    for c in prange(sums_out.shape[0]):
-        start = first_row + c * CHUNK_ROWS
-        stop = min(start + CHUNK_ROWS, last_row)
-        call_address(
-            address, (X, row_weights, factors, reach, start, stop, sums_out[c])
-        )
+@kernel(nogil=True)
+def row_chunks(X, factors, output, start, stop, sums_out):
+    """What ``output`` says of rows start:stop, written into it.
 
-
-@kernel(**_NOGIL)
-def row_chunk(X, factors, output, start, stop):
-    """What ``output`` says of rows start:stop, written into it."""
+    ``sums_out`` (C, 0) has a row for each chunk, as for every walk over the rows, and
+    nothing in it.
+    """
     n_components, n_features = factors.means.shape
     width = tile_rows(n_features, n_components, factors.means.itemsize)
     # No wider than the rows need: one row would take as long as a whole tile.
@@ -157,38 +142,13 @@ def row_chunk(X, factors, output, start, stop):
     tile, weights, values, scratch, chosen = _tile_buffers(
         n_features, n_components, width, factors.means
     )
-    for tile_start in range(start, stop, width):
-        tile_stop = min(tile_start + width, stop)
-        load_tile(X, weights[:0], factors.center, tile_start, tile_stop, tile, weights)
-        tile_log_densities(factors, tile, scratch, chosen, values)
-        write_rows(output, tile_start, tile_stop, values, weights, scratch)
-
-
-@kernel(parallel=True)
-def row_grid(address, X, factors, output, first_row, last_row):
-    """``row_chunk`` on the consecutive chunks of rows first_row:last_row."""
-    n_chunks = (last_row - first_row + CHUNK_ROWS - 1) // CHUNK_ROWS
-    for c in prange(n_chunks):
-        start = first_row + c * CHUNK_ROWS
-        stop = min(start + CHUNK_ROWS, last_row)
-        call_address(address, (X, factors, output, start, stop))
-
-
-@subroutine(fastmath=FASTMATH_EXACT_ROUNDING)
-def _add_in_order(partial, start, stop, total_out):
-    for c in range(partial.shape[0]):
-        for s in range(start, stop):
-            total_out[s] += partial[c, s]
-
-
-@kernel(parallel=True)
-def add_partial_sums(partial, total_out):
-    """Add the rows of ``partial`` (C, S), first to last, to ``total_out`` (S,).
-
-    In parallel over blocks of columns, so that the order of each sum is fixed.
-    """
-    n_blocks = (total_out.shape[0] + _SUM_BLOCK - 1) // _SUM_BLOCK
-    for block in prange(n_blocks):
-        start = block * _SUM_BLOCK
-        stop = min(start + _SUM_BLOCK, total_out.shape[0])
-        _add_in_order(partial, start, stop, total_out)
+    for c in range(sums_out.shape[0]):
+        chunk_start = start + c * CHUNK_ROWS
+        chunk_stop = min(chunk_start + CHUNK_ROWS, stop)
+        for tile_start in range(chunk_start, chunk_stop, width):
+            tile_stop = min(tile_start + width, chunk_stop)
+            load_tile(
+                X, weights[:0], factors.center, tile_start, tile_stop, tile, weights
+            )
+            tile_log_densities(factors, tile, scratch, chosen, values)
+            write_rows(output, tile_start, tile_stop, values, weights, scratch)

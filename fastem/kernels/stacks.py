@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from fastem.kernels import stack_intrinsics
+from fastem.kernels.stack_intrinsics import BLOCK_ROWS
 from fastem.kernels.vectors import (
     load_narrow,
     load_wide,
@@ -21,6 +22,11 @@ from fastem.kernels.vectors import (
 )
 
 # As plain Python, and under NUMBA_DISABLE_JIT=1.
+
+
+def block_at(first):
+    """The numbers of BLOCK_ROWS rows: first, first + 1, ..."""
+    return tuple(range(first, first + BLOCK_ROWS))
 
 
 def load_first_rows(array, rows, b):
@@ -162,6 +168,7 @@ if not numba.config.DISABLE_JIT:
     # Overloads would be compiled once more for every number of rows: a quarter more
     # time of a first fit than intrinsic functions in the place of the plain ones.
     for _name in (
+        "block_at",
         "load_first_rows",
         "load_residuals",
         "store_first_rows",

@@ -5,7 +5,14 @@ import pytest
 
 from fastem.kernels.compilation import kernel
 from fastem.kernels.elementary import exp_nonpositive, log_positive
-from fastem.kernels.vectors import load_wide, store, wide_lanes
+from fastem.kernels.llvm_vectors import WIDE_BYTES
+from fastem.kernels.vectors import (
+    load_narrow,
+    load_wide,
+    narrow_lanes,
+    store,
+    wide_lanes,
+)
 
 pytestmark = pytest.mark.interpreted
 
@@ -14,23 +21,36 @@ EXP_ERROR, LOG_ERROR = 0.75, 1.6
 N_ARGUMENTS = 20_000
 
 
+def in_whole_vectors(values):
+    """The numbers, and ones up to the end of a wide vector."""
+    lanes = WIDE_BYTES // values.itemsize
+    padded = np.ones(-(-len(values) // lanes) * lanes, values.dtype)
+    padded[: len(values)] = values
+    return padded
+
+
 @kernel()
+def replace_by_exponentials(values):
+    for i in range(0, len(values), wide_lanes(values)):
+        store(exp_nonpositive(load_wide(values, i)), values, i)
+
+
+@kernel()
+def replace_by_logarithms(values):
+    for i in range(0, len(values), narrow_lanes(values)):
+        store(log_positive(load_narrow(values, i)), values, i)
+
+
 def exponentials(values):
-    lanes = wide_lanes(values)
-    n_vectors = (len(values) + lanes - 1) // lanes
-    out = np.zeros(n_vectors * lanes, values.dtype)
-    out[: len(values)] = values
-    for i in range(0, len(out), lanes):
-        store(exp_nonpositive(load_wide(out, i)), out, i)
+    out = in_whole_vectors(values)
+    replace_by_exponentials(out)
     return out[: len(values)]
 
 
-@kernel()
 def logarithms(values):
-    out = np.empty_like(values)
-    for i in range(len(values)):
-        out[i] = log_positive(values[i])
-    return out
+    out = in_whole_vectors(values)
+    replace_by_logarithms(out)
+    return out[: len(values)]
 
 
 @pytest.fixture(params=[np.float32, np.float64])

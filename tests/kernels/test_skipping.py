@@ -5,6 +5,7 @@ import pytest
 
 from fastem import kernels
 from fastem.covariances import STRUCTURES
+from fastem.kernels.compilation import kernel
 from fastem.kernels.dispatch import box_distances
 from fastem.kernels.skipping import reach_of
 from fastem.validation import read_only
@@ -118,6 +119,11 @@ def test_any_number_of_threads_leaves_out_the_same(random, covariance_type):
         np.testing.assert_array_equal(one, other)
 
 
+@kernel()
+def bound_distances(factors, blocks, center, half_widths, central_out, nearest_out):
+    box_distances(factors, blocks, center, half_widths, central_out, nearest_out)
+
+
 @pytest.mark.interpreted
 def test_no_point_of_a_box_is_nearer_than_its_bound(random, covariance_type):
     K, D = 5, 4
@@ -127,8 +133,9 @@ def test_no_point_of_a_box_is_nearer_than_its_bound(random, covariance_type):
     reach = reach_of(factors, np.log(mixture.weights))
     for _ in range(20):
         center, half_widths = 3 * random.normal(size=D), random.uniform(0, 1, size=D)
-        central, nearest = np.empty((2, reach.blocks.shape[0] * reach.blocks.shape[2]))
-        box_distances(factors, reach.blocks, center, half_widths, central, nearest)
+        n = reach.blocks.shape[0] * reach.blocks.shape[2]
+        central, nearest = np.empty(n), np.empty(n)
+        bound_distances(factors, reach.blocks, center, half_widths, central, nearest)
         corners = random.uniform(-1, 1, size=(500, D))
         corners[:250] = np.sign(corners[:250])
         corners[-1] = 0

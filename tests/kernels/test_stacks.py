@@ -10,6 +10,7 @@ from fastem.kernels.blocks import (
     add_squared_rows,
 )
 from fastem.kernels.compilation import kernel
+from fastem.kernels.llvm_vectors import NARROW_BYTES, WIDE_BYTES
 from fastem.kernels.stacks import (
     add_multiples,
     load_rows,
@@ -19,10 +20,8 @@ from fastem.kernels.stacks import (
 from fastem.kernels.vectors import (
     load_narrow,
     load_wide,
-    narrow_lanes,
     splat_like,
     store,
-    wide_lanes,
 )
 
 pytestmark = pytest.mark.interpreted
@@ -57,7 +56,7 @@ def test_squared_rows_are_those_of_the_lower_triangle(whole, rows):
     out = np.zeros(WIDTH, tile.dtype)
     squares(rows, whitener, mean, tile, np.empty_like(tile), out)
     expected = ((np.tril(whitener) @ (tile - mean[:, None])) ** 2).sum(axis=0)
-    lanes = wide_lanes(tile)
+    lanes = WIDE_BYTES // tile.itemsize
     np.testing.assert_array_equal(out[:lanes], expected[:lanes])
 
 
@@ -108,6 +107,6 @@ def test_rows_get_multiples_and_numbers_in_lanes_with_the_label(whole, rows):
     expected[:, labels == labels[0]] = numbers[:, None]
     actual = array.copy()
     multiples_and_replacements(rows, numbers, labels, actual)
-    lanes = narrow_lanes(array)
+    lanes = NARROW_BYTES // array.itemsize
     expected[:N_BEFORE], expected[:, lanes:] = array[:N_BEFORE], array[:, lanes:]
     np.testing.assert_array_equal(actual, expected)

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from fastem.kernels.compilation import kernel
-from fastem.kernels.transposition import store_transposed
+from fastem.kernels.transposition import (
+    load_transposed,
+    store_transposed,
+)
 from fastem.kernels.vectors import (
     NARROW_BYTES,
     WIDE_BYTES,
@@ -68,23 +71,67 @@ def test_vectors_do_the_arithmetic_of_arrays(random, dtype, work):
         assert totals[1:].tolist() == [a.sum(), b.sum(), expected.sum(), 128.0]
 
 
+def rows_at_once(array):
+    return max(4, NARROW_BYTES // array.itemsize)
+
+
 @kernel()
-def transpose_square(X, center, tile_out):
-    store_transposed(X, 3, 1, center, tile_out, 2)
+def load_columns(X, columns, center, tile_out):
+    load_transposed(X, 3, columns, center, tile_out, 2)
+
+
+@kernel()
+def store_columns(values, factors, columns, table_out):
+    store_transposed(values, factors, 2, columns, table_out, 3)
+
+
+# All columns of a narrow table, or four of a wider one.
+COLUMNS = [(1, (0,)), (2, (0, 1)), (3, (0, 1, 2)), (4, (0, 1, 2, 3)), (9, (5, 6, 7, 8))]
 
 
 @pytest.mark.interpreted
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_square_of_rows_is_transposed_and_shifted(random, dtype):
+@pytest.mark.parametrize(("n_columns", "columns"), COLUMNS)
+def test_rows_are_transposed_to_a_tile_and_shifted(random, dtype, n_columns, columns):
     # Wholes: the differences are exact.
-    X = random.integers(-99, 99, size=(24, 20)).astype(dtype)
-    center = random.integers(-99, 99, size=20).astype(np.float64)
-    tile = np.zeros((20, 24), dtype)
-    n = narrow_lanes(tile)
+    X = random.integers(-99, 99, size=(24, n_columns)).astype(dtype)
+    center = random.integers(-99, 99, size=n_columns).astype(np.float64)
+    tile = np.zeros((n_columns, 24), dtype)
+    n, some = rows_at_once(X), list(columns)
     expected = tile.copy()
-    expected[1 : n + 1, 2 : n + 2] = (X - center)[3 : n + 3, 1 : n + 1].T
-    transpose_square(X, center, tile)
+    expected[some, 2 : n + 2] = (X - center)[3 : n + 3, some].T
+    load_columns(X, columns, center, tile)
     assert np.array_equal(tile, expected)
+    load_columns(X, columns, None, tile)
+    expected[some, 2 : n + 2] = X[3 : n + 3, some].T
+    assert np.array_equal(tile, expected)
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n_columns", "columns"), COLUMNS)
+def test_columns_are_multiplied_and_transposed_to_rows(
+    random, dtype, n_columns, columns
+):
+    values = random.integers(-99, 99, size=(n_columns, 24)).astype(dtype)
+    factors = random.integers(-9, 9, size=24).astype(dtype)
+    table = np.zeros((24, n_columns), dtype)
+    n, some = rows_at_once(values), list(columns)
+    expected = table.copy()
+    expected[3 : n + 3, some] = (values * factors)[some, 2 : n + 2].T
+    store_columns(values, factors, columns, table)
+    assert np.array_equal(table, expected)
+
+
+def test_a_center_between_float32_numbers_loses_no_digit():
+    # The rows are exact and so are the differences, but the center is not.
+    X = (1e6 + np.arange(24) / 16).astype(np.float32)[:, np.newaxis]
+    center = np.array([1e6 + 1 / 3])
+    tile = np.zeros((1, 24), np.float32)
+    load_columns(X, (0,), center, tile)
+    n = rows_at_once(X)
+    expected = X[3 : n + 3, 0].astype(np.float64) - center
+    np.testing.assert_allclose(tile[0, 2 : n + 2], expected, rtol=1e-7)
 
 
 @pytest.mark.interpreted
@@ -95,12 +142,13 @@ def test_vectors_divide_every_tile():
 
 
 _COMPARE = """
+from itertools import product
 import numpy as np
 from fastem.kernels.vectors import NARROW_BYTES
 from tests.kernels import test_passes
-for name in test_passes.STRUCTURES:
+for name, D in product(test_passes.STRUCTURES, (5, 6, 7)):
     random = np.random.default_rng(5)
-    problem = test_passes.Problem(random, name, 700, 3, 6, weighted=True)
+    problem = test_passes.Problem(random, name, 700, 3, D, weighted=True)
     test_passes.assert_same_statistics(problem, 1e-12)
     labels = test_passes.kernels.label_pass(problem.X, problem.factors)
     expected = test_passes.reference.predict(problem.X, problem.mixture)

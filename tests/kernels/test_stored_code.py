@@ -1,0 +1,112 @@
+"""Compiled code on disk: kept where possible, and never trusted."""
+
+import shutil
+
+import pytest
+
+from tests.processes import CLUSTERS, run
+
+FIT = CLUSTERS + "check(fit())"
+# Counts what is compiled: a file that is refused must be, one that is taken must not.
+COUNTED = f"""
+from numba.core import event
+with event.install_recorder("numba:compile") as compilations:
+    exec('''{FIT}''')
+print(sum(e.is_start for _, e in compilations.buffer))
+"""
+
+
+def fit_with(cache, code=FIT, **environment):
+    # Rows for one kernel on one thread: each process here may have to compile.
+    folders = {"NUMBA_CACHE_DIR": None, "XDG_CACHE_HOME": str(cache)}
+    return run(code, **{**folders, "N_ROWS": "600", **environment})
+
+
+def files_in(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A cache folder after a fit."""
+    folder = tmp_path_factory.mktemp("cache")
+    fit_with(folder)
+    assert files_in(folder)
+    return folder
+
+
+@pytest.fixture
+def cache(filled, tmp_path):
+    """A copy of it, to be spoilt."""
+    return shutil.copytree(filled, tmp_path / "cache")
+
+
+def zeros_in_the_middle(content):
+    third = len(content) // 3
+    return content[:third] + bytes(third) + content[2 * third :]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1],
+        lambda content: b"\x80\x05garbage." * (len(content) // 10),
+        # What a power failure leaves: it would be taken, and run.
+        zeros_in_the_middle,
+    ],
+    ids=["empty", "half", "one byte less", "garbage", "zeros"],
+)
+def test_spoilt_files_are_compiled_again_with_one_warning(cache, spoil):
+    for path in files_in(cache):
+        path.write_bytes(spoil(path.read_bytes()))
+    _, said = fit_with(cache)
+    assert said.count("Warning") == 1
+    assert "cannot be used" in said
+    assert str(cache) in said
+    # They were replaced.
+    assert fit_with(cache, COUNTED) == ("0\n", "")
+
+
+def test_folders_in_place_of_files_are_lived_with(cache):
+    for path in files_in(cache):
+        path.unlink()
+        path.mkdir()
+    _, said = fit_with(cache)
+    assert said.count("Warning") == 1
+    assert "cannot be kept" in said
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        {"XDG_CACHE_HOME": None, "HOME": "/proc/nobody"},
+        {"XDG_CACHE_HOME": __file__},
+        {"NUMBA_CACHE_DIR": __file__},
+    ],
+    ids=lambda folders: list(folders)[-1],
+)
+def test_without_a_writable_folder_a_fit_works_and_says_so_once(tmp_path, folders):
+    _, said = fit_with(tmp_path, **folders)
+    assert said.count("Warning") == 1
+    assert "Set NUMBA_CACHE_DIR to a folder that can be written to" in said
+    assert not files_in(tmp_path)
+
+
+def test_a_folder_that_is_gone_after_the_import_is_lived_with(tmp_path):
+    remove = "import shutil; shutil.rmtree(os.environ['XDG_CACHE_HOME'])\n"
+    block = "open(os.environ['XDG_CACHE_HOME'], 'w').close()\n"
+    fit = "check(fit())"
+    _, said = fit_with(tmp_path / "cache", CLUSTERS + remove + block + fit)
+    assert said.count("Warning") == 1
+    assert "cannot be kept" in said
+
+
+def test_numbas_own_variable_says_where(filled, tmp_path):
+    chosen = shutil.copytree(filled, tmp_path / "chosen")
+    other = tmp_path / "other"
+    other.mkdir()
+    counted = fit_with(other, COUNTED, NUMBA_CACHE_DIR=str(chosen))
+    assert counted == ("0\n", "")
+    assert not files_in(other)
