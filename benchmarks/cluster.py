@@ -151,7 +151,8 @@ def document(options: Options) -> str:
         "start, full covariance. fastem on Dask: a worker process of one thread for "
         "each core, two partitions for each. Spark MLlib: local, one process with a "
         "thread for each core, `mllib.clustering.GaussianMixture`, which can be given "
-        "a start; not for tables that it takes minutes for. NumPy computes the log-likelihoods from the parameters that each "
+        "a start; not for tables that it takes minutes for. NumPy computes the "
+        "log-likelihoods from the parameters that each "
         f"has reached after {N_CHECKED} iterations.{left_out}",
     )
     return heading + (

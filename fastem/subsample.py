@@ -1,8 +1,5 @@
 """A start from some rows drawn at random: the best of a few short runs on them."""
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 
 from fastem import convergence_warnings
@@ -14,7 +11,7 @@ from fastem.initialization import UserStart, initial_parameters
 from fastem.maximization import Maximization
 from fastem.progress import Reporter
 from fastem.restarts import Run, best_of
-from fastem.statistics import MixtureParameters, SufficientStatistics
+from fastem.statistics import MixtureParameters
 from fastem.stopping import SmallChange
 from fastem.validation import Rows, check_enough_rows, read_only
 
@@ -35,8 +32,13 @@ def subsample_size(n_rows: int, n_components: int, n_features: int) -> int:
     with 200 + 10 D, and 4.42 from k-means on all rows.
     """
     fewest = n_components * (200 + 10 * n_features)
-    enough = n_components * (1000 + 20 * n_features)
+    enough = enough_rows(n_components, n_features)
     return min(n_rows, max(fewest, min(enough, n_rows // 10)))
+
+
+def enough_rows(n_components: int, n_features: int) -> int:
+    """Number of rows of which a larger sample is no better."""
+    return n_components * (1000 + 20 * n_features)
 
 
 def n_runs(n_rows: int, size: int) -> int:
@@ -99,77 +101,46 @@ def subsample_parameters(
     SingularCovarianceError
         If no run succeeds, and k-means on all rows does not either.
     """
-    start = partial(
-        _kmeans_parameters, structure, n_components, user, random_state, n_threads
-    )
-    if user.is_complete:
-        return start(X, row_weights, maximize.start)
+    settings = user, random_state, n_threads
+
+    def start() -> MixtureParameters:
+        table = X, row_weights, structure, n_components
+        return initial_parameters(*table, "kmeans", maximize.start, *settings)
+
     size = subsample_size(len(X), n_components, X.shape[1])
-    if size > _LARGEST_SHARE * len(X):
-        return start(X, row_weights, maximize.start)
+    if user.is_complete or size > _LARGEST_SHARE * len(X):
+        return start()
     rows, weights = draw_subsample(X, row_weights, size, random_state)
     try:
         check_enough_rows(rows, weights, n_components)
     except ValueError:  # of the few that were drawn; all rows have been checked before
-        return start(X, row_weights, maximize.start)
+        return start()
+    table = rows, weights, len(X), structure, n_components
     try:
-        return best_short_run(
-            *(rows, weights, structure, n_components, maximize, user, random_state),
-            *(n_threads, len(X), size),
-        )
+        return best_on_sample(*table, maximize, *settings)
     except SingularCovarianceError:
-        return start(X, row_weights, maximize.start)
+        return start()
 
 
-def _kmeans_parameters(
-    structure: CovarianceStructure,
-    n_components: int,
-    user: UserStart,
-    random_state: np.random.RandomState,
-    n_threads: int | None,
+def best_on_sample(
     rows: Rows,
     weights: Rows,
-    step: Callable[[SufficientStatistics], MixtureParameters],
-) -> MixtureParameters:
-    return initial_parameters(
-        *(rows, weights, structure, n_components, "kmeans", step),
-        *(user, random_state, n_threads),
-    )
-
-
-def best_short_run(
-    rows: Rows,
-    weights: Rows,
+    n_rows: int,
     structure: CovarianceStructure,
     n_components: int,
     maximize: Maximization,
     user: UserStart,
     random_state: np.random.RandomState,
-    n_threads: int | None,
-    n_rows: int,
-    size: int,
+    n_threads: int | None = None,
 ) -> MixtureParameters:
-    """Parameters of the best of some short runs on rows that were drawn.
-
-    Parameters
-    ----------
-    rows : array of shape (at most ``size``, D)
-    weights : array of shape (len(rows),) or (0,)
-        Empty means all 1.
-    n_rows, size : int
-        Of so many rows so many were drawn: how many runs there are, and how long,
-        follows from that.
+    """The best of some short runs on rows drawn from ``n_rows``.
 
     Raises
     ------
     SingularCovarianceError
         If no run succeeds.
     """
-    start = partial(
-        _kmeans_parameters,
-        *(structure, n_components, user, random_state, n_threads),
-        *(rows, weights, maximize.strict()),
-    )
+    size = subsample_size(n_rows, n_components, rows.shape[1])
     runs = n_runs(n_rows, size)
     run = Run(
         ExpectationStep(rows, weights, structure, n_threads),
@@ -181,6 +152,13 @@ def best_short_run(
         max_iter=n_iterations(n_rows, size, runs),
         reporter=Reporter(0, 1, None),
     )
+
+    def start() -> MixtureParameters:
+        return initial_parameters(
+            *(rows, weights, structure, n_components, "kmeans", maximize.strict()),
+            *(user, random_state, n_threads),
+        )
+
     # Of clusters without rows, and of runs that turned singular.
     with convergence_warnings.muted():
         return best_of([start] * runs, run, run.rule.is_hopeless).fit.parameters

@@ -157,7 +157,9 @@ def drawn_rows(
     rows: Rows, row_weights: Rows, size: int, seed: int
 ) -> tuple[Rows, Rows]:
     """Rows of a partition drawn at random, and how often (empty: once each)."""
-    if len(row_weights) and len(rows) <= size:
+    if len(rows) <= size:
+        if not len(row_weights):
+            return rows, row_weights
         expected = size * row_weights / row_weights.sum(dtype=np.float64)
         return rows, expected.astype(rows.dtype)
     return draw_subsample(rows, row_weights, size, np.random.RandomState(seed))

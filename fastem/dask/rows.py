@@ -20,7 +20,7 @@ from fastem.dask.trees import Add, summed
 from fastem.initialization import UserStart
 from fastem.maximization import Maximization
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
-from fastem.subsample import best_short_run
+from fastem.subsample import best_on_sample, enough_rows
 from fastem.training import RowsInMemory
 from fastem.validation import Rows, read_only
 
@@ -165,10 +165,8 @@ class RowsOnCluster:
             some = self.sample(n_components, random_state)
         if method == "subsample" and 0 < len(some.values) < self.shape[0]:
             try:
-                return best_short_run(
-                    *(some.values, some.weights, structure, n_components, maximize),
-                    *(*settings, self.shape[0], len(some.values)),
-                )
+                table = some.values, some.weights, self.shape[0], structure
+                return best_on_sample(*table, n_components, maximize, *settings)
             except SingularCovarianceError:
                 method = "kmeans"
         return some.start(method, n_components, structure, maximize, *settings)
@@ -186,7 +184,7 @@ class RowsOnCluster:
         A row's share of the draws is that of its weight. What is drawn depends on the
         partitions, and not on who holds them.
         """
-        size = n_components * (1000 + 20 * self.n_features)
+        size = enough_rows(n_components, self.n_features)
         if size < self.shape[0]:
             sizes = random_state.multinomial(size, self.shares / self.shares.sum())
             seeds = random_state.randint(np.iinfo(np.int32).max, size=len(sizes))
