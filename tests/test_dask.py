@@ -1,5 +1,6 @@
 """Fits on a real cluster: workers in processes of their own."""
 
+import doctest
 import os
 import pickle
 import signal
@@ -393,6 +394,13 @@ except ImportError as error:
         [sys.executable, "-c", command], capture_output=True, text=True, check=True
     )
     assert "pip install 'fastem[dask]'" in done.stdout
+
+
+@pytest.mark.usefixtures("client")
+def test_the_example_runs():
+    failed, attempted = doctest.testmod(fastem.dask.estimator)
+    assert attempted > 5
+    assert not failed
 
 
 @pytest.mark.usefixtures("client")
