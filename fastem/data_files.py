@@ -106,7 +106,9 @@ def _open_arrow(path: Path, suffix: str) -> DataFile:
         raise ValueError(f"{path} cannot be read as {suffix}: {reason}") from error
     repeated = [name for name in schema.names if schema.names.count(name) > 1]
     if repeated:
-        raise ValueError(f"{path} has two columns with the name {repeated[0]!r}")
+        raise ValueError(
+            f"{path} has two columns with the name {repeated[0]!r}: rename one"
+        )
 
     def read(name: str) -> np.ndarray:
         column = file.read([name])[name] if suffix == ".parquet" else table[name]
@@ -155,7 +157,8 @@ def _read_csv(path: Path) -> Any:
     if all(_is_number(name) for name in names):
         raise ValueError(
             f"{path}: the first line must hold the names of the columns, but it holds "
-            f"numbers: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"
+            f"numbers: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}. "
+            "Put a line of names before it"
         )
     return table
 

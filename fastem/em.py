@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from fastem import blas, convergence_warnings
 from fastem.acceleration import Path
@@ -96,7 +97,7 @@ def fit(
     reporter.begin()
     converged = dropped = False
     reached = parameters
-    largest_fall = math.inf
+    largest_fall = partial(float, math.inf)  # of the next lower bound, if it falls
 
     def is_near(remaining: float) -> bool:
         return rule.is_near(trace, remaining * trace.n_rows)
@@ -117,9 +118,11 @@ def fit(
                 if mended:
                     trace.break_off()
                     path.begin_anew()
-                    largest_fall, parameters = math.inf, image
+                    largest_fall, parameters = partial(float, math.inf), image
                 else:
-                    largest_fall = maximize.largest_fall(statistics, parameters, image)
+                    largest_fall = partial(
+                        maximize.largest_fall, statistics, parameters, image
+                    )
                     parameters = path.choose(parameters, image, is_near)
             seconds = time.perf_counter() - began
             reporter.iteration(iteration, trace.last, trace.change, seconds)
@@ -167,10 +170,14 @@ def _image(
         return maximize.mend(statistics, error, iteration), True
 
 
-def _warn_of_fall(trace: Trace, largest_fall: float, iteration: int) -> None:
-    rounding = max(_ROUNDING, _ROUNDINGS * trace.rounding) * max(1.0, abs(trace.last))
+def _warn_of_fall(
+    trace: Trace, largest_fall: Callable[[], float], iteration: int
+) -> None:
     fall = -trace.change
-    if fall > largest_fall + rounding:
+    if fall <= 0:
+        return
+    rounding = max(_ROUNDING, _ROUNDINGS * trace.rounding) * max(1.0, abs(trace.last))
+    if fall > rounding and fall > largest_fall() + rounding:
         convergence_warnings.warn(
             f"The mean log-likelihood fell by {fall:.1e} in iteration "
             f"{iteration}, which only rounding can do: a covariance is close "

@@ -118,23 +118,28 @@ class Maximization:
         left = list(range(len(statistics.weights)))
         gone: list[int] = []
         most = _MOST_COLLAPSES * len(left)
+        total = float(statistics.weights.sum())
         while True:
             k = error.component
+            if self._on_collapse == "raise" or k is None:
+                raise error
+            # As it was in the whole mixture.
+            degeneracy = replace(
+                error.degeneracy,
+                component=left[k],
+                weight=error.n_rows / total,
+            )
+            error = SingularCovarianceError(degeneracy)
             if len(self.collapses) >= most:
                 raise error.after(
                     f"Components were seeded anew {most} times, and collapsed again"
                 )
-            if self._on_collapse == "raise" or k is None or len(left) == 1:
-                raise error
             gone.append(left.pop(k))
-            self.collapses.append(
-                Collapse(
-                    iteration,
-                    replace(error.degeneracy, component=gone[-1]),
-                    "dropped" if self._on_collapse == "drop" else "reseeded",
-                )
-            )
             statistics = statistics.without(k)
+            if not statistics.weights.any():
+                raise error.after("No other component is left that has rows")
+            action = "dropped" if self._on_collapse == "drop" else "reseeded"
+            self.collapses.append(Collapse(iteration, degeneracy, action))
             try:
                 parameters = self(statistics)
             except SingularCovarianceError as another:

@@ -465,14 +465,18 @@ class GaussianMixture(FittedMixture):
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
         """Parameters of the last fit, if ``fit`` can go on from them."""
         _, fitted = self._fitted()
-        n_dropped = sum(collapse.action == "dropped" for collapse in self.collapses_)
-        n_components = self.n_components - n_dropped
-        if fitted.means.shape != (n_components, n_features):
+        # As many as were asked for then, or as are left of them.
+        n_left, n_fitted_features = fitted.means.shape
+        n_asked = getattr(self, "_fitted_n_components", n_left)
+        if (
+            self.n_components not in {n_asked, n_left}
+            or n_fitted_features != n_features
+        ):
             raise ValueError(
-                "warm_start continues the last fit, which had "
-                f"{fitted.means.shape[0]} components and {fitted.means.shape[1]} "
-                f"columns; now n_components={self.n_components} and X has "
-                f"{n_features} columns. Set warm_start=False to start anew."
+                f"warm_start continues the last fit, which had {n_left} components "
+                f"and {n_fitted_features} columns; now n_components="
+                f"{self.n_components} and X has {n_features} columns. Set "
+                "warm_start=False to start anew."
             )
         return fitted
 
@@ -491,3 +495,4 @@ class GaussianMixture(FittedMixture):
         self.lower_bound_ = fit.lower_bound
         self.lower_bounds_ = fit.lower_bounds
         self._fitted_covariance_type = self.covariance_type
+        self._fitted_n_components = self.n_components

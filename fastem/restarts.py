@@ -113,9 +113,10 @@ def best_of(
     if best is None:
         raise failures[0]
     if failures:
+        what = "initialisation" if len(failures) == 1 else "initialisations"
         convergence_warnings.warn(
-            f"{len(failures)} initialisations ended in a singular covariance and were "
-            f"left out; the first one said: {failures[0]}",
+            f"Left out {len(failures)} {what} that ended in a singular covariance; the "
+            f"first one said: {failures[0]}",
             stacklevel=4,
         )
     return Best(best, n_dropped)

@@ -178,6 +178,11 @@ def warn_of_ridge(
             advice += "; if not, lower reg_covar, or use reg_covar='relative'"
     elif everywhere and not degeneracy.constant_columns:
         advice = "leave columns out that are combinations of others"
+    elif everywhere and reg_covar == RELATIVE:
+        advice = (
+            "use fewer components, or a number for reg_covar if rows far from all "
+            "others make the variance of these columns large"
+        )
     else:
         advice = "use fewer components"
         if not everywhere:

@@ -136,7 +136,7 @@ def _choose(
         )
     twice = [name for name in asked if asked.count(name) > 1]
     if twice:
-        raise ValueError(f"column {twice[0]!r} is asked for twice")
+        raise ValueError(f"column {twice[0]!r} is asked for twice: name it once")
     names = tuple(columns or (name for name in file.numeric if name != weights))
     if not names:
         kinds = ", ".join(f"{name!r} ({kind})" for name, kind in file.kinds.items())

@@ -12,6 +12,7 @@ from sklearn.utils.validation import (
 )
 
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.kernels import CHUNK_ROWS
 from fastem.statistics import Array, MixtureParameters
 
 Rows = NDArray[np.floating[Any]]
@@ -51,7 +52,9 @@ def check_rows(estimator: Any, X: Any, *, fitting: bool) -> Rows:
         else _validated(estimator, X, fitting)
     )
     rows = np.require(rows, requirements=["C", "A"])
-    _check_range(rows, X)
+    largest = _check_range(rows, X)
+    if fitting:
+        _check_sums(rows, largest, X)
     return read_only(rows)
 
 
@@ -143,16 +146,19 @@ def _largest(X: Rows) -> float:
     return float(np.sqrt(np.finfo(X.dtype).max) / X.shape[1] / 8)
 
 
-def _check_range(X: Rows, table: Any) -> None:
-    """Every value must be finite and small enough to be squared and summed.
+def _check_range(X: Rows, table: Any) -> float:
+    """Every value must be finite and small enough to be squared; their largest size.
 
     ``table`` is what X was made of: it knows the names of the columns.
     """
     largest = _largest(X)
+    seen = 0.0
     for start in range(0, len(X), _BLOCK_ROWS):
         block = X[start : start + _BLOCK_ROWS]
         # NaN is the minimum and the maximum of what holds one, and compares as False.
-        if block.min() >= -largest and block.max() <= largest:
+        least, most = block.min(), block.max()
+        if least >= -largest and most <= largest:
+            seen = max(seen, -float(least), float(most))
             continue
         _raise_not_finite(X, table)
         row, column = (int(i) for i in np.argwhere(np.abs(block) > largest)[0])
@@ -161,6 +167,31 @@ def _check_range(X: Rows, table: Any) -> None:
             f"{largest:.0e} in size), the first, {block[row, column]:g}, in row "
             f"{start + row}, {column_name(table, column)}. Scale that column."
         )
+    return seen
+
+
+def _check_sums(X: Rows, largest: float, table: Any) -> None:
+    """Sums of squared distances must be finite, too.
+
+    In float64 they go over all rows, in float32 over those of a chunk at most.
+    """
+    is_double = X.dtype == np.float64
+    n_summed = X.size if is_double else CHUNK_ROWS
+    # A distance is twice the largest size at most.
+    most = float(np.finfo(X.dtype).max) / 4
+    if largest**2 * n_summed <= most:
+        return
+    squares = np.zeros(X.shape[1])
+    for start in range(0, len(X), _BLOCK_ROWS):
+        squares += ((X[start : start + _BLOCK_ROWS] / largest) ** 2).sum(axis=0)
+    if is_double and float(squares.sum()) * largest**2 <= most:
+        return
+    column = int(squares.argmax())
+    raise ValueError(
+        f"X has values too large for the sum of their squares in {X.dtype} (up to "
+        f"{np.abs(X[:, column]).max():.0e} in size), most of all in "
+        f"{column_name(table, column)}. Scale that column."
+    )
 
 
 def _raise_not_finite(X: Rows, table: Any) -> None:
@@ -191,7 +222,10 @@ def _raise_not_finite(X: Rows, table: Any) -> None:
 def _as_numbers(values: ArrayLike, name: str) -> Array:
     """An argument other than X as a float64 array; nothing under a mask is read."""
     if np.ma.is_masked(values):
-        raise ValueError(f"{name} is a masked array with masked values: fill the gaps")
+        raise ValueError(
+            f"{name} is a masked array with masked values: fill the gaps, or leave "
+            "those entries out"
+        )
     try:
         array: Array = check_array(
             values,
@@ -227,6 +261,7 @@ def check_some_weights(sample_weight: ArrayLike, n_rows: int) -> Array:
         raise ValueError(
             f"sample_weight must be finite and not negative, but {len(bad)} of "
             f"{n_rows} values are not: the first is {weights[bad[0]]:g} in row {bad[0]}"
+            ". Rows to leave out have the weight 0"
         )
     return weights
 
@@ -234,7 +269,7 @@ def check_some_weights(sample_weight: ArrayLike, n_rows: int) -> Array:
 def check_any_weight(largest: float) -> None:
     """Raise ValueError if the largest weight of all rows is zero."""
     if largest == 0:
-        raise ValueError("sample_weight is zero for every row: no row is left to use")
+        raise ValueError("sample_weight is zero for every row: at least one must count")
 
 
 def check_row_weights(sample_weight: ArrayLike | None, X: Rows) -> Rows:
@@ -283,9 +318,13 @@ def check_enough_rows(X: Rows, row_weights: Rows, n_components: int) -> None:
             distinct.add(row.tobytes())
             if len(distinct) >= n_components:
                 return
+    rows, components = (
+        f"{len(distinct)} {what}{'' if len(distinct) == 1 else 's'}"
+        for what in ("distinct row", "component")
+    )
     raise ValueError(
-        f"X has only {len(distinct)} distinct rows, fewer than n_components="
-        f"{n_components}. Use at most {len(distinct)} components."
+        f"X has only {rows}, fewer than n_components={n_components}. Use at most "
+        f"{components}."
     )
 
 
@@ -370,7 +409,10 @@ def check_positive_definite(
     if structure.has_matrices:
         transposed = np.swapaxes(array, -1, -2)
         if not np.allclose(array, transposed, atol=1e-8 * np.abs(array).max()):
-            raise ValueError(f"{name} must be symmetric, positive-definite")
+            raise ValueError(
+                f"{name} must be symmetric, positive-definite, but is not symmetric: "
+                "pass (A + A.T) / 2 of each matrix A if that is rounding"
+            )
         array = (array + transposed) / 2
         wrong = _is_indefinite(array)
     else:

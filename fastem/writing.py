@@ -42,7 +42,10 @@ def check_writable(
             f"{path}: the name of this output must end in {' or '.join(suffixes)}"
         )
     if path.resolve() == Path(data).resolve():
-        raise ValueError(f"{path} is the data: writing the output would destroy it")
+        raise ValueError(
+            f"{path} is the data, and writing the output would destroy it: "
+            "name another file"
+        )
     if extra is not None and find_spec(_MODULES[extra]) is None:
         raise ImportError(
             f"{path} cannot be written without {_MODULES[extra]}: "
@@ -54,7 +57,9 @@ def check_writable(
             f"{path} cannot be written: there is no folder {folder}; create it first"
         )
     if path.is_dir():
-        raise IsADirectoryError(f"{path} cannot be written: it is a folder")
+        raise IsADirectoryError(
+            f"{path} cannot be written: it is a folder. Name a file in it"
+        )
     if not os.access(folder, os.W_OK):
         raise PermissionError(
             f"{path} cannot be written: the folder {folder} is not writable"

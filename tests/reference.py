@@ -2,7 +2,7 @@
 
 Covariances are dense (K, D, D) everywhere, inverses and determinants are taken as the
 textbook writes them, and nothing is shared with fastem. Every function works in
-longdouble too where NumPy does, which is what ``centred_fit`` is for.
+longdouble too, of which ``tests/exact.py`` makes use.
 """
 
 import math
@@ -71,12 +71,27 @@ STRUCTURES = {
 }
 
 
+def inverse_and_log_determinant(matrix):
+    """Of a positive definite matrix, in its own precision: Gauss-Jordan elimination."""
+    if matrix.dtype != np.longdouble:
+        return np.linalg.inv(matrix), np.linalg.slogdet(matrix)[1]
+    D = len(matrix)
+    both = np.hstack([matrix, np.eye(D, dtype=matrix.dtype)])
+    log_determinant = matrix.dtype.type(0)
+    for j in range(D):
+        log_determinant += np.log(both[j, j])
+        both[j] /= both[j, j]
+        others = np.arange(D) != j
+        both[others] -= np.outer(both[others, j], both[j])
+    return both[:, D:], log_determinant
+
+
 def log_density(X, mean, covariance):
     """Logarithm of the normal density at each row: (N,)."""
     D = len(mean)
     residuals = X - mean
-    distances = (residuals @ np.linalg.inv(covariance) * residuals).sum(axis=1)
-    _, log_determinant = np.linalg.slogdet(covariance)
+    precision, log_determinant = inverse_and_log_determinant(covariance)
+    distances = (residuals @ precision * residuals).sum(axis=1)
     return -0.5 * (D * math.log(2 * math.pi) + log_determinant + distances)
 
 

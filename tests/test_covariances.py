@@ -299,6 +299,41 @@ def test_a_singular_covariance_is_named_with_component_and_columns(
     assert "reg_covar" in text
 
 
+@pytest.mark.parametrize("where", ["of the pass", "of the mean"])
+@pytest.mark.parametrize(("spread", "is_singular"), [(0.9, True), (1.1, False)])
+def test_a_spread_that_rounding_may_leave_is_none(
+    covariance_type, where, spread, is_singular
+):
+    # In units of what rounding leaves of a distance, in all columns of component 1.
+    structure = STRUCTURES[covariance_type]
+    K, D = 2, 3
+    rounding, reference_points, blur = 1e-3, np.zeros((K, D)), np.zeros((K, D))
+    if where == "of the pass":
+        blur[:] = rounding
+    else:
+        reference_points[:] = rounding / EPS
+    scatter = structure.zero_scatter(K, D)
+    for k, size in enumerate((1.0, spread * rounding)):
+        if structure.is_shared:
+            size = spread * rounding
+        residuals = np.concatenate([np.eye(D), -np.eye(D)]) * size
+        structure.add_scatter(scatter, k, np.full(2 * D, 5.0), residuals)
+    weights = np.full(K, 10.0)
+    first = np.zeros((K, D))
+    sums = SufficientStatistics(
+        0.0, weights, reference_points, first, scatter, EPS, blur
+    )
+    structure.maximize(sums, 1e-12)  # a ridge is a spread
+    if not is_singular:
+        structure.maximize(sums, 0.0)
+        return
+    with pytest.raises(SingularCovarianceError) as raised:
+        structure.maximize(sums, 0.0)
+    assert raised.value.component == (None if structure.is_shared else 1)
+    names_columns = structure.shape(2, 3) != (2,)
+    assert raised.value.constant_columns == ((0, 1, 2) if names_columns else ())
+
+
 @pytest.mark.parametrize("value", [np.nan, -1.0, 0.0])
 def test_a_variance_that_is_no_positive_number_is_singular(covariance_type, value):
     structure = STRUCTURES[covariance_type]

@@ -344,7 +344,7 @@ def test_tables_that_cannot_be_used_are_refused(rows, X):
         (X[:1], "n_samples = 1 rows, but a fit needs 2"),
         (X[:2], "3 components need at least as many rows"),
         (X[:, 0], "Expected 2D array"),
-        (da.zeros((100, 2), chunks=20), "only 1 distinct rows"),
+        (da.zeros((100, 2), chunks=20), "only 1 distinct row, fewer"),
         (
             dd.from_pandas(pd.DataFrame({"a": ["x", "y"], "b": [1, 2]}), npartitions=1),
             "does not hold numbers in column 'a'",

@@ -9,10 +9,19 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from fastem import GaussianMixture, SingularCovarianceError
+from fastem import GaussianMixture, RegularizationWarning, SingularCovarianceError
 from fastem.covariances import STRUCTURES
+from fastem.expectation import ExpectationStep
+from fastem.kernels import CHUNK_ROWS, grid
+from fastem.validation import read_only
 from tests import reference
-from tests.mixtures import assert_close, draw, random_mixture, start_of
+from tests.mixtures import (
+    assert_close,
+    draw,
+    parameters_of,
+    random_mixture,
+    start_of,
+)
 
 law = settings(
     max_examples=25,
@@ -60,6 +69,7 @@ class Problem:
 def fit_quietly(model, X, sample_weight=None):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*did not converge", ConvergenceWarning)
+        warnings.simplefilter("ignore", RegularizationWarning)
         return model.fit(X, sample_weight=sample_weight)
 
 
@@ -84,6 +94,44 @@ def test_log_likelihood_never_falls(covariance_type, seed, K, D, N):
     size = max(1, np.abs(fit.lower_bounds_).max())
     assert np.diff(fit.lower_bounds_).min() >= -1e-12 * size
     assert fit.lower_bounds_[-1] > fit.lower_bounds_[0]
+
+
+@law
+@given(seed=seeds, K=counts, D=dimensions, exponent=st.integers(-6, 2))
+def test_with_a_ridge_the_log_likelihood_falls_by_no_more_than_its_penalty(
+    covariance_type, seed, K, D, exponent
+):
+    # An M-step maximises the expected log-likelihood less half of the sum over
+    # components of n_k reg_covar trace(precision_k).
+    problem = Problem(covariance_type, seed, K, D, 100)
+    ridge = 10.0**exponent
+    compact = reference.STRUCTURES[covariance_type].compact
+    model = GaussianMixture(
+        **start_of(problem.start, covariance_type),
+        reg_covar=ridge,
+        tol=0,
+        max_iter=1,
+        warm_start=True,
+    )
+
+    def mixture():
+        structure = STRUCTURES[covariance_type]
+        dense = structure.expand(model.covariances_, K, D)
+        return reference.Mixture(model.weights_, model.means_, dense)
+
+    def penalty(mixture, shares):
+        precisions = np.linalg.inv(mixture.covariances)
+        return ridge * (shares @ np.trace(precisions, axis1=1, axis2=2)) / 2
+
+    before = problem.start
+    assert compact(before.covariances).shape == STRUCTURES[covariance_type].shape(K, D)
+    for _ in range(6):
+        fit_quietly(model, problem.X)
+        after = mixture()
+        shares = reference.responsibilities(problem.X, before).mean(axis=0)
+        fall = reference.score(problem.X, before) - reference.score(problem.X, after)
+        assert fall <= penalty(before, shares) - penalty(after, shares) + 1e-9
+        before = after
 
 
 @law
@@ -149,6 +197,33 @@ def test_data_far_from_the_origin_are_as_right_as_centred_ones(
     )
 
 
+# A variance for each column depends on the axes, by definition.
+@pytest.mark.parametrize("covariance_type", sorted(set(STRUCTURES) - {"diag"}))
+@law
+@given(seed=seeds, D=dimensions)
+def test_rotating_the_rows_rotates_the_answer(covariance_type, seed, D):
+    problem = Problem(covariance_type, seed, D=D)
+    rotation, _ = np.linalg.qr(problem.random.normal(size=(D, D)))
+    start = problem.start._replace(
+        means=problem.start.means @ rotation,
+        covariances=rotation.T @ problem.start.covariances @ rotation,
+    )
+    one, other = problem.fit(), problem.fit(problem.X @ rotation, start)
+    problem.assume_regular(one)
+    assert_close(other.weights_, one.weights_, 1e-8)
+    assert_close(other.means_, one.means_ @ rotation, 1e-8)
+    expand = STRUCTURES[covariance_type].expand
+    assert_close(
+        expand(other.covariances_, problem.K, D),
+        rotation.T @ expand(one.covariances_, problem.K, D) @ rotation,
+        1e-8,
+    )
+    assert_close(other.lower_bounds_, one.lower_bounds_, 1e-9)
+    assert_close(
+        other.predict_proba(problem.X @ rotation), one.predict_proba(problem.X), 1e-7
+    )
+
+
 @law
 @given(seed=seeds)
 def test_the_order_of_rows_does_not_matter(covariance_type, seed):
@@ -190,6 +265,117 @@ def test_the_order_of_components_does_not_matter(covariance_type, seed):
     assert_close(other.lower_bounds_, one.lower_bounds_, 1e-10)
     labels = np.argsort(order)[one.predict(problem.X)]
     assert np.array_equal(other.predict(problem.X), labels)
+
+
+# Parts of a table, and threads
+
+
+@law
+@given(seed=seeds, K=counts, D=dimensions, cut=st.floats(0.01, 0.99))
+def test_statistics_of_parts_add_up_to_those_of_the_whole(
+    covariance_type, seed, K, D, cut
+):
+    problem = Problem(covariance_type, seed, K, D)
+    structure = STRUCTURES[covariance_type]
+    parameters = parameters_of(problem.start, covariance_type)
+    weights = problem.random.uniform(size=len(problem.X))
+
+    def statistics(rows):
+        table = read_only(problem.X[rows]), read_only(weights[rows])
+        return ExpectationStep(*table, structure, 1)(parameters)
+
+    cut = int(cut * len(problem.X))
+    parts = statistics(slice(cut)) + statistics(slice(cut, None))
+    whole = statistics(slice(None))
+    assert parts.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-12)
+    assert_close(parts.weights, whole.weights, 1e-12)
+    assert_close(parts.first, whole.first, 1e-11)
+    assert_close(parts.scatter, whole.scatter, 1e-11)
+    one, other = (structure.maximize(sums, 1e-6) for sums in (parts, whole))
+    assert_close(one.means, other.means, 1e-11)
+
+
+ANSWERS = ["predict", "predict_proba", "score_samples"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("chunks", [1, 2, 3])
+def test_rows_cut_at_chunks_are_answered_with_the_same_bits(
+    covariance_type, dtype, chunks
+):
+    problem = Problem(covariance_type, 12, N=4 * CHUNK_ROWS + 77)
+    X = problem.X.astype(dtype)
+    model = problem.fit(X, max_iter=2)
+    cut = chunks * CHUNK_ROWS
+    for method in ANSWERS:
+        answer = getattr(model, method)
+        parts = np.concatenate([answer(X[:cut]), answer(X[cut:])])
+        np.testing.assert_array_equal(parts, answer(X), method)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_chunks", [1, 2, 3])
+def test_a_fit_in_segments_of_chunks_has_the_same_bits(
+    covariance_type, dtype, n_chunks, monkeypatch
+):
+    problem = Problem(covariance_type, 13, N=5 * CHUNK_ROWS + 77)
+    X = problem.X.astype(dtype)
+    weights = problem.random.uniform(size=len(X))
+    whole = problem.fit(X, sample_weight=weights, n_threads=1)
+    monkeypatch.setattr(grid, "_SEGMENT_WORK", 1)
+    monkeypatch.setattr(grid, "_FEWEST_CHUNKS", n_chunks)
+    same_bits(problem.fit(X, sample_weight=weights, n_threads=1), whole)
+    same_bits(problem.fit(X, sample_weight=weights, n_threads=2), whole)
+
+
+@pytest.mark.parametrize("accelerate", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_any_number_of_threads_gives_the_same_bits(
+    covariance_type, dtype, weighted, accelerate
+):
+    problem = Problem(covariance_type, 14, N=3 * CHUNK_ROWS + 5)
+    X = problem.X.astype(dtype)
+    weights = problem.random.uniform(size=len(X)) if weighted else None
+    one, *others = (
+        problem.fit(X, sample_weight=weights, n_threads=n, accelerate=accelerate)
+        for n in (1, 2, 8, None)
+    )
+    for other in others:
+        same_bits(one, other)
+        for method in ANSWERS:
+            np.testing.assert_array_equal(
+                getattr(one, method)(X), getattr(other, method)(X), method
+            )
+        assert one.score(X, sample_weight=weights) == other.score(
+            X, sample_weight=weights
+        )
+
+
+@pytest.mark.parametrize(
+    "init_params", ["kmeans", "k-means++", "random", "random_from_data", "subsample"]
+)
+def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(
+    covariance_type, init_params
+):
+    X = Problem(covariance_type, 15, N=6 * CHUNK_ROWS).X
+    one, *others = (
+        fit_quietly(
+            GaussianMixture(
+                3,
+                covariance_type=covariance_type,
+                init_params=init_params,
+                random_state=1,
+                n_init=2,
+                max_iter=5,
+                n_threads=n,
+            ),
+            X,
+        )
+        for n in (1, 2, 2, None)
+    )
+    for other in others:
+        same_bits(one, other)
 
 
 # Weights

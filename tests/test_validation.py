@@ -15,18 +15,18 @@ def no_weights():
 @pytest.mark.parametrize("n_rows", [5, 255, 256, 257, 3 * CHUNK_ROWS])
 def test_the_last_row_may_be_the_one_that_differs(n_rows, no_weights):
     X = np.zeros((n_rows, 2))
-    with pytest.raises(ValueError, match="only 1 distinct rows"):
+    with pytest.raises(ValueError, match="only 1 distinct row"):
         validation.check_enough_rows(X, no_weights, 2)
     X[-1, 1] = 1
     validation.check_enough_rows(X, no_weights, 2)
     weights = np.ones(n_rows)
     weights[-1] = 0
-    with pytest.raises(ValueError, match="only 1 distinct rows"):
+    with pytest.raises(ValueError, match="only 1 distinct row"):
         validation.check_enough_rows(X, weights, 2)
 
 
 def test_minus_zero_is_the_same_as_zero(no_weights):
-    with pytest.raises(ValueError, match="only 1 distinct rows"):
+    with pytest.raises(ValueError, match="only 1 distinct row"):
         validation.check_enough_rows(np.array([[0.0], [-0.0]]), no_weights, 2)
 
 

@@ -133,19 +133,42 @@ class SingularCovarianceError(ValueError):
     def __str__(self) -> str:
         whose = self.degeneracy.whose
         text = f"{self._history}. " if self._history else ""
-        text += (
-            f"{whose[0].upper()}{whose[1:]} is singular: {self._why()}. Use fewer "
-            "components, leave such columns out, or raise reg_covar (it is added to "
-            "every variance, so choose it in squared units of the data, or "
-            "reg_covar='relative')"
+        if self._history and math.isnan(self.weight):  # a user's matrix, not of rows
+            reasons = self._reasons() or "it has no variance"
+            return (
+                f"{text}{whose[0].upper()}{whose[1:]} is singular: {reasons}. Leave "
+                "such columns out, or add a small share of the variances to the "
+                "diagonal."
+            )
+        text += f"{whose[0].upper()}{whose[1:]} is singular: {self._why()}. "
+        is_only_one = self.component is not None and self.weight == 1
+        remedies = [] if is_only_one else ["use fewer components"]
+        if self.columns:
+            remedies.append("leave such columns out")
+        remedies.append(
+            "raise reg_covar (it is added to every variance, so choose it in squared "
+            "units of the data, or reg_covar='relative')"
         )
-        if self.component is not None and not self._history:
+        advice = ", ".join(remedies[:-1]) + " or " * (len(remedies) > 1) + remedies[-1]
+        text += advice[0].upper() + advice[1:]
+        if self.component is not None and not is_only_one and not self._history:
             text += "; on_collapse='drop' and 'reseed' go on without such components"
         return f"{text}."
 
     def _why(self) -> str:
         if self.n_rows == 0:
             return "no rows belong to it"
+        reasons = self._reasons()
+        if not reasons:
+            return "its rows do not differ"
+        whose_rows = "the rows of each" if self.component is None else "its rows"
+        why = f"among {whose_rows}, {reasons}"
+        if self.degeneracy.lacks_rows:
+            why += f" ({needed_rows(self.n_features)})"
+        return why
+
+    def _reasons(self) -> str:
+        """Which columns are why, if they are known."""
         reasons = []
         if self.constant_columns:
             columns = named_columns(self.constant_columns, self._names)
@@ -159,12 +182,7 @@ class SingularCovarianceError(ValueError):
                 else "are linear combinations of columns before them"
             )
             reasons.append(f"{columns} {what}")
-        if not reasons:
-            return "its rows do not differ"
-        why = "among its rows, " + " and ".join(reasons)
-        if self.degeneracy.lacks_rows:
-            why += f" ({needed_rows(self.n_features)})"
-        return why
+        return " and ".join(reasons)
 
 
 def needed_rows(n_features: int | None) -> str:

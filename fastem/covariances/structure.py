@@ -25,6 +25,10 @@ from fastem.statistics import (
 # A component with less than this share of all responsibility has none: products
 # of so small numbers with squared distances are no longer exact.
 _EMPTY = 1e-280
+# How many roundings of its variance a column may be from a combination of others to
+# count as one. With 1, of 20 tables with such a column up to 3 in float64 (50,000 rows)
+# and up to 5 in float32 were fitted, with condition numbers of rounding; with 8, none.
+_SUMMED_ROUNDINGS = 8
 
 
 class CovarianceStructure(ABC):
@@ -194,7 +198,7 @@ class CovarianceStructure(ABC):
                 factors = self.cholesky(covariances)
             else:
                 self._check_spread(covariances, statistics)
-                factors = self.cholesky(covariances, statistics.eps)
+                factors = self.cholesky(covariances, _SUMMED_ROUNDINGS * statistics.eps)
         except SingularCovarianceError as error:
             n_components, n_features = statistics.reference.shape
             dense = self.expand(covariances, n_components, n_features)

@@ -48,6 +48,9 @@ def _share(work: Any, parts: list[tuple[Any, ...]]) -> None:
     This thread does the first part, and those that no other has begun by then: the
     pool may be busy with another fit.
     """
+    if len(parts) == 1:
+        work(*parts[0])
+        return
     futures = [_pool().submit(work, *part) for part in parts[1:]]
     try:
         work(*parts[0])
