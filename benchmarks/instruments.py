@@ -12,6 +12,7 @@ from pathlib import Path
 INSTRUMENTS = {
     "passes": "EM passes and predictions, against the peak of the cores and one thread",
     "others": "an EM iteration of oneDAL, mlpack and Armadillo, pairwise with fastem",
+    "cluster": "an EM iteration on Dask beside Spark's MLlib, on this machine's cores",
     "end-to-end": "whole fits with default arguments, each library with its own start",
     "slow-problems": "passes to the optimum, with and without acceleration; stopping",
     "scaling": "time against rows, columns, components and threads: table and picture",

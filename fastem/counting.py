@@ -35,12 +35,23 @@ def check_range_of_weights(
 
 def check_sample_weight(sample_weight: ArrayLike, n_rows: int) -> Array:
     """One finite weight a row, none negative, not all zero: shape (N,), float64."""
+    weights = check_some_weights(sample_weight, n_rows)
+    check_any_weight(float(weights.max()))
+    return weights
+
+
+def check_some_weights(sample_weight: ArrayLike, n_rows: int) -> Array:
+    """Weights of some of the rows, which may all be zero: shape (n_rows,), float64."""
     weights = as_numbers(sample_weight, "sample_weight")
     check_shape_of_weights(weights, n_rows)
     check_range_of_weights(weights)
-    if not weights.any():
-        raise ValueError("sample_weight is zero for every row: at least one must count")
     return weights
+
+
+def check_any_weight(largest: float) -> None:
+    """Raise ValueError if the largest weight of all rows is zero."""
+    if largest == 0:
+        raise ValueError("sample_weight is zero for every row: at least one must count")
 
 
 def check_row_weights(sample_weight: ArrayLike | None, X: Rows) -> Rows:

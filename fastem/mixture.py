@@ -359,7 +359,7 @@ class GaussianMixture(OnlineMixture):
         self._check_settings()
         with unchanged_on_error(self):
             warm = self.warm_start and hasattr(self, "converged_")
-            rows = training_rows(self, X, sample_weight)
+            rows = self._training_rows(X, sample_weight)
             rows.check_enough(self.n_components)
             rule = STOPPING_RULES[self.stopping](self.tol)
             make_path = ExtrapolatedPath if self.accelerate else PlainPath
@@ -436,3 +436,9 @@ class GaussianMixture(OnlineMixture):
             fitted = best.fit.parameters
             warn_of_ridge(structure, fitted, ridge, self.reg_covar, rows.n_rows, names)
         return rows
+
+    def _training_rows(
+        self, X: Any, sample_weight: ArrayLike | str | None
+    ) -> TrainingRows:
+        """What the user passed to ``fit``, checked, wherever it is."""
+        return training_rows(self, X, sample_weight)

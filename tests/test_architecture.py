@@ -23,7 +23,7 @@ LAYERS = [
     ["console"],
     ["display", "plot"],
     ["separation"],
-    ["description", "memberships", "model_file", "scaling", "tables"],
+    ["dask", "description", "memberships", "model_file", "scaling", "tables"],
     ["mixture"],
     ["online"],
     ["fitted"],
@@ -56,7 +56,16 @@ DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 # Names that say nothing about what a module knows.
 EMPTY_NAMES = {"base", "common", "core", "helper", "helpers", "misc", "util", "utils"}
 COMPILERS = {"numba", "llvmlite"}
-OPTIONAL = ["dask", "matplotlib", "pandas", "polars", "pyarrow", "rich", "typer"]
+OPTIONAL = [
+    "dask",
+    "distributed",
+    "matplotlib",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "rich",
+    "typer",
+]
 
 
 def room_of(path):

@@ -13,6 +13,7 @@ from benchmarks import (
     __main__ as command_line,
 )
 from benchmarks import (
+    cluster,
     end_to_end,
     instruments,
     narrow,
@@ -247,6 +248,24 @@ def test_a_worker_that_fails_is_left_out_with_its_last_words():
     broken = others.Library("broken", lambda: ["sh", "-c", "echo so it is >&2"])
     with pytest.raises(packages.UnavailableError, match="its worker ended: so it is"):
         others.measure_pair(TINY, broken, repeats=1, seconds=0.001, patience=0)
+
+
+def test_a_cluster_is_measured_beside_one_process():
+    again = others.Library(cluster.ON_DASK.name, others.FASTEM.command)
+    libraries = [others.FASTEM, again]
+    samples, reached = cluster.measure_side_by_side(TINY, libraries, 2, 1e-3)
+    assert {len(seconds) for seconds in samples.values()} == {2}
+    cells = cluster.cluster_row(TINY, samples, reached)
+    assert cells[3:5] == ["-", "-"], "Spark, which is not there"
+    assert cells[6:] == ["0e+00", "-"]
+
+
+def test_what_dask_costs_is_a_difference():
+    names = others.FASTEM.name, cluster.ON_DASK.name, cluster.SPARK.name
+    seconds = dict(zip(names, ([0.1], [0.12], [2.4]), strict=True))
+    reached = dict(zip(names, (-2.0, -2.0, -2.002), strict=True))
+    cells = cluster.cluster_row(TINY, seconds, reached)
+    assert cells[1:] == ["100", "120", "2400", "20.0x", "20.0", "0e+00", "1e-03"]
 
 
 @pytest.mark.usefixtures("no_tables", "only_tiny_problems")

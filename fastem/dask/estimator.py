@@ -1,0 +1,144 @@
+"""The estimator for Dask arrays and DataFrames."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from dask import compute, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from fastem import counting, kernels, mixture
+from fastem.dask import passes
+from fastem.dask.outputs import values_of_rows
+from fastem.dask.partitions import Partitions, is_distributed, without_weights
+from fastem.dask.passes import RowTask
+from fastem.dask.rows import RowsOnCluster
+from fastem.dask.trees import summed
+from fastem.training import TrainingRows
+
+
+class GaussianMixture(mixture.GaussianMixture):
+    """A Gaussian mixture fitted by EM to a table on a Dask cluster.
+
+    Parameters, attributes and answers are those of :class:`fastem.GaussianMixture`,
+    for Dask arrays and DataFrames as ``X`` too. Other tables are fitted in this
+    process.
+
+    The workers read and check the rows once, and hold them in memory, as float32 or
+    float64, until ``fit`` returns. In each iteration the parameters travel to them,
+    every partition is walked over once where it is, and sums the size of the
+    parameters are added as a tree. The same partitions give the same result to the
+    last bit on any number of workers. Rows that are lost with a worker are read again.
+
+    - ``sample_weight`` is a Dask array or Series with the partitions of ``X``, or the
+      name of a column of ``X``, which then is no part of the rows.
+    - Starts, and components seeded anew, are those of K (1000 + 20 D) rows drawn at
+      random, or of all if there are no more, brought to this process.
+    - ``n_threads`` is the number of Numba threads of each task; None for one, as a
+      worker runs as many tasks at a time as it has threads. So a table should have
+      at least as many partitions as the workers have threads.
+    - ``predict``, ``predict_proba`` and ``score_samples`` return Dask arrays that are
+      computed when they are asked for; ``score``, ``bic`` and ``aic`` numbers.
+    - Errors in the values of ``X`` name the partition, and the row in it, from 0.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from dask.distributed import Client
+    >>> from fastem.dask import GaussianMixture
+    >>> client = Client(processes=False, dashboard_address=None)
+    >>> X = da.random.default_rng(0).normal(size=(10_000, 2), chunks=(2_500, 2))
+    >>> model = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> model.predict_proba(X)[:3].compute().shape
+    (3, 2)
+    >>> client.close()
+    """
+
+    def predict(self, X: Any) -> Any:
+        """The most likely component of each row.
+
+        Parameters
+        ----------
+        X : Dask array or DataFrame, or array-like, of shape (N, D)
+
+        Returns
+        -------
+        dask.array.Array of shape (N,), int
+            NumPy's for rows in memory.
+        """
+        if not is_distributed(X):
+            return super().predict(X)
+        return self._values(X, kernels.label_pass)
+
+    def predict_proba(self, X: Any) -> Any:
+        """The probability of each component given the row: the degree of membership.
+
+        Parameters
+        ----------
+        X : Dask array or DataFrame, or array-like, of shape (N, D)
+
+        Returns
+        -------
+        dask.array.Array of shape (N, K), float32 if X is, else float64
+            NumPy's for rows in memory.
+        """
+        if not is_distributed(X):
+            return super().predict_proba(X)
+        return self._values(X, kernels.probability_pass)
+
+    def score_samples(self, X: Any) -> Any:
+        """The logarithm of the mixture's density at each row.
+
+        Parameters
+        ----------
+        X : Dask array or DataFrame, or array-like, of shape (N, D)
+
+        Returns
+        -------
+        dask.array.Array of shape (N,), float32 if X is, else float64
+            NumPy's for rows in memory.
+        """
+        if not is_distributed(X):
+            return super().score_samples(X)
+        return self._values(X, kernels.log_likelihood_pass)
+
+    def _values(self, X: Any, kernel: Callable[..., np.ndarray]) -> Any:
+        partitions, task = self._partitions_and_task(X, kernel)
+        return values_of_rows(partitions.rows(), partitions.lengths, task)
+
+    def _partitions_and_task(
+        self, X: Any, kernel: Callable[..., np.ndarray]
+    ) -> tuple[Partitions, RowTask]:
+        check_is_fitted(self)
+        partitions = Partitions.checked(self, X, fitting=False)
+        factors = self._factors(partitions.dtype)
+        return partitions, RowTask(kernel, factors, self.n_threads or 1)
+
+    def _training_rows(self, X: Any, sample_weight: Any) -> TrainingRows:
+        if not is_distributed(X):
+            return super()._training_rows(X, sample_weight)
+        return RowsOnCluster.checked(self, X, sample_weight)
+
+    def _score(self, X: Any, sample_weight: Any) -> tuple[float, float | int]:
+        if not is_distributed(X):
+            return super()._score(X, sample_weight)
+        X, sample_weight = without_weights(X, sample_weight)
+        partitions, task = self._partitions_and_task(X, kernels.log_likelihood_pass)
+        rows = partitions.rows()
+        weights = (
+            [None] * len(rows)
+            if sample_weight is None
+            else partitions.weights(sample_weight, rows)
+        )
+        shared = delayed(task, traverse=False)
+        score = partial(delayed(passes.mean_score, pure=False), task=shared)
+
+        def add(function: Callable[..., Any], groups: list[Any]) -> list[Any]:
+            return [delayed(function, pure=False)(group) for group in groups]
+
+        tree = summed(list(map(score, rows, weights)), passes.mean_of_all, add)
+        (score_of_all,) = compute(tree)
+        if sample_weight is not None:
+            counting.check_any_weight(score_of_all.n_rows)
+        return score_of_all.mean, score_of_all.n_rows

@@ -1,0 +1,325 @@
+"""The rows of a fit, where they are: on the workers of a cluster."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self, final
+
+import dask
+import distributed
+import numpy as np
+
+from fastem import counting, kernels
+from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.covariances.diagonal import Diagonal
+from fastem.dask import passes
+from fastem.dask.outputs import values_of_rows
+from fastem.dask.partitions import Partitions, without_weights
+from fastem.dask.passes import ExpectationTask, RowTask
+from fastem.dask.trees import Add, summed
+from fastem.initialization import UserStart
+from fastem.json_values import digest
+from fastem.maximization import Maximization
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.subsample import best_on_sample, enough_rows
+from fastem.training import RowsInMemory
+from fastem.validation import Rows, read_only
+
+_LARGE_GRAPH = "distributed.admin.large-graph-warning-threshold"
+
+
+@final
+@dataclass(frozen=True)
+class RowsOnCluster:
+    """Partitions of rows that workers hold as long as this object lives.
+
+    What the workers hold are results of tasks: the scheduler knows how each was made,
+    and has those made again that are lost with a worker.
+
+    Attributes
+    ----------
+    client : distributed.Client
+    values : sequence of Future
+        The rows of each partition.
+    weights : sequence of Future or array
+        The weights of its rows over the largest of all; empty if all are 1.
+    lengths : array of int
+        Number of its rows.
+    shares : array of float
+        Sum of its weights.
+    n_rows : float
+        Number of rows, each as often as its weight says.
+    n_features : int
+    dtype : dtype
+    """
+
+    client: distributed.Client
+    values: Sequence[Any]
+    weights: Sequence[Any]
+    lengths: np.ndarray
+    shares: Array
+    n_rows: float
+    n_features: int
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def checked(cls, estimator: Any, X: Any, sample_weight: Any) -> Self:
+        """From what the user passed to ``fit``; remembers the columns' names.
+
+        The workers read, check and keep all rows.
+        """
+        client = _client()
+        X, sample_weight = without_weights(X, sample_weight)
+        partitions = Partitions.checked(estimator, X, fitting=True)
+        values = client.compute(partitions.rows())
+        lengths = np.asarray(client.gather(client.map(len, values, pure=False)))
+        if lengths.sum() < 2:
+            raise ValueError(
+                f"X has n_samples = {lengths.sum()} rows, but a fit needs 2 or more"
+            )
+        shares = lengths.astype(np.float64)
+        weights: Sequence[Any] = [read_only(np.empty(0, partitions.dtype))] * len(
+            shares
+        )
+        n_rows = float(lengths.sum())
+        if sample_weight is not None:
+            given = client.compute(partitions.weights(sample_weight, values))
+            filled = np.flatnonzero(lengths)
+            facts = client.gather(
+                client.map(passes.weight_facts, [given[i] for i in filled], pure=False)
+            )
+            largest = max(fact.largest for fact in facts)
+            counting.check_any_weight(largest)
+            if min(fact.least for fact in facts) < largest:
+                weights = client.map(
+                    passes.relative_weights, given, values, largest=largest, pure=False
+                )
+                shares[filled] = [f.largest / largest * f.relative_sum for f in facts]
+            n_rows = largest * float(shares.sum())
+        return cls(
+            client,
+            values,
+            weights,
+            lengths,
+            shares,
+            n_rows,
+            partitions.columns.n_features_in_,
+            partitions.dtype,
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N and D."""
+        return int(self.lengths.sum()), self.n_features
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Shape, type, sum of the weights, and a digest of what partitions hold."""
+        return {
+            "shape": list(self.shape),
+            "dtype": self.dtype.name,
+            "sum_of_weights": self.n_rows,
+            "values": digest(self.lengths, self.column_variances()),
+        }
+
+    def check_enough(self, n_components: int) -> None:
+        """Raise ValueError if there are fewer distinct rows than components."""
+        some: Rows = self._results(
+            passes.distinct_rows, self._filled[:1], most=n_components
+        )[0]
+        if len(some) < n_components:
+            some = self.total(
+                passes.distinct_rows,
+                partial(passes.distinct_of_all, most=n_components),
+                most=n_components,
+            )
+        # Repeated they are as many rows as there are, but no more distinct ones.
+        n_shown = min(self.shape[0], n_components) if len(some) else 0
+        shown = np.resize(some, (n_shown, self.n_features))
+        counting.check_enough_rows(shown, np.empty(0, self.dtype), n_components)
+
+    def column_variances(self) -> Array:
+        """The variance of each column, (D,): that of a mixture of one component.
+
+        Sums are taken about a row, which is as near to the mean as rows are.
+        """
+        structure = Diagonal()
+        row = self._results(passes.first_row, self._filled[:1])[0]
+        ones = np.ones((1, self.n_features))
+        expect = self.expectation(structure, None)
+        statistics = expect(MixtureParameters(np.ones(1), row, ones, ones))
+        variances: Array = np.maximum(structure.estimate(statistics, 0.0)[0], 0.0)
+        return variances
+
+    def expectation(
+        self, structure: CovarianceStructure, n_threads: int | None
+    ) -> "ExpectationOnCluster":
+        """The expectation step on these rows."""
+        return ExpectationOnCluster(self, structure, n_threads)
+
+    def start(
+        self,
+        method: str,
+        n_components: int,
+        structure: CovarianceStructure,
+        maximize: Maximization,
+        user: UserStart,
+        random_state: np.random.RandomState,
+        n_threads: int | None,
+    ) -> MixtureParameters:
+        """Parameters to start EM from: the method's, on rows drawn at random."""
+        settings = user, random_state, n_threads
+        if user.is_complete:
+            none = np.empty((0, self.n_features), self.dtype)
+            some = RowsInMemory(none, none[:, 0], 0.0)
+        else:
+            some = self.sample(n_components, random_state)
+        if method == "subsample" and 0 < len(some.values) < self.shape[0]:
+            try:
+                table = some.values, some.weights, self.shape[0], structure
+                return best_on_sample(*table, n_components, maximize, *settings)
+            except SingularCovarianceError:
+                method = "kmeans"
+        return some.start(method, n_components, structure, maximize, *settings)
+
+    def labels(self, factors: Any, n_threads: int | None) -> Any:
+        """The most likely component of each row, (N,): a Dask array, not computed."""
+        task = RowTask(kernels.label_pass, factors, n_threads or 1)
+        return values_of_rows(self.values, self.lengths.tolist(), task)
+
+    def sample(
+        self, n_components: int, random_state: np.random.RandomState
+    ) -> RowsInMemory:
+        """Rows drawn at random, K (1000 + 20 D) or all, brought to this process.
+
+        A row's share of the draws is that of its weight. What is drawn depends on the
+        partitions, and not on who holds them.
+        """
+        size = enough_rows(n_components, self.n_features)
+        if size < self.shape[0]:
+            sizes = random_state.multinomial(size, self.shares / self.shares.sum())
+            seeds = random_state.randint(np.iinfo(np.int32).max, size=len(sizes))
+            chosen = np.flatnonzero((sizes > 0) & (self.lengths > 0))
+            arguments = sizes[chosen].tolist(), seeds[chosen].tolist()
+            parts = self._results(passes.drawn_rows, chosen, *arguments)
+        else:
+            parts = self._results(passes.all_rows, self._filled)
+        rows, weights = (
+            read_only(np.concatenate(arrays)) for arrays in zip(*parts, strict=True)
+        )
+        n_rows = weights.sum(dtype=np.float64) if len(weights) else len(rows)
+        return RowsInMemory(rows, weights, float(n_rows))
+
+    def total(
+        self, function: Callable[..., Any], add: Add, *arguments: Any, **settings: Any
+    ) -> Any:
+        """The sum over partitions of what the function makes of rows and weights."""
+        tasks = self._tasks(function, self._filled, *arguments, **settings)
+        map_ = partial(self.client.map, pure=False)
+        return self.client.gather(summed(tasks, add, map_))
+
+    @property
+    def _filled(self) -> np.ndarray:
+        """Numbers of the partitions that have rows."""
+        return np.flatnonzero(self.lengths)
+
+    def _tasks(
+        self,
+        function: Callable[..., Any],
+        numbers: np.ndarray,
+        *arguments: Sequence[Any],
+        **settings: Any,
+    ) -> list[Any]:
+        """What a function makes of rows and weights of partitions: a future of each.
+
+        ``arguments`` have one item for each partition, ``settings`` are for all.
+        """
+        values = [self.values[i] for i in numbers]
+        weights = [self.weights[i] for i in numbers]
+        tasks: list[Any] = self.client.map(
+            function, values, weights, *arguments, pure=False, **settings
+        )
+        return tasks
+
+    def _results(self, *arguments: Any, **settings: Any) -> list[Any]:
+        results: list[Any] = self.client.gather(self._tasks(*arguments, **settings))
+        return results
+
+
+@final
+class ExpectationOnCluster:
+    """The expectation step on rows that workers hold.
+
+    In each step the parameters travel to the workers, and one set of sums back.
+    """
+
+    def __init__(
+        self,
+        rows: RowsOnCluster,
+        structure: CovarianceStructure,
+        n_threads: int | None,
+    ) -> None:
+        self._rows = rows
+        self._structure = structure
+        self._n_threads = n_threads
+
+    def forget(self) -> None:
+        """Another run begins; nothing is kept from one step to the next."""
+
+    def state(self) -> None:
+        """Nothing."""
+
+    def restore(self, state: None) -> None:
+        """Nothing is to be done."""
+
+    def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
+        """The statistics under the parameters, up to rounding."""
+        structure = self._structure
+        factors = structure.factors(parameters, self._rows.dtype)
+        sums = self._pass(parameters, factors)
+        more_exact = structure.more_exact_factors(sums, factors)
+        if more_exact is not None:
+            factors = more_exact
+            sums = self._pass(parameters, factors)
+        return structure.statistics(sums, factors)
+
+    def draw_ill_explained(
+        self, parameters: MixtureParameters, random_state: np.random.RandomState
+    ) -> Array:
+        """A row (D,) from the twentieth explained worst of rows drawn at random."""
+        some = self._rows.sample(len(parameters.weights), random_state)
+        expect = some.expectation(self._structure, self._n_threads)
+        return expect.draw_ill_explained(parameters, random_state)
+
+    def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
+        task = ExpectationTask(
+            factors,
+            self._structure.scatter_size(*parameters.means.shape),
+            self._n_threads or 1,
+            self._rows.shape[0],
+        )
+        client = self._rows.client
+        # It is K-sized and sent once an iteration: no reason for a warning.
+        with dask.config.set({_LARGE_GRAPH: "1 TiB"}):
+            sent = client.submit(passes.itself, task, pure=False)
+        sums: kernels.PassSums = self._rows.total(
+            passes.expectation, passes.added, task=sent
+        )
+        return sums
+
+
+def _client() -> distributed.Client:
+    """The client that is in use here.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    try:
+        client: distributed.Client = distributed.default_client()
+    except ValueError as error:
+        raise ValueError(
+            "To fit a Dask collection there must be a client of a cluster: make one "
+            "with dask.distributed.Client(address), or Client() for this machine"
+        ) from error
+    return client
