@@ -54,7 +54,8 @@ class OnlineMixture(FittedMixture):
         some hundred for each component. Later calls, and those after a ``fit``, update
         the parameters [1]_: sufficient statistics of the rows so far, which the
         parameters stand for, and of the new rows are averaged, with the weights that
-        ``forgetting`` and ``memory`` say. Rows are used in batches of 4,096, each once.
+        ``forgetting`` and ``memory`` say. A long call is cut into batches of 4,096
+        rows, each of which is used once; the rows of a batch count alike.
         On an error the estimator is left as it was.
 
         Parameters

@@ -17,8 +17,12 @@ from fastem import GaussianMixture, StopFit, checkpoint
 from fastem.commands import app
 from fastem.console import FitProgress
 from fastem.convergence import Convergence, Trace
+from fastem.covariances import STRUCTURES
+from fastem.expectation import ExpectationStep
 from fastem.json_values import from_json, to_json
 from fastem.statistics import MixtureParameters
+from fastem.validation import read_only
+from tests.mixtures import draw, parameters_of, random_mixture
 
 
 class Killed(BaseException):
@@ -153,6 +157,24 @@ def test_rows_put_in_order_are_put_in_order_again(random, tmp_path, iteration):
     assert json.loads(path.read_text())["expectation"]["leaves_out"]
     resumed = fit(GaussianMixture(K, **settings), X, checkpoint=path)
     assert bits(resumed) == bits(whole)
+
+
+def test_rows_stay_in_order_where_nothing_is_left_out_any_more(random):
+    mixture = random_mixture(random, "full", 2, 2)
+    X = read_only(draw(random, mixture, 30_000))
+    structure = STRUCTURES["full"]
+    ordered, resumed, plain = (
+        ExpectationStep(X, read_only(np.empty(0)), structure, None) for _ in range(3)
+    )
+    before = {**plain.state(), "is_ordered": True}
+    ordered.restore(before)
+    assert ordered.state() == before
+    resumed.restore(ordered.state())
+    one, other, third = (
+        step(parameters_of(mixture, "full")).scatter.tobytes()
+        for step in (ordered, resumed, plain)
+    )
+    assert one == other != third
 
 
 @pytest.mark.parametrize("on_collapse", ["drop", "reseed"])

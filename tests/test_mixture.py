@@ -92,6 +92,8 @@ def test_constructor_is_that_of_scikit_learn_and_little_more():
     assert ours.pop("stopping") == "change"
     assert ours.pop("accelerate") is False
     assert ours.pop("on_collapse") == "raise"
+    assert ours.pop("forgetting") == 2
+    assert ours.pop("memory") is None
     assert ours == theirs
 
 
