@@ -132,7 +132,7 @@ class ArrayBlocks:
         """Views, or copies where the type is another."""
         for start in range(0, len(self._X), n_rows):
             rows = self._X[start : start + n_rows]
-            yield Block(np.asarray(rows, self.dtype), row=start)
+            yield Block(np.asarray(rows, self.dtype))
 
 
 @final
