@@ -50,10 +50,17 @@ def source_of(
         return None
     if isinstance(X, str | Path):
         return ParquetBlocks(Path(X), columns, weights)
-    if isinstance(X, np.memmap):
-        return ArrayBlocks(X) if X.nbytes > _STREAMED_BYTES else None
     if type(X).__module__.startswith("pyarrow"):
         return _arrow_source(X, weights, is_read_once)
+    source = _source_without_weights(X)
+    if source is not None and weights is not None:
+        without_column(X, weights)  # raises
+    return source
+
+
+def _source_without_weights(X: Any) -> Source | None:
+    if isinstance(X, np.memmap):
+        return ArrayBlocks(X) if X.nbytes > _STREAMED_BYTES else None
     if isinstance(X, Source):
         return X
     is_table = any(
@@ -101,9 +108,8 @@ def _arrow_source(X: Any, weights: str | None, is_read_once: bool) -> Source | N
         return ArrowBlocks(X.schema, lambda n: iter(X.to_batches(n)), weights)
     if not isinstance(X, pa.RecordBatchReader):
         return None
-    if is_read_once:
-        return ArrowBlocks(X.schema, lambda _: X, weights)
-    return ArrowBlocks(X.schema, spooled(X), weights)
+    once = ArrowBlocks(X.schema, lambda _: X, weights)  # checks the columns
+    return once if is_read_once else ArrowBlocks(X.schema, spooled(X), weights)
 
 
 @final
@@ -126,7 +132,7 @@ class ArrayBlocks:
         """Views, or copies where the type is another."""
         for start in range(0, len(self._X), n_rows):
             rows = self._X[start : start + n_rows]
-            yield Block(np.asarray(rows, self.dtype), row=start)
+            yield Block(np.asarray(rows, self.dtype))
 
 
 @final

@@ -312,5 +312,9 @@ def answer_blocks(
         yield validation.check_rows(estimator, X, fitting=False), weights
         return
     validation.check_columns(estimator, source.names, source.n_features, fitting=False)
+    block: tuple[Rows, Array] | None = None
     with closing(blocks_of(source)) as blocks:
-        yield from blocks
+        for block in blocks:
+            yield block
+    if block is None:
+        raise ValueError("X has 0 rows, but at least 1 is needed")

@@ -238,6 +238,8 @@ def test_a_bad_value_is_named_by_row_block_and_file(X, tmp_path, bad):
     with pytest.raises(ValueError, match="row 3001 ") as error:
         read(source_of(Blocks(X)))
     assert "row 3001 (row 201 of block 4), column 1" in str(error.value)
+    with pytest.raises(ValueError, match=r"row 3001 \(row 953 of block 2\), column 1"):
+        read(ArrayBlocks(X))
 
 
 def test_a_null_is_a_missing_value(X, tmp_path):

@@ -330,6 +330,24 @@ def test_a_generator_is_an_error(X, method):
         getattr(model, method)(block for block in [X])
 
 
+def test_a_name_of_weights_without_columns_is_an_error(X, sources_of):
+    for kind in ("memory map", "one block"):
+        with pytest.raises(TypeError, match="X is no table: pass an array of weights"):
+            GaussianMixture(2).fit(sources_of[kind](), sample_weight="w")
+
+
+def test_no_rows_are_no_question(X):
+    model = GaussianMixture(2, random_state=0, max_iter=2).fit(X)
+
+    class Empty:
+        def __iter__(self):
+            yield X[:0]
+
+    for method in (model.predict, model.score, model.fit):
+        with pytest.raises(ValueError, match="X has 0 rows"):
+            method(Empty())
+
+
 def test_a_failed_fit_leaves_the_model_and_no_thread(X):
     model = GaussianMixture(2, random_state=0, max_iter=2).fit(X)
     before = dict(vars(model))
