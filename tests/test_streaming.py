@@ -504,7 +504,8 @@ except KeyboardInterrupt:
     print("interrupted", hasattr(model, "means_"))
 for thread in threading.enumerate():
     if "reader" in thread.name:
-        thread.join(60)
+        if thread.is_alive():  # one that a Ctrl-C met while it started is not
+            thread.join(60)
 print([t.name for t in threading.enumerate() if "reader" in t.name])
 """
 
