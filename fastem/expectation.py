@@ -22,8 +22,6 @@ _FEWEST_ROWS = 20_000
 _SAMPLED_ROWS = 20_000
 # Merging is worth its pass over the table if that leaves half of the rows.
 _LARGEST_DISTINCT_SHARE = 0.5
-# Work is counted in multiply-adds, an exponential as 50 of them.
-_EXPONENTIAL = 50
 # Least work of a pass for which components are left out: the kernels that do it take
 # 4 s to compile on a new machine.
 _LEAST_WORK = 5e8
@@ -114,15 +112,11 @@ class ExpectationStep:
 
     def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
         """The statistics under the parameters, up to rounding."""
-        structure = self._structure
-        factors = structure.factors(parameters, self._X.dtype)
-        sums = self._pass(parameters, factors)
-        more_exact = structure.more_exact_factors(sums, factors)
-        if more_exact is not None:
-            factors = more_exact
-            sums = self._pass(parameters, factors)
+        sums, statistics = self._structure.statistics_by(
+            lambda factors: self._pass(parameters, factors), parameters, self._X.dtype
+        )
         self._choose(sums, *parameters.means.shape)
-        return structure.statistics(sums, factors)
+        return statistics
 
     def draw_ill_explained(
         self, parameters: MixtureParameters, random_state: np.random.RandomState
@@ -180,7 +174,7 @@ class ExpectationStep:
     def _pays(self, share: float, n_components: int, n_features: int) -> bool:
         """Whether to leave out components, where ``share`` of the pairs are left."""
         n_rows = len(self._X)
-        row_work = n_components * (n_features * (n_features + 1) + _EXPONENTIAL)
+        row_work = kernels.row_work(n_components, n_features)
         if n_rows < _FEWEST_ROWS or n_rows * row_work < _LEAST_WORK:
             return False
         saved = (1 - _PAIR * share) * row_work

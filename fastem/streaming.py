@@ -260,15 +260,11 @@ class ExpectationInBlocks:
 
     def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
         """The statistics under the parameters."""
-        structure = self._structure
-        factors = structure.factors(parameters, self._rows.dtype)
-        size = structure.scatter_size(*parameters.means.shape)
-        sums = self._pass(factors, size)
-        more_exact = structure.more_exact_factors(sums, factors)
-        if more_exact is not None:
-            factors = more_exact
-            sums = self._pass(factors, size)
-        return structure.statistics(sums, factors)
+        size = self._structure.scatter_size(*parameters.means.shape)
+        _, statistics = self._structure.statistics_by(
+            lambda factors: self._pass(factors, size), parameters, self._rows.dtype
+        )
+        return statistics
 
     def _pass(self, factors: Any, scatter_size: int) -> kernels.PassSums:
         sums = None

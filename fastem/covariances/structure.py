@@ -167,6 +167,25 @@ class CovarianceStructure(ABC):
             dtype,
         )
 
+    def statistics_by(
+        self,
+        make_pass: Callable[[Any], PassSums],
+        parameters: MixtureParameters,
+        dtype: DTypeLike,
+    ) -> tuple[PassSums, SufficientStatistics]:
+        """The sums of a pass under the parameters, and what they say.
+
+        ``make_pass`` is given the kernels' factors; it is called a second time, with
+        other factors, if the sums of the first have lost too many digits.
+        """
+        factors = self.factors(parameters, dtype)
+        sums = make_pass(factors)
+        more_exact = self.more_exact_factors(sums, factors)
+        if more_exact is not None:
+            factors = more_exact
+            sums = make_pass(factors)
+        return sums, self.statistics(sums, factors)
+
     def statistics(self, sums: PassSums, factors: Any) -> SufficientStatistics:
         """The sums of a pass with these factors, as statistics."""
         means = factors.means.astype(np.float64)

@@ -273,14 +273,11 @@ class ExpectationOnCluster:
 
     def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
         """The statistics under the parameters, up to rounding."""
-        structure = self._structure
-        factors = structure.factors(parameters, self._rows.dtype)
-        sums = self._pass(parameters, factors)
-        more_exact = structure.more_exact_factors(sums, factors)
-        if more_exact is not None:
-            factors = more_exact
-            sums = self._pass(parameters, factors)
-        return structure.statistics(sums, factors)
+        _, statistics = self._structure.statistics_by(
+            lambda factors: self._pass(parameters, factors),
+            *(parameters, self._rows.dtype),
+        )
+        return statistics
 
     def draw_ill_explained(
         self, parameters: MixtureParameters, random_state: np.random.RandomState

@@ -14,6 +14,7 @@ from fastem.kernels.launch import (
     label_pass,
     log_likelihood_pass,
     probability_pass,
+    row_work,
 )
 from fastem.kernels.nearest import Points
 from fastem.kernels.skipping import Reach, reach_of
@@ -38,5 +39,6 @@ __all__ = [
     "order_rows",
     "probability_pass",
     "reach_of",
+    "row_work",
     "seeding_pass",
 ]

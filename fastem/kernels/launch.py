@@ -23,9 +23,8 @@ class PassSums(NamedTuple):
     scatter: np.ndarray  # flat; its meaning is the structure's
 
 
-def _row_work(factors: Any) -> float:
+def row_work(n_components: int, n_features: int) -> float:
     """Multiply-adds a row, with 50 for the exponential of each component."""
-    n_components, n_features = factors.means.shape
     return n_components * (n_features * (n_features + 1.0) + 50.0)
 
 
@@ -67,7 +66,7 @@ def expectation_pass(
         (X, row_weights, factors, reach),
         n_rows=n_rows,
         n_sums=totals.size,
-        row_work=_row_work(factors),
+        row_work=row_work(*factors.means.shape),
         n_threads=n_threads,
     ):
         add_in_order(sums, totals, n_threads)
@@ -86,7 +85,7 @@ def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -
         (X, factors, output),
         n_rows=X.shape[0],
         n_sums=0,
-        row_work=_row_work(factors),
+        row_work=row_work(*factors.means.shape),
         n_threads=n_threads,
     ):
         pass
