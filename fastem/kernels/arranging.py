@@ -2,9 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import numba
 import numpy as np
 
+from fastem.kernels.grid import number_of_threads
 from fastem.kernels.merging import merge_equal
 from fastem.kernels.ordering import order_node
 from fastem.kernels.tiles import NEAR_TILE
@@ -86,8 +86,7 @@ def order_rows(
             order_node(rows, weights, scales, *node, True)
 
     # Python's threads: the kernel is without the GIL, and survives a fork.
-    available = min(numba.get_num_threads(), n_threads or numba.get_num_threads())
-    with ThreadPoolExecutor(available) as pool:
+    with ThreadPoolExecutor(number_of_threads(n_threads)) as pool:
         nodes = [(0, len(rows))]
         while nodes and len(nodes) < _NODES:
             nodes = [half for halves in pool.map(split, nodes) for half in halves]

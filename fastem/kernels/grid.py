@@ -18,6 +18,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.np.ufunc import parallel
 
 from fastem.kernels.tiles import CHUNK_ROWS
 
@@ -64,13 +65,19 @@ def _share(work: Any, parts: list[tuple[Any, ...]]) -> None:
         wait([future for future in futures if not future.cancel()])
 
 
-def _number_of_threads(n_threads: int | None) -> int:
-    """At most ``n_threads``; None for Numba's own setting."""
+def number_of_threads(n_threads: int | None) -> int:
+    """At most ``n_threads``; None for Numba's own setting.
+
+    That is not asked of ``numba.get_num_threads``: it starts Numba's own threads, and
+    takes a lock each time, which an interrupt between two lines of Python can leave
+    taken for good. As long as they have not been started, nobody has set their number.
+    """
     if numba.config.DISABLE_JIT:
         return 1
+    most = int(numba.config.NUMBA_NUM_THREADS)
     if n_threads is None:
-        return int(numba.get_num_threads())
-    return min(n_threads, int(numba.config.NUMBA_NUM_THREADS))
+        return int(getattr(parallel, "_get_num_threads", lambda: most)())
+    return min(n_threads, most)
 
 
 def _cut(length: int, n_parts: int) -> Iterator[tuple[int, int]]:
@@ -107,7 +114,7 @@ def walk(
         sums = np.empty((n_chunks, n_sums))
         parts = []
         n_parts = min(
-            _number_of_threads(n_threads),
+            number_of_threads(n_threads),
             n_chunks,
             max(1, int((last - first) * row_work / _LEAST_WORK)),
         )
@@ -133,5 +140,5 @@ def add_in_order(sums: np.ndarray, totals: np.ndarray, n_threads: int | None) ->
         sums[0, block] += totals[block]
         np.add.reduce(sums[:, block], axis=0, out=totals[block])
 
-    n_blocks = max(1, min(_number_of_threads(n_threads), totals.size // _SUM_BLOCK))
+    n_blocks = max(1, min(number_of_threads(n_threads), totals.size // _SUM_BLOCK))
     _share(add, list(_cut(totals.size, n_blocks)))
