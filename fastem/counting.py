@@ -54,29 +54,25 @@ def check_any_weight(largest: float) -> None:
         raise ValueError("sample_weight is zero for every row: at least one must count")
 
 
-def check_row_weights(sample_weight: ArrayLike | None, X: Rows) -> Rows:
-    """Weights as the passes take them: in the type of X, or empty for None.
+def check_row_weights(sample_weight: ArrayLike | None, X: Rows) -> tuple[Rows, float]:
+    """Weights as the passes take them, and their sum.
 
-    A common factor has no meaning to a fit. So constant weights are none, which for
-    a start that draws rows by weight are other random numbers; and all others are
-    scaled to a maximum of 1, so that none can overflow.
+    In the type of X, or empty for None. A common factor has no meaning to a fit. So
+    constant weights are none, which for a start that draws rows by weight are other
+    random numbers; and all others are scaled to a maximum of 1, so that none can
+    overflow. The sum is the number of rows, each as often as its weight says; inf if
+    that overflows.
     """
     no_weights = read_only(np.empty(0, X.dtype))
     if sample_weight is None:
-        return no_weights
-    weights = check_sample_weight(sample_weight, len(X))
-    if (weights == weights[0]).all():
-        return no_weights
-    return read_only((weights / weights.max()).astype(X.dtype))
-
-
-def count_rows(sample_weight: ArrayLike | None, X: Rows) -> float:
-    """Number of rows, each as often as its weight says; inf if that overflows."""
-    if sample_weight is None:
-        return float(len(X))
+        return no_weights, float(len(X))
     weights = check_sample_weight(sample_weight, len(X))
     largest = float(weights.max())
-    return largest * float((weights / largest).sum())
+    relative = weights / largest
+    n_rows = largest * float(relative.sum())
+    if (weights == weights[0]).all():
+        return no_weights, n_rows
+    return read_only(relative.astype(X.dtype)), n_rows
 
 
 def check_number_of_rows(n_counted: int, is_weighted: bool, n_components: int) -> None:

@@ -7,9 +7,11 @@ whole tiles of them are far from the same components.
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from fastem import kernels
 from fastem.covariances import CovarianceStructure
@@ -57,6 +59,41 @@ class Expectation(Protocol):
         self, parameters: MixtureParameters, random_state: np.random.RandomState
     ) -> Array:
         """A row (D,) from the twentieth of all that the mixture explains worst."""
+
+
+class MemorylessExpectation(ABC):
+    """Statistics of rows that are computed as they are, each pass like the last.
+
+    None are merged or put in order, as :class:`ExpectationStep` does where that pays.
+    """
+
+    def __init__(
+        self, dtype: DTypeLike, structure: CovarianceStructure, n_threads: int | None
+    ) -> None:
+        self._dtype = dtype
+        self._structure = structure
+        self._n_threads = n_threads
+
+    @abstractmethod
+    def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
+        """The sums of a pass over all rows, with these factors of the parameters."""
+
+    # Not abstract: to do nothing is what they are for.
+    def forget(self) -> None:  # noqa: B027
+        """Nothing is remembered from one pass to the next."""
+
+    def state(self) -> None:  # noqa: B027
+        """Nothing."""
+
+    def restore(self, state: None) -> None:  # noqa: B027
+        """Nothing is to be done."""
+
+    def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
+        """The statistics under the parameters, up to rounding."""
+        _, statistics = self._structure.statistics_by(
+            lambda factors: self._pass(parameters, factors), parameters, self._dtype
+        )
+        return statistics
 
 
 class ExpectationStep:

@@ -29,7 +29,7 @@ from fastem.ridge import RELATIVE, ridge_of, warn_of_ridge
 from fastem.statistics import MixtureParameters
 from fastem.stopping import STOPPING_RULES
 from fastem.streaming import training_rows
-from fastem.training import TrainingRows
+from fastem.training import StartPlan, TrainingRows
 from fastem.writing import PathLike
 
 
@@ -381,14 +381,16 @@ class GaussianMixture(OnlineMixture):
                 lambda parameters: expect.draw_ill_explained(parameters, random_state),
             )
 
+            plan = StartPlan(
+                *(self.init_params, self.n_components, structure, maximize, user),
+                *(random_state, self.n_threads),
+            )
+
             def start() -> MixtureParameters:
                 maximize.begin()
                 if warm:
                     return self._continued_parameters(rows.shape[1])
-                return rows.start(
-                    *(self.init_params, self.n_components, structure, maximize, user),
-                    *(random_state, self.n_threads),
-                )
+                return rows.start(plan)
 
             before = self.lower_bound_ if warm else -math.inf
             kept = Checkpoint(

@@ -122,8 +122,7 @@ class OnlineMixture(FittedMixture):
 
     def _update(self, X: Any, sample_weight: ArrayLike | None) -> None:
         rows = validation.check_rows(self, X, fitting=False)
-        weights = counting.check_row_weights(sample_weight, rows)
-        total = counting.count_rows(sample_weight, rows)
+        weights, total = counting.check_row_weights(sample_weight, rows)
         n_counted = float(weights.sum(dtype=np.float64)) if len(weights) else len(rows)
         parameters = self._fitted()[1]
         bounds: list[float] = []

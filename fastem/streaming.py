@@ -12,23 +12,26 @@ from sklearn.utils import check_random_state
 
 from fastem import counting, kernels, validation
 from fastem.blocks import Source
-from fastem.covariances import CovarianceStructure, SingularCovarianceError
-from fastem.expectation import ExpectationStep
+from fastem.covariances import CovarianceStructure
+from fastem.expectation import ExpectationStep, MemorylessExpectation
 from fastem.initialization import (
-    UserStart,
     parameters_of_start,
     statistics_of_random,
     warn_of_identical,
     weighted_blocks,
 )
 from fastem.json_values import digest
-from fastem.maximization import Maximization
 from fastem.reading import blocks_of, name_column
 from fastem.sources import source_of, without_column
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
-from fastem.subsample import best_on_sample, enough_rows
+from fastem.subsample import enough_rows
 from fastem.survey import Survey, survey
-from fastem.training import RowsInMemory, TrainingRows
+from fastem.training import (
+    RowsInMemory,
+    StartPlan,
+    TrainingRows,
+    start_on_sample,
+)
 from fastem.validation import Rows, read_only
 
 
@@ -164,42 +167,20 @@ class RowsInBlocks:
         facts = self.survey
         return RowsInMemory(facts.sample, facts.sample_weights, len(facts.sample))
 
-    def start(
-        self,
-        method: str,
-        n_components: int,
-        structure: CovarianceStructure,
-        maximize: Maximization,
-        user: UserStart,
-        random_state: np.random.RandomState,
-        n_threads: int | None,
-    ) -> MixtureParameters:
+    def start(self, plan: StartPlan) -> MixtureParameters:
         """Parameters to start EM from: of the sample, unless the method is 'random'."""
-        settings = user, random_state, n_threads
-
-        def of_sample(method: str) -> MixtureParameters:
-            table = n_components, structure, maximize
-            return self.sample.start(method, *table, *settings)
-
-        if user.is_complete or self.survey.sample_is_all:
-            return of_sample(method)
-        if method == "random":
-            step = maximize.start if user.is_empty else maximize.strict()
-            statistics, total = self._random(n_components, structure, random_state)
-            parameters = parameters_of_start(statistics, total, structure, step, user)
-            warn_of_identical(parameters, structure)
+        if plan.user.is_complete or self.survey.sample_is_all:
+            return self.sample.start(plan)
+        if plan.method == "random":
+            statistics, total = self._random(
+                plan.n_components, plan.structure, plan.random_state
+            )
+            parameters = parameters_of_start(
+                statistics, total, plan.structure, plan.step, plan.user
+            )
+            warn_of_identical(parameters, plan.structure)
             return parameters
-        if method == "subsample":
-            facts = self.survey
-            try:
-                return best_on_sample(
-                    *(facts.sample, facts.sample_weights, facts.n_rows),
-                    *(structure, n_components, maximize),
-                    *settings,
-                )
-            except SingularCovarianceError:
-                return of_sample("kmeans")
-        return of_sample(method)
+        return start_on_sample(self.sample, self.survey.n_rows, plan)
 
     def _random(
         self,
@@ -234,39 +215,21 @@ class RowsInBlocks:
 
 
 @final
-class ExpectationInBlocks:
+class ExpectationInBlocks(MemorylessExpectation):
     """Statistics of the rows under any parameters, added up block by block.
 
     Blocks lie on the grid of the passes and sums are gone on from, so that these have
-    the bits of one pass over all rows in memory. Rows are computed as they come: none
-    are merged or put in order, as :class:`ExpectationStep` does where that pays.
+    the bits of one pass over all rows in memory.
     """
 
     def __init__(
         self, rows: RowsInBlocks, structure: CovarianceStructure, n_threads: int | None
     ) -> None:
+        super().__init__(rows.dtype, structure, n_threads)
         self._rows = rows
-        self._structure = structure
-        self._n_threads = n_threads
 
-    def forget(self) -> None:
-        """Nothing is remembered from one pass to the next."""
-
-    def state(self) -> None:
-        """Nothing."""
-
-    def restore(self, state: None) -> None:
-        """Nothing is to be done."""
-
-    def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
-        """The statistics under the parameters."""
-        size = self._structure.scatter_size(*parameters.means.shape)
-        _, statistics = self._structure.statistics_by(
-            lambda factors: self._pass(factors, size), parameters, self._rows.dtype
-        )
-        return statistics
-
-    def _pass(self, factors: Any, scatter_size: int) -> kernels.PassSums:
+    def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
+        scatter_size = self._structure.scatter_size(*parameters.means.shape)
         sums = None
         with closing(self._rows.blocks()) as blocks:
             for rows, weights in blocks:

@@ -1,13 +1,14 @@
 """What a fit needs of its rows, wherever they are."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastem import counting, kernels, validation
-from fastem.covariances import CovarianceStructure
+from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.expectation import Expectation, ExpectationStep
 from fastem.initialization import (
     UserStart,
@@ -17,12 +18,47 @@ from fastem.initialization import (
 )
 from fastem.json_values import digest
 from fastem.maximization import Maximization
-from fastem.statistics import Array, MixtureParameters
-from fastem.subsample import subsample_parameters
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.subsample import best_on_sample, subsample_parameters
 from fastem.validation import Rows
 
 # Rows, evenly from the whole table, by which it is known again.
 _ROWS_TO_KNOW = 10_000
+
+
+@final
+@dataclass(frozen=True)
+class StartPlan:
+    """How a fit starts, wherever its rows are.
+
+    Attributes
+    ----------
+    method : str
+        One of ``init_params``.
+    n_components : int
+    structure : CovarianceStructure
+    maximize : Maximization
+    user : UserStart
+        Replaces what the method gives.
+    random_state : RandomState
+    n_threads : int or None
+    """
+
+    method: str
+    n_components: int
+    structure: CovarianceStructure
+    maximize: Maximization
+    user: UserStart
+    random_state: np.random.RandomState
+    n_threads: int | None
+
+    @property
+    def step(self) -> Callable[[SufficientStatistics], MixtureParameters]:
+        """The maximisation step of the start.
+
+        One that the user gave in part has the number of components given there.
+        """
+        return self.maximize.start if self.user.is_empty else self.maximize.strict()
 
 
 class TrainingRows(Protocol):
@@ -54,17 +90,8 @@ class TrainingRows(Protocol):
     ) -> Expectation:
         """The expectation step on these rows."""
 
-    def start(
-        self,
-        method: str,
-        n_components: int,
-        structure: CovarianceStructure,
-        maximize: Maximization,
-        user: UserStart,
-        random_state: np.random.RandomState,
-        n_threads: int | None,
-    ) -> MixtureParameters:
-        """Parameters to start EM from, by one of the methods of ``init_params``."""
+    def start(self, plan: StartPlan) -> MixtureParameters:
+        """Parameters to start EM from."""
 
     def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""
@@ -83,8 +110,7 @@ class RowsInMemory:
     def checked(cls, estimator: Any, X: Any, sample_weight: ArrayLike | None) -> Self:
         """From what the user passed to ``fit``; remembers the columns' names."""
         rows = validation.check_rows(estimator, X, fitting=True)
-        row_weights = counting.check_row_weights(sample_weight, rows)
-        return cls(rows, row_weights, counting.count_rows(sample_weight, rows))
+        return cls(rows, *counting.check_row_weights(sample_weight, rows))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -121,27 +147,36 @@ class RowsInMemory:
         """The expectation step on these rows."""
         return ExpectationStep(self.values, self.weights, structure, n_threads)
 
-    def start(
-        self,
-        method: str,
-        n_components: int,
-        structure: CovarianceStructure,
-        maximize: Maximization,
-        user: UserStart,
-        random_state: np.random.RandomState,
-        n_threads: int | None,
-    ) -> MixtureParameters:
+    def start(self, plan: StartPlan) -> MixtureParameters:
         """Parameters to start EM from."""
-        table = self.values, self.weights, structure, n_components
-        settings = user, random_state, n_threads
-        if method == "subsample":
-            return subsample_parameters(*table, maximize, *settings)
-        # A start that the user gave in part has the number of components given there.
-        step = maximize.start if user.is_empty else maximize.strict()
-        parameters = initial_parameters(*table, method, step, *settings)
-        warn_of_identical(parameters, structure)
+        table = self.values, self.weights, plan.structure, plan.n_components
+        settings = plan.user, plan.random_state, plan.n_threads
+        if plan.method == "subsample":
+            return subsample_parameters(*table, plan.maximize, *settings)
+        parameters = initial_parameters(*table, plan.method, plan.step, *settings)
+        warn_of_identical(parameters, plan.structure)
         return parameters
 
     def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""
         return kernels.label_pass(self.values, factors, n_threads)
+
+
+def start_on_sample(
+    sample: RowsInMemory, n_rows: int, plan: StartPlan
+) -> MixtureParameters:
+    """Parameters to start EM from, of a sample of so many rows.
+
+    For 'subsample' the sample has been drawn already; if all runs on it turn singular,
+    the start is k-means on it.
+    """
+    if plan.method == "subsample":
+        try:
+            return best_on_sample(
+                *(sample.values, sample.weights, n_rows),
+                *(plan.structure, plan.n_components, plan.maximize),
+                *(plan.user, plan.random_state, plan.n_threads),
+            )
+        except SingularCovarianceError:
+            plan = replace(plan, method="kmeans")
+    return sample.start(plan)

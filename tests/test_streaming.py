@@ -192,9 +192,9 @@ def test_other_starts_are_made_from_the_sample(X, init, monkeypatch):
     used = []
     real = streaming.RowsInMemory.start
 
-    def spy(self, method, *arguments):
-        used.append((method, self.values))
-        return real(self, method, *arguments)
+    def spy(self, plan):
+        used.append((plan.method, self.values))
+        return real(self, plan)
 
     monkeypatch.setattr(streaming.RowsInMemory, "start", spy)
     model = GaussianMixture(2, init_params=init, random_state=0, max_iter=2)

@@ -1,6 +1,7 @@
 """fastem, from the start that the protocol gives."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -8,13 +9,13 @@ import fastem
 from benchmarks.workers.protocol import Fit, Parameters, serve
 
 
-def prepare(X: np.ndarray, start: Parameters) -> Fit:
+def prepare(X: Any, start: Parameters, estimator: Any = fastem.GaussianMixture) -> Fit:
     """Through the public fit, without a ridge, since the others have none."""
     warnings.simplefilter("ignore")
     weights, means, covariances = start
 
     def fit(n_iterations: int) -> Parameters:
-        model = fastem.GaussianMixture(
+        model = estimator(
             len(weights),
             tol=0.0,
             reg_covar=0.0,

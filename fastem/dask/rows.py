@@ -10,19 +10,18 @@ import distributed
 import numpy as np
 
 from fastem import counting, kernels
-from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.covariances import CovarianceStructure
 from fastem.covariances.diagonal import Diagonal
 from fastem.dask import passes
 from fastem.dask.outputs import values_of_rows
 from fastem.dask.partitions import Partitions, without_weights
 from fastem.dask.passes import ExpectationTask, RowTask
 from fastem.dask.trees import Add, summed
-from fastem.initialization import UserStart
+from fastem.expectation import MemorylessExpectation
 from fastem.json_values import digest
-from fastem.maximization import Maximization
-from fastem.statistics import Array, MixtureParameters, SufficientStatistics
-from fastem.subsample import best_on_sample, enough_rows
-from fastem.training import RowsInMemory
+from fastem.statistics import Array, MixtureParameters
+from fastem.subsample import enough_rows
+from fastem.training import RowsInMemory, StartPlan, start_on_sample
 from fastem.validation import Rows, read_only
 
 _LARGE_GRAPH = "distributed.admin.large-graph-warning-threshold"
@@ -156,30 +155,15 @@ class RowsOnCluster:
         """The expectation step on these rows."""
         return ExpectationOnCluster(self, structure, n_threads)
 
-    def start(
-        self,
-        method: str,
-        n_components: int,
-        structure: CovarianceStructure,
-        maximize: Maximization,
-        user: UserStart,
-        random_state: np.random.RandomState,
-        n_threads: int | None,
-    ) -> MixtureParameters:
+    def start(self, plan: StartPlan) -> MixtureParameters:
         """Parameters to start EM from: the method's, on rows drawn at random."""
-        settings = user, random_state, n_threads
-        if user.is_complete:
+        if plan.user.is_complete:
             none = np.empty((0, self.n_features), self.dtype)
-            some = RowsInMemory(none, none[:, 0], 0.0)
-        else:
-            some = self.sample(n_components, random_state)
-        if method == "subsample" and 0 < len(some.values) < self.shape[0]:
-            try:
-                table = some.values, some.weights, self.shape[0], structure
-                return best_on_sample(*table, n_components, maximize, *settings)
-            except SingularCovarianceError:
-                method = "kmeans"
-        return some.start(method, n_components, structure, maximize, *settings)
+            return RowsInMemory(none, none[:, 0], 0.0).start(plan)
+        some = self.sample(plan.n_components, plan.random_state)
+        if len(some.values) == self.shape[0]:
+            return some.start(plan)
+        return start_on_sample(some, self.shape[0], plan)
 
     def labels(self, factors: Any, n_threads: int | None) -> Any:
         """The most likely component of each row, (N,): a Dask array, not computed."""
@@ -246,38 +230,17 @@ class RowsOnCluster:
 
 
 @final
-class ExpectationOnCluster:
+class ExpectationOnCluster(MemorylessExpectation):
     """The expectation step on rows that workers hold.
 
     In each step the parameters travel to the workers, and one set of sums back.
     """
 
     def __init__(
-        self,
-        rows: RowsOnCluster,
-        structure: CovarianceStructure,
-        n_threads: int | None,
+        self, rows: RowsOnCluster, structure: CovarianceStructure, n_threads: int | None
     ) -> None:
+        super().__init__(rows.dtype, structure, n_threads)
         self._rows = rows
-        self._structure = structure
-        self._n_threads = n_threads
-
-    def forget(self) -> None:
-        """Another run begins; nothing is kept from one step to the next."""
-
-    def state(self) -> None:
-        """Nothing."""
-
-    def restore(self, state: None) -> None:
-        """Nothing is to be done."""
-
-    def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
-        """The statistics under the parameters, up to rounding."""
-        _, statistics = self._structure.statistics_by(
-            lambda factors: self._pass(parameters, factors),
-            *(parameters, self._rows.dtype),
-        )
-        return statistics
 
     def draw_ill_explained(
         self, parameters: MixtureParameters, random_state: np.random.RandomState

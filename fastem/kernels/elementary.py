@@ -11,9 +11,10 @@ from numba import types
 from numba.extending import overload
 
 from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, OPTIONS
-from fastem.kernels.row_arithmetic import binary_exponent, divide
 from fastem.kernels.vectors import (
     add,
+    binary_exponent,
+    divide,
     multiply,
     multiply_add,
     scale_by_power,

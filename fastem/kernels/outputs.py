@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.dispatch import register_output
-from fastem.kernels.row_arithmetic import divide
 from fastem.kernels.tiles import row_log_likelihoods, subtract_maximum_and_exponentiate
 from fastem.kernels.transposition import store_transposed, transposed_rows
 from fastem.kernels.vectors import (
+    divide,
     load_wide,
     splat_like,
     splat_wide,

@@ -6,10 +6,10 @@ them is written out: code of one to four rows comes from one text. As in ``vecto
 the functions are plain Python on tuples of slices where nothing is compiled.
 """
 
-import numba
 import numpy as np
 
 from fastem.kernels import stack_intrinsics
+from fastem.kernels.compilation import compiled_by
 from fastem.kernels.stack_intrinsics import BLOCK_ROWS
 from fastem.kernels.vectors import (
     load_narrow,
@@ -21,89 +21,103 @@ from fastem.kernels.vectors import (
     store,
 )
 
-# As plain Python, and under NUMBA_DISABLE_JIT=1.
 
-
+@compiled_by(stack_intrinsics.block_at)
 def block_at(first):
     """The numbers of BLOCK_ROWS rows: first, first + 1, ..."""
     return tuple(range(first, first + BLOCK_ROWS))
 
 
+@compiled_by(stack_intrinsics.load_first_rows)
 def load_first_rows(array, rows, b):
     """Narrow vectors array[0, b:], array[1, b:] ..., one for each of the rows."""
     return tuple(load_narrow(array[n], b) for n in range(len(rows)))
 
 
+@compiled_by(stack_intrinsics.load_rows)
 def load_rows(array, rows, b):
     """Narrow vectors array[i, b:] for i in rows."""
     return tuple(load_narrow(array[i], b) for i in rows)
 
 
+@compiled_by(stack_intrinsics.load_residuals)
 def load_residuals(array, means, rows, b):
     """Narrow vectors array[i, b:] - means[i] for i in rows."""
     return tuple(load_narrow(array[i], b) - splat_narrow(means[i]) for i in rows)
 
 
+@compiled_by(stack_intrinsics.store_first_rows)
 def store_first_rows(stack, array, b):
     """Write a stack into array[0, b:], array[1, b:], ..., a row for each vector."""
     for n, vector in enumerate(stack):
         store(vector, array[n], b)
 
 
+@compiled_by(stack_intrinsics.store_rows)
 def store_rows(stack, array, rows, b):
     """Write a stack into array[i, b:] for i in rows."""
     for i, vector in zip(rows, stack, strict=True):
         store(vector, array[i], b)
 
 
+@compiled_by(stack_intrinsics.repeat_rows)
 def repeat_rows(vector, rows):
     """The vector, once for each of the rows."""
     return (vector,) * len(rows)
 
 
+@compiled_by(stack_intrinsics.repeat_pairs)
 def repeat_pairs(vector, rows, columns):
     """The vector, once for each row and column."""
     return (vector,) * (len(rows) * len(columns))
 
 
+@compiled_by(stack_intrinsics.repeat_lower_pairs)
 def repeat_lower_pairs(vector, rows):
     """The vector, once for each pair of rows of which the second is no later."""
     return (vector,) * (len(rows) * (len(rows) + 1) // 2)
 
 
+@compiled_by(stack_intrinsics.add_each)
 def add_each(stack, other):
     """The sum of two stacks."""
     return tuple(a + b for a, b in zip(stack, other, strict=True))
 
 
+@compiled_by(stack_intrinsics.subtract_each)
 def subtract_each(stack, other):
     """The difference of two stacks."""
     return tuple(a - b for a, b in zip(stack, other, strict=True))
 
 
+@compiled_by(stack_intrinsics.multiply_each)
 def multiply_each(stack, vector):
     """Each vector of the stack times the same one."""
     return tuple(a * vector for a in stack)
 
 
+@compiled_by(stack_intrinsics.add_products)
 def add_products(left, right, sums):
     """Each vector of the left stack times each of the right one, onto the sums."""
     products = [a * b for a in left for b in right]
     return tuple(s + product for s, product in zip(sums, products, strict=True))
 
 
+@compiled_by(stack_intrinsics.add_lower_products)
 def add_lower_products(left, right, sums):
     """Products left[i] * right[j] for j <= i, onto the sums."""
     products = [a * b for i, a in enumerate(left) for b in right[: i + 1]]
     return tuple(s + product for s, product in zip(sums, products, strict=True))
 
 
+@compiled_by(stack_intrinsics.add_totals_of_rows)
 def add_totals_of_rows(stack, rows, sums):
     """sums[i] += total of the vector of row i. ``sums`` is float64."""
     for i, vector in zip(rows, stack, strict=True):
         sums[i] += vector.sum()
 
 
+@compiled_by(stack_intrinsics.add_totals_of_pairs)
 def add_totals_of_pairs(stack, rows, columns, sums):
     """sums[i, j] += total of the vector of row i and column j."""
     pairs = [(i, j) for i in rows for j in columns]
@@ -111,6 +125,7 @@ def add_totals_of_pairs(stack, rows, columns, sums):
         sums[i, j] += vector.sum()
 
 
+@compiled_by(stack_intrinsics.add_totals_of_lower_pairs)
 def add_totals_of_lower_pairs(stack, rows, sums):
     """sums[i, j] += total of the vector of rows i and j <= i."""
     pairs = [(i, j) for i in rows for j in rows if j <= i]
@@ -118,6 +133,7 @@ def add_totals_of_lower_pairs(stack, rows, sums):
         sums[i, j] += vector.sum()
 
 
+@compiled_by(stack_intrinsics.add_column)
 def add_column(matrix, rows, j, vector, stack):
     """Wide vectors stack[i] + matrix[i, j] * vector for i in rows."""
     return tuple(
@@ -126,6 +142,7 @@ def add_column(matrix, rows, j, vector, stack):
     )
 
 
+@compiled_by(stack_intrinsics.add_multiples)
 def add_multiples(numbers, rows, vector, stack):
     """Vectors stack[i] + numbers[i] * vector for i in rows."""
     return tuple(
@@ -134,6 +151,7 @@ def add_multiples(numbers, rows, vector, stack):
     )
 
 
+@compiled_by(stack_intrinsics.replace_where_equal)
 def replace_where_equal(vector, number, numbers, rows, stack):
     """Vectors stack[i], with numbers[i] in the lanes where vector is the number."""
     return tuple(
@@ -142,6 +160,7 @@ def replace_where_equal(vector, number, numbers, rows, stack):
     )
 
 
+@compiled_by(stack_intrinsics.add_triangle)
 def add_triangle(matrix, means, rows, array, b, stack, residuals_out):
     """Wide vectors stack[i] + sum of matrix[i, j] * residual[j], j <= i in rows.
 
@@ -157,38 +176,9 @@ def add_triangle(matrix, means, rows, array, b, stack, residuals_out):
     return tuple(sums)
 
 
+@compiled_by(stack_intrinsics.add_squares)
 def add_squares(stack, vector):
     """The vector, plus the square of each vector of the stack."""
     for y in stack:
         vector = multiply_add(y, y, vector)
     return vector
-
-
-if not numba.config.DISABLE_JIT:
-    # Overloads would be compiled once more for every number of rows: a quarter more
-    # time of a first fit than intrinsic functions in the place of the plain ones.
-    for _name in (
-        "block_at",
-        "load_first_rows",
-        "load_residuals",
-        "store_first_rows",
-        "repeat_rows",
-        "repeat_pairs",
-        "repeat_lower_pairs",
-        "add_each",
-        "multiply_each",
-        "add_products",
-        "add_lower_products",
-        "add_totals_of_rows",
-        "add_totals_of_pairs",
-        "add_totals_of_lower_pairs",
-        "add_column",
-        "add_triangle",
-        "add_squares",
-        "load_rows",
-        "store_rows",
-        "add_multiples",
-        "replace_where_equal",
-        "subtract_each",
-    ):
-        globals()[_name] = getattr(stack_intrinsics, _name)

@@ -4,10 +4,10 @@ import numpy as np
 
 from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, subroutine
 from fastem.kernels.elementary import exp_nonpositive, log_positive
-from fastem.kernels.row_arithmetic import divide
 from fastem.kernels.transposition import load_transposed, transposed_rows
 from fastem.kernels.vectors import (
     add,
+    divide,
     load_wide,
     maximum,
     multiply,

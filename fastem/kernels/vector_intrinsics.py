@@ -107,34 +107,35 @@ def splat_like(typing_context, vector, number):
     return vector(vector, number), generate
 
 
+def _lane_by_lane(a, b, instruction):
+    def generate(context, builder, signature, values):
+        return getattr(builder, instruction)(*values)
+
+    return a(a, b), generate
+
+
 @intrinsic
 def add(typing_context, a, b):
     """Lane by lane."""
-
-    def generate(context, builder, signature, values):
-        return builder.fadd(*values)
-
-    return a(a, b), generate
+    return _lane_by_lane(a, b, "fadd")
 
 
 @intrinsic
 def subtract(typing_context, a, b):
     """Lane by lane."""
-
-    def generate(context, builder, signature, values):
-        return builder.fsub(*values)
-
-    return a(a, b), generate
+    return _lane_by_lane(a, b, "fsub")
 
 
 @intrinsic
 def multiply(typing_context, a, b):
     """Lane by lane."""
+    return _lane_by_lane(a, b, "fmul")
 
-    def generate(context, builder, signature, values):
-        return builder.fmul(*values)
 
-    return a(a, b), generate
+@intrinsic
+def divide(typing_context, a, b):
+    """Lane by lane."""
+    return _lane_by_lane(a, b, "fdiv")
 
 
 @intrinsic
@@ -168,19 +169,36 @@ def magnitude(typing_context, vector):
     return vector(vector), generate
 
 
+def _bits(builder, values, vector):
+    """Vectors as ones of integers, and how many bits of each the mantissa has."""
+    mantissa = 52 if vector.dtype == types.float64 else 23
+    integers = ir.VectorType(ir.IntType(vector.dtype.bitwidth), vector.lanes)
+    bits = [builder.bitcast(value, integers) for value in values]
+    return bits, ir.Constant(integers, [mantissa] * vector.lanes)
+
+
 @intrinsic
 def scale_by_power(typing_context, a, shifted):
     """a times 2 to the power that is in the low bits of ``shifted``, lane by lane."""
 
     def generate(context, builder, signature, values):
-        width, mantissa = a.dtype.bitwidth, 52 if a.dtype == types.float64 else 23
-        integers = ir.VectorType(ir.IntType(width), a.lanes)
-        bits, power = (builder.bitcast(value, integers) for value in values)
-        places = ir.Constant(integers, [mantissa] * a.lanes)
+        (bits, power), places = _bits(builder, values, a)
         bits = builder.add(bits, builder.shl(power, places))
         return builder.bitcast(bits, values[0].type)
 
     return a(a, shifted), generate
+
+
+@intrinsic
+def binary_exponent(typing_context, x, lowest):
+    """n, as numbers like x, with x / 2^n in [lowest, 2 lowest), lane by lane."""
+
+    def generate(context, builder, signature, values):
+        bits, places = _bits(builder, values, x)
+        exponent = builder.ashr(builder.sub(*bits), places)
+        return builder.sitofp(exponent, values[0].type)
+
+    return x(x, lowest), generate
 
 
 @intrinsic

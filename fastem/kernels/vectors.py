@@ -83,6 +83,12 @@ def multiply(a, b):
     return a * b
 
 
+@compiled_by(vector_intrinsics.divide)
+def divide(a, b):
+    """Lane by lane."""
+    return a / b
+
+
 @compiled_by(vector_intrinsics.maximum)
 def maximum(a, b):
     """The larger one, lane by lane; b where one of them is not a number."""
@@ -110,6 +116,17 @@ def scale_by_power(a, shifted):
     integer = np.dtype(f"i{a.itemsize}")
     power = shifted.view(integer) << np.finfo(a.dtype).nmant
     return (a.view(integer) + power).view(a.dtype)
+
+
+@compiled_by(vector_intrinsics.binary_exponent)
+def binary_exponent(x, lowest):
+    """n, as numbers like x, with x / 2^n in [lowest, 2 lowest), lane by lane.
+
+    For positive, normal x, and vectors of a lowest number in [1/2, 1).
+    """
+    integer, n_bits = np.dtype(f"i{x.itemsize}"), np.finfo(x.dtype).nmant
+    bits = x.view(integer) - lowest.view(integer)
+    return (bits >> n_bits).astype(x.dtype)
 
 
 @compiled_by(vector_intrinsics.zero_unless_above)
