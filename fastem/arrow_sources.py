@@ -18,8 +18,8 @@ from fastem.validation import Rows
 # 32 columns, 1 MB and 16 MB took 180 MB of memory to read with, these 80.
 _BUFFER_BYTES = 2**17
 _BATCH_BYTES = 2**22
-# Rows that are turned from columns into rows at once: they stay in the cache.
-_TURNED_ROWS = 1024
+# That are turned from columns into rows at once: they stay in the cache.
+_TURNED_BYTES = 2**19
 
 
 @final
@@ -61,10 +61,12 @@ class ArrowBlocks:
     def blocks(self, n_rows: int) -> Iterator[Block]:
         """Record batches as arrays of rows."""
         for batch in self._batches(n_rows):
-            yield Block(
-                _rows_of(batch, self.names, self.dtype),
-                _weights_of(batch, self._weights),
-            )
+            values = np.empty((batch.num_rows, self.n_features), self.dtype)
+            _turn(batch, self.names, values)
+            weights = None
+            if self._weights is not None:
+                weights = _numbers(batch.column(self._weights)).astype(np.float64)
+            yield Block(values, weights)
 
 
 @final
@@ -143,30 +145,60 @@ class ParquetBlocks:
                 )
 
     def blocks(self, n_rows: int) -> Iterator[Block]:
-        """Batches of the files' rows."""
+        """The files' rows in blocks that end with a file, or after ``n_rows`` in all.
+
+        So blocks need not be joined, unless a file ends in the middle of one.
+        """
+        room = n_rows
+        for path in self.files:
+            for block in self._blocks_of(path, n_rows, room):
+                room = (room - len(block.values)) or n_rows
+                yield block
+
+    def _blocks_of(self, path: Path, n_rows: int, room: int) -> Iterator[Block]:
+        """One file's; the first one has ``room`` rows at most."""
         import pyarrow as pa
         from pyarrow import parquet
 
         read = [*self.names, *(() if self._weights is None else (self._weights,))]
         n_in_batch = max(1024, _BATCH_BYTES // (8 * len(read)))
-        for path in self.files:
-            row = 0
-            try:
-                # Without pre_buffer, which holds a whole row group in memory.
-                with parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
-                    for batch in file.iter_batches(n_in_batch, columns=read):
-                        yield Block(
-                            _rows_of(batch, self.names, self.dtype),
-                            _weights_of(batch, self._weights),
-                            row,
-                            path,
-                        )
-                        row += batch.num_rows
-            except (pa.ArrowException, OSError) as error:
-                raise UnreadableFileError(
-                    f"{path} cannot be read from row {row} on: "
-                    f"{str(error).splitlines()[0]}"
-                ) from error
+        row = n_filled = 0
+        values, weights = self._empty(room)
+
+        def filled() -> Block:
+            some = None if weights is None else weights[:n_filled]
+            return Block(values[:n_filled], some, row, path)
+
+        try:
+            # Without pre_buffer, which holds a whole row group in memory.
+            with parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+                for batch in file.iter_batches(n_in_batch, columns=read):
+                    while batch.num_rows:
+                        part = batch.slice(0, len(values) - n_filled)
+                        batch = batch.slice(part.num_rows)
+                        place = slice(n_filled, n_filled + part.num_rows)
+                        _turn(part, self.names, values[place])
+                        if weights is not None:
+                            weights[place] = _numbers(part.column(self._weights))
+                        n_filled = place.stop
+                        if n_filled == len(values):
+                            yield filled()
+                            row, n_filled = row + n_filled, 0
+                            values, weights = self._empty(n_rows)
+        except (pa.ArrowException, OSError) as error:
+            if n_filled:
+                yield filled()
+            raise UnreadableFileError(
+                f"{path} cannot be read from row {row + n_filled} on: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
+        if n_filled:
+            yield filled()
+
+    def _empty(self, n_rows: int) -> tuple[Rows, Array | None]:
+        """Memory for a block's values and weights."""
+        values = np.empty((n_rows, self.n_features), self.dtype)
+        return values, None if self._weights is None else np.empty(n_rows)
 
 
 def spooled(reader: Any) -> Callable[[int], Iterator[Any]]:
@@ -225,21 +257,14 @@ def _holds_numbers(kind: Any, types: Any) -> bool:
     )
 
 
-def _rows_of(batch: Any, names: Sequence[str], dtype: np.dtype[Any]) -> Rows:
-    """Columns of a record batch as rows, with NaN for nulls."""
+def _turn(batch: Any, names: Sequence[str], rows: Rows) -> None:
+    """Write columns of a record batch as rows, with NaN for nulls."""
     columns = [_numbers(batch.column(name)) for name in names]
-    rows = np.empty((batch.num_rows, len(names)), dtype)
-    for start in range(0, len(rows), _TURNED_ROWS):
-        some = slice(start, start + _TURNED_ROWS)
+    n_turned = max(256, _TURNED_BYTES // (8 * len(columns)))
+    for start in range(0, len(rows), n_turned):
+        some = slice(start, start + n_turned)
         for j, column in enumerate(columns):
             rows[some, j] = column[some]
-    return rows
-
-
-def _weights_of(batch: Any, name: str | None) -> Array | None:
-    if name is None:
-        return None
-    return _numbers(batch.column(name)).astype(np.float64)
 
 
 def _numbers(column: Any) -> np.ndarray:

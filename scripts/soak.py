@@ -9,9 +9,11 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import warnings
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from soak_calls import Call, Catalogue, digest, state
@@ -59,6 +61,33 @@ def is_interrupt(error: BaseException) -> bool:
     return isinstance(error, Interrupted) or (
         isinstance(error, KeyboardInterrupt) and not error.args
     )
+
+
+class Unraisable:
+    """What Python drops: errors in destructors and in callbacks of weak references.
+
+    An interrupt may fall into one. Anything else there is a fault.
+    """
+
+    def __init__(self, workers: list["Worker"]) -> None:
+        self._workers = workers
+        self.interrupts: Counter[str] = Counter()
+        self.wrong: list[str] = []
+
+    def __call__(self, dropped: Any) -> None:
+        """Take the place of ``sys.unraisablehook``."""
+        frames = traceback.extract_tb(dropped.exc_traceback)
+        frame = frames[-1] if frames else None
+        where = "native code"
+        if frame is not None:
+            where = f"{Path(frame.filename).name}, {frame.name}"
+        if not is_interrupt(dropped.exc_value):
+            self.wrong.append(f"dropped in {where}: {dropped.exc_value!r}")
+            return
+        self.interrupts[where] += 1
+        for worker in self._workers:
+            if worker.ident == threading.get_ident():
+                worker.is_pending = False
 
 
 class Worker:
@@ -145,7 +174,6 @@ class Interrupter:
             w = int(self._random.integers(len(self._workers)))
             worker, now = self._workers[w], time.monotonic()
             if worker.is_pending and now - self._sent_at[w] > _MOST_DELIVERY:
-                # It fell into a destructor, whose exceptions Python drops.
                 self.n_lost += 1
                 worker.is_pending = False
             if not worker.is_pending and worker.is_inside:
@@ -232,6 +260,7 @@ def soak(options: argparse.Namespace, folder: Path) -> bool:
     workers = [Worker(calls, expected, seed + w, over) for w in range(options.threads)]
     interrupter = Interrupter(workers, seed, over)
     memory = Memory(options.seconds, over)
+    unraisable = sys.unraisablehook = Unraisable(workers)
     # What hangs must fail all the same, and say where.
     faulthandler.dump_traceback_later(options.seconds + _MOST_SECONDS, exit=True)
     others = [threading.Thread(target=worker.work) for worker in workers[1:]]
@@ -248,11 +277,12 @@ def soak(options: argparse.Namespace, folder: Path) -> bool:
 
     growth = resident_bytes() - memory.warm
     wrong += [text for worker in workers for text in worker.wrong]
+    wrong += unraisable.wrong
     if growth > _MOST_GROWTH:
         wrong.append(f"memory grew by {growth / _MEGABYTE:.0f} MB")
     if blas_threads() != settings_before:
         wrong.append(f"BLAS has other threads: {blas_threads()}, {settings_before}")
-    report(workers, interrupter, memory.warm, growth)
+    report(workers, interrupter, unraisable.interrupts, memory.warm, growth)
     for text in wrong:
         print(f"WRONG: {text}")
     return bool(wrong)
@@ -264,7 +294,11 @@ def total(counters: list[Counter[str]]) -> Counter[str]:
 
 
 def report(
-    workers: list[Worker], interrupter: Interrupter, warm: int, growth: int
+    workers: list[Worker],
+    interrupter: Interrupter,
+    dropped: Counter[str],
+    warm: int,
+    growth: int,
 ) -> None:
     """Print calls by kind, errors by kind, interrupts and memory."""
     done = total([worker.done for worker in workers])
@@ -277,6 +311,8 @@ def report(
     print("\nerrors, each as expected")
     for name, count in errors.most_common():
         print(f"{name:28}{count:10,}")
+    for where, count in dropped.most_common():
+        print(f"{count} interrupts dropped by Python in a destructor: {where}")
     print(
         f"\n{interrupter.n_sent:,} interrupts, {interrupter.n_lost} of them lost. "
         f"Memory after a quarter of the time {warm / _MEGABYTE:.0f} MB, since then "

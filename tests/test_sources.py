@@ -234,7 +234,7 @@ def test_a_bad_value_is_named_by_row_block_and_file(X, tmp_path, bad):
     part = folder / "part-2.parquet"
     with pytest.raises(ValueError, match="row 3001 ") as error:
         read(source_of(folder))
-    assert f"row 3001 (row 501 of {part}, in block 2), column 'b'" in str(error.value)
+    assert f"row 3001 (row 501 of {part}, in block 4), column 'b'" in str(error.value)
     with pytest.raises(ValueError, match="row 3001 ") as error:
         read(source_of(Blocks(X)))
     assert "row 3001 (row 201 of block 4), column 1" in str(error.value)
@@ -338,7 +338,7 @@ def test_a_file_that_is_damaged_in_the_middle_is_named_with_block_and_row(X, tmp
     with pytest.raises(ValueError, match="cannot be read from row") as error:
         read(source_of(folder))
     assert str(part) in str(error.value)
-    assert "in block 1 of X, after 1667 rows in all" in str(error.value)
+    assert "in block 2 of X, after 1667 rows in all" in str(error.value)
 
 
 def test_a_path_that_is_no_data_says_what_is_expected(tmp_path):
@@ -437,11 +437,17 @@ def test_blocks_that_are_one_buffer_filled_again_are_not_mixed_up(X):
     np.testing.assert_array_equal(np.concatenate(rows), X)
 
 
-def test_blocks_know_their_file(X, tmp_path):
+def test_blocks_end_with_a_file_or_on_the_grid_and_know_their_file(X, tmp_path):
     folder = write_parts(tmp_path / "parts", X, 2)
     blocks = list(checked_blocks(source_of(folder)))
-    assert [block.file.name for block in blocks] == ["part-0.parquet", "part-1.parquet"]
-    assert [len(block.values) for block in blocks] == [2500, 2500]
+    assert [(block.file.name, block.row, len(block.values)) for block in blocks] == [
+        ("part-0.parquet", 0, 1024),
+        ("part-0.parquet", 1024, 1024),
+        ("part-0.parquet", 2048, 452),
+        ("part-1.parquet", 0, 572),
+        ("part-1.parquet", 572, 1024),
+        ("part-1.parquet", 1596, 904),
+    ]
 
 
 def test_without_pyarrow_the_error_names_the_extra(X, tmp_path):

@@ -10,8 +10,9 @@ child or by two Python threads at once, depending on the threading layer.
 """
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -29,6 +30,8 @@ _SEGMENT_BYTES = 64 * 1024 * 1024
 _FEWEST_CHUNKS = 32
 # Least work for a thread, 0.1 ms: to wake another one takes half of that.
 _LEAST_WORK = 2e6
+# A thread takes one after the other: one that was interrupted leaves more to the rest.
+_THREAD_PARTS = 4
 # Sums from which on a thread of its own adds them up.
 _SUM_BLOCK = 4096
 
@@ -43,25 +46,31 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def _share(work: Any, parts: list[tuple[Any, ...]]) -> None:
-    """Call ``work`` with the arguments of each part, on as many threads.
+def _share(work: Any, parts: Iterable[tuple[Any, ...]], n_threads: int) -> None:
+    """Call ``work`` with the arguments of each part, on so many threads.
 
-    This thread does the first part, and those that no other has begun by then: the
-    pool may be busy with another fit.
+    This thread is one of them, and alone if the others are busy with another fit.
     """
-    if len(parts) == 1:
-        work(*parts[0])
-        return
-    futures = [_pool().submit(work, *part) for part in parts[1:]]
+    remaining = deque(parts)
+
+    def take_parts() -> None:
+        while True:
+            try:
+                part = remaining.popleft()
+            except IndexError:
+                return
+            work(*part)
+
+    futures: list[Future[None]] = []
     try:
-        work(*parts[0])
-        for part, future in zip(parts[1:], futures, strict=True):
-            if future.cancel():
-                work(*part)
-            else:
+        futures.extend(_pool().submit(take_parts) for _ in range(n_threads - 1))
+        take_parts()
+        for future in futures:
+            if not future.cancel():
                 future.result()
     finally:
         # After an error or a Ctrl-C nothing may go on writing.
+        remaining.clear()
         wait([future for future in futures if not future.cancel()])
 
 
@@ -112,20 +121,17 @@ def walk(
     for first, last in _segments(n_rows, row_work, 8 * n_sums):
         n_chunks = -(-(last - first) // CHUNK_ROWS)
         sums = np.empty((n_chunks, n_sums))
+        most = min(n_chunks, max(1, int((last - first) * row_work / _LEAST_WORK)))
+        n_sharing = min(number_of_threads(n_threads), most)
         parts = []
-        n_parts = min(
-            number_of_threads(n_threads),
-            n_chunks,
-            max(1, int((last - first) * row_work / _LEAST_WORK)),
-        )
-        for a, b in _cut(n_chunks, n_parts):
+        for a, b in _cut(n_chunks, min(_THREAD_PARTS * n_sharing, most)):
             start, stop = first + a * CHUNK_ROWS, min(first + b * CHUNK_ROWS, last)
             parts.append((*arguments, start, stop, sums[a:b]))
-        if len(parts) > 1:
+        if n_sharing > 1:
             # An empty walk has the kernel compiled or loaded by this thread: another
             # one may have too small a stack for LLVM.
             kernel(*arguments, first, first, sums[:0])
-        _share(kernel, parts)
+        _share(kernel, parts, n_sharing)
         yield sums
 
 
@@ -141,4 +147,4 @@ def add_in_order(sums: np.ndarray, totals: np.ndarray, n_threads: int | None) ->
         np.add.reduce(sums[:, block], axis=0, out=totals[block])
 
     n_blocks = max(1, min(number_of_threads(n_threads), totals.size // _SUM_BLOCK))
-    _share(add, list(_cut(totals.size, n_blocks)))
+    _share(add, _cut(totals.size, n_blocks), n_blocks)
