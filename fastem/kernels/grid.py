@@ -31,7 +31,9 @@ _FEWEST_CHUNKS = 32
 # Least work for a thread, 0.1 ms: to wake another one takes half of that.
 _LEAST_WORK = 2e6
 # A thread takes one after the other: one that was interrupted leaves more to the rest.
+# 1 ms each: the change takes time too.
 _THREAD_PARTS = 4
+_PART_WORK = 2e7
 # Sums from which on a thread of its own adds them up.
 _SUM_BLOCK = 4096
 
@@ -121,10 +123,12 @@ def walk(
     for first, last in _segments(n_rows, row_work, 8 * n_sums):
         n_chunks = -(-(last - first) // CHUNK_ROWS)
         sums = np.empty((n_chunks, n_sums))
-        most = min(n_chunks, max(1, int((last - first) * row_work / _LEAST_WORK)))
-        n_sharing = min(number_of_threads(n_threads), most)
+        work = (last - first) * row_work
+        most = min(n_chunks, number_of_threads(n_threads))
+        n_sharing = max(1, min(most, int(work / _LEAST_WORK)))
+        n_parts = min(n_chunks, _THREAD_PARTS * n_sharing, int(work / _PART_WORK))
         parts = []
-        for a, b in _cut(n_chunks, min(_THREAD_PARTS * n_sharing, most)):
+        for a, b in _cut(n_chunks, max(n_sharing, n_parts)):
             start, stop = first + a * CHUNK_ROWS, min(first + b * CHUNK_ROWS, last)
             parts.append((*arguments, start, stop, sums[a:b]))
         if n_sharing > 1:
