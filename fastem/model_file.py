@@ -21,7 +21,7 @@ FORMAT_VERSION = 1
 
 _SETTINGS = (
     *("tol", "reg_covar", "max_iter", "stopping", "accelerate"),
-    *("on_collapse", "n_init", "init_params", "random_state"),
+    *("on_collapse", "n_init", "init_params", "random_state", "forgetting", "memory"),
 )
 
 
@@ -49,7 +49,7 @@ class ModelFile:
 
 _KEYS = {
     *("format", "format_version", "fastem_version", "covariance_type"),
-    *("n_components", "columns", "fit", "weights", "means", "covariances"),
+    *("n_components", "columns", "fit", "weights", "means", "covariances", "stream"),
 }
 
 
@@ -112,6 +112,7 @@ def save_model(
             **{name: _plain(getattr(model, name)) for name in _SETTINGS},
             **(about_fit or {}),
         },
+        "stream": _stream(model),
         "weights": model.weights_.tolist(),
         "means": model.means_.tolist(),
         "covariances": model.covariances_.tolist(),
@@ -219,6 +220,9 @@ def read_model_file(path: PathLike) -> ModelFile:
         outcome.count("n_decreases") if "n_decreases" in fit else 0,
         outcome.count("n_rejected") if "n_rejected" in fit else 0,
     )
+    if content.values.get("stream") is not None:
+        stream = Section(f"{path}, in its section stream", content.get("stream", dict))
+        _go_on(model, stream, n_columns)
     return ModelFile(
         model, _columns(content, n_columns), content.get("fastem_version", str), fit
     )
@@ -236,6 +240,35 @@ def _settings(outcome: Section) -> dict[str, Any]:
             bool if isinstance(defaults[name], bool) else (int, float, str, NoneType),
         )
     return settings
+
+
+def _stream(model: GaussianMixture) -> dict[str, Any] | None:
+    """What ``partial_fit`` goes on from, beside the parameters."""
+    if not hasattr(model, "n_samples_seen_"):
+        return None
+    return {
+        "n_samples_seen": float(model.n_samples_seen_),
+        "ridge": np.asarray(model._ridge).tolist(),
+    }
+
+
+def _go_on(model: GaussianMixture, stream: Section, n_columns: int) -> None:
+    """Have ``partial_fit`` go on as if the model had never been written."""
+    seen = float(stream.get("n_samples_seen", (int, float)))
+    if not seen > 0:
+        raise ValueError(f'{stream.where}: "n_samples_seen" must be more than 0')
+    is_list = isinstance(stream.values.get("ridge"), list)
+    ridge = (
+        stream.numbers("ridge")
+        if is_list
+        else np.asarray(float(stream.get("ridge", (int, float))))
+    )
+    if ridge.shape != ((n_columns,) if is_list else ()) or (ridge < 0).any():
+        raise ValueError(
+            f'{stream.where}: "ridge" must be a number that is not negative, or '
+            f"{n_columns} of them, not {brief(stream.values['ridge'])}"
+        )
+    model._begin_stream(seen, ridge if is_list else float(ridge))
 
 
 def _columns(content: Section, n_columns: int) -> tuple[str, ...] | None:

@@ -1,19 +1,22 @@
 """Streams of rows: stepwise EM."""
 
 import math
+import sys
+from contextlib import closing
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-from fastem import counting, validation
+from fastem import counting
 from fastem.covariances import SingularCovarianceError
 from fastem.em import Fit
 from fastem.expectation import ExpectationStep
 from fastem.fitted import FittedMixture, unchanged_on_error
 from fastem.maximization import Collapse, Maximization
 from fastem.statistics import MixtureParameters, Ridge
+from fastem.streaming import answer_blocks
 from fastem.validation import Rows
 
 # Rows of a call are used in batches of so many, each with the parameters that the one
@@ -46,7 +49,7 @@ class OnlineMixture(FittedMixture):
     n_samples_seen_: float
 
     def partial_fit(
-        self, X: Any, y: None = None, sample_weight: ArrayLike | None = None
+        self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
     ) -> Self:
         """Learn from more rows: stepwise EM.
 
@@ -60,11 +63,12 @@ class OnlineMixture(FittedMixture):
 
         Parameters
         ----------
-        X : array-like of shape (N, D)
+        X : array-like of shape (N, D), or a source of rows in blocks
             Rows in random order, unless it is their change that is to be followed.
+            Sources are those of :meth:`fit`, and are read once.
         y : None
             Ignored.
-        sample_weight : array-like of shape (N,), default=None
+        sample_weight : array-like of shape (N,), or name of a column, default=None
             How often each row counts. Unlike in ``fit``, a common factor matters: it
             weighs this call against others.
 
@@ -117,24 +121,33 @@ class OnlineMixture(FittedMixture):
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
         """From here on rows are to be added to so many, with this ridge."""
-        self.n_samples_seen_ = n_rows
+        self.n_samples_seen_ = min(n_rows, sys.float_info.max)
         self._ridge = ridge
 
-    def _update(self, X: Any, sample_weight: ArrayLike | None) -> None:
-        rows = validation.check_rows(self, X, fitting=False)
-        weights, total = counting.check_row_weights(sample_weight, rows)
-        n_counted = float(weights.sum(dtype=np.float64)) if len(weights) else len(rows)
+    def _update(self, X: Any, sample_weight: ArrayLike | str | None) -> None:
         parameters = self._fitted()[1]
         bounds: list[float] = []
         collapses = list(self.collapses_)
-        for start in range(0, len(rows), BATCH_ROWS):
-            batch = slice(start, start + BATCH_ROWS)
-            if len(weights) and not weights[batch].any():
-                continue
-            parameters = self._learn(
-                *(parameters, rows[batch], weights[batch], total / n_counted),
-                *(bounds, collapses),
-            )
+        with closing(answer_blocks(self, X, sample_weight)) as blocks:
+            for rows, of_rows in blocks:
+                if len(of_rows) and not of_rows.any():
+                    continue
+                weights, total = counting.check_row_weights(
+                    of_rows if len(of_rows) else None, rows
+                )
+                n_counted = (
+                    float(weights.sum(dtype=np.float64)) if len(weights) else len(rows)
+                )
+                for start in range(0, len(rows), BATCH_ROWS):
+                    batch = slice(start, start + BATCH_ROWS)
+                    if len(weights) and not weights[batch].any():
+                        continue
+                    parameters = self._learn(
+                        *(parameters, rows[batch], weights[batch], total / n_counted),
+                        *(bounds, collapses),
+                    )
+        if not bounds:
+            counting.check_any_weight(0.0)
         fit = Fit(parameters, converged=False, lower_bounds=bounds, collapses=collapses)
         self._set_fitted(fit)
 

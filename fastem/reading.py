@@ -15,13 +15,18 @@ from fastem.validation import Rows, check_range, read_only
 
 # Of a block. At most four are in memory; of 4 to 64 MB, 8 and 16 took the least time.
 _BLOCK_BYTES = 2**24
+_BATCH_CHUNKS = 4
 
 Item = TypeVar("Item")
 
 
 def block_rows(source: Source) -> int:
-    """Number of rows in a block: a multiple of what a pass takes at once."""
+    """Number of rows in a block: a multiple of what a pass takes at once.
+
+    And, if so many fit in, of what ``partial_fit`` takes at once.
+    """
     n_chunks = _BLOCK_BYTES // (source.n_features * source.dtype.itemsize * CHUNK_ROWS)
+    n_chunks -= n_chunks % _BATCH_CHUNKS if n_chunks >= _BATCH_CHUNKS else 0
     return max(1, n_chunks) * CHUNK_ROWS
 
 

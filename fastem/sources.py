@@ -31,9 +31,9 @@ def source_of(
     Parameters
     ----------
     X : object
-        A path to a Parquet file or a folder of them, a record-batch reader, an
-        iterable of blocks, a memory map or an Arrow table of more than a gigabyte,
-        or a Source.
+        A path to a Parquet file or a folder of them, a pyarrow dataset, a
+        record-batch reader, an iterable of blocks, a memory map or an Arrow table of
+        more than a gigabyte, or a Source.
     columns : sequence of str, default=None
         The columns to read of files; by default all numeric ones.
     weights : str, default=None
@@ -106,10 +106,20 @@ def _arrow_source(X: Any, weights: str | None, is_read_once: bool) -> Source | N
         if X.nbytes <= _STREAMED_BYTES:
             return None
         return ArrowBlocks(X.schema, lambda n: iter(X.to_batches(n)), weights)
+    if type(X).__module__ == "pyarrow._dataset":
+        return ArrowBlocks(X.schema, lambda n: _scanned(X, n), weights)
     if not isinstance(X, pa.RecordBatchReader):
         return None
     once = ArrowBlocks(X.schema, lambda _: X, weights)  # checks the columns
     return once if is_read_once else ArrowBlocks(X.schema, spooled(X), weights)
+
+
+def _scanned(dataset: Any, n_rows: int) -> Iterator[Any]:
+    """Its batches in order, few of them at a time: by default 64 are read ahead."""
+    batches: Iterator[Any] = dataset.to_batches(
+        batch_size=n_rows, batch_readahead=1, fragment_readahead=1
+    )
+    return batches
 
 
 @final

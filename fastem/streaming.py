@@ -68,11 +68,7 @@ class RowsInBlocks:
         validation.check_columns(
             estimator, source.names, source.n_features, fitting=True
         )
-        weights = None
-        if sample_weight is not None:
-            weights = counting.check_sample_weight(
-                sample_weight, len(np.atleast_1d(np.asarray(sample_weight)))
-            )
+        weights = None if sample_weight is None else _weights_of(sample_weight)
         # A start must find the random numbers that it would find without the sample.
         random_state = deepcopy(check_random_state(estimator.random_state))
         K = estimator.n_components
@@ -257,23 +253,37 @@ def answer_blocks(
 ) -> Generator[tuple[Rows, Array]]:
     """Rows to answer about, validated, and weights; an array is one block.
 
-    Weights are those of a column of X if ``sample_weight`` is its name.
+    Weights are those of a column of X if ``sample_weight`` is its name; none are empty.
     """
     named = sample_weight if isinstance(sample_weight, str) else None
     names = vars(estimator).get("feature_names_in_")
     columns = None if names is None else tuple(names)
     source = source_of(X, columns=columns, weights=named, is_read_once=True)
     if source is None:
-        weights = np.empty(0)
         if named:
-            X, column = without_column(X, named)
-            weights = counting.check_sample_weight(column, len(column))
-        yield validation.check_rows(estimator, X, fitting=False), weights
+            X, sample_weight = without_column(X, named)
+        rows = validation.check_rows(estimator, X, fitting=False)
+        yield rows, _weights_of(sample_weight, len(rows))
         return
     validation.check_columns(estimator, source.names, source.n_features, fitting=False)
-    block: tuple[Rows, Array] | None = None
-    with closing(blocks_of(source)) as blocks:
+    given = None
+    if not named and sample_weight is not None:
+        given = _weights_of(sample_weight)
+    n_rows = 0
+    with closing(blocks_of(source, given)) as blocks:
         for block in blocks:
+            n_rows += len(block[0])
             yield block
-    if block is None:
+    if given is not None:
+        counting.check_shape_of_weights(given, n_rows)
+    if not n_rows:
         raise ValueError("X has 0 rows, but at least 1 is needed")
+
+
+def _weights_of(sample_weight: Any, n_rows: int | None = None) -> Array:
+    """Checked weights of so many rows, by default of as many as there are weights."""
+    if sample_weight is None:
+        return np.empty(0)
+    if n_rows is None:
+        n_rows = len(np.atleast_1d(np.asarray(sample_weight)))
+    return counting.check_sample_weight(sample_weight, n_rows)

@@ -43,6 +43,30 @@ def test_a_model_comes_back_to_the_last_bit(model, random, tmp_path):
         assert getattr(loaded, name) == getattr(model, name)
 
 
+@pytest.mark.parametrize("reg_covar", [1e-3, "relative"])
+def test_a_stream_goes_on_as_if_its_model_had_not_been_saved(
+    random, covariance_type, reg_covar, tmp_path
+):
+    settings = {"forgetting": 1.5, "memory": 1000.0, "reg_covar": reg_covar}
+    model = GaussianMixture(2, covariance_type=covariance_type, tol=0.1, **settings)
+    X = random.normal(size=(500, 2)) * [1, 1e3]
+    save_model(model.partial_fit(X[:400]), tmp_path / "model.json")
+    loaded = load_model(tmp_path / "model.json")
+    assert loaded.n_samples_seen_ == 400
+    for one in (model, loaded):
+        one.partial_fit(X[400:])
+    for name in ("weights_", "means_", "covariances_"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name))
+    assert {name: getattr(loaded, name) for name in settings} == settings
+
+
+def test_a_file_from_before_streams_were_kept_is_read(content):
+    values, path = content
+    del values["stream"]
+    path.write_text(json.dumps(values))
+    assert not hasattr(load_model(path), "n_samples_seen_")
+
+
 def test_names_of_columns_come_back(random, tmp_path):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(random.normal(size=(20, 2)), columns=["größe", 'a"b'])
@@ -113,6 +137,14 @@ def test_a_failed_save_leaves_the_old_file(content):
         ({"fit": []}, '"fit" must not be []'),
         ({"fit": {"n_iter": 1}}, 'section fit: the key "converged" is missing'),
         ({"fit": {"tol": "small"}}, "'tol'"),
+        ({"stream": 5}, '"stream" must not be 5'),
+        ({"stream": {"ridge": 0}}, 'section stream: the key "n_samples_seen"'),
+        ({"stream": {"n_samples_seen": 5}}, 'section stream: the key "ridge"'),
+        ({"stream": {"n_samples_seen": 0, "ridge": 0}}, "must be more than 0"),
+        ({"stream": {"n_samples_seen": 5, "ridge": -1}}, '"ridge" must be a number'),
+        ({"stream": {"n_samples_seen": 5, "ridge": [1]}}, "or 2 of them, not [1]"),
+        ({"stream": {"n_samples_seen": 5, "ridge": [1, -1]}}, "or 2 of them"),
+        ({"stream": {"n_samples_seen": 5, "ridge": "1"}}, '"ridge" must not be "1"'),
     ],
 )  # fmt: skip
 def test_wrong_values_are_named_with_file_and_key(content, change, text):

@@ -4,12 +4,20 @@ import warnings
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.problems import Problem, generate
-from fastem import GaussianMixture, RegularizationWarning, SingularCovarianceError
+from fastem import (
+    GaussianMixture,
+    RegularizationWarning,
+    SingularCovarianceError,
+    reading,
+)
 from fastem.covariances import STRUCTURES
 from fastem.online import BATCH_ROWS, rows_remembered
 from fastem.statistics import SufficientStatistics
@@ -332,6 +340,68 @@ def test_an_error_leaves_the_estimator_as_it_was(random, spoil, what):
     assert vars(model) == before
     with pytest.raises(ValueError, match="sample_weight"):
         model.partial_fit(X, sample_weight=-np.ones(len(X)))
+    assert vars(model) == before
+
+
+@pytest.fixture
+def folder(random, tmp_path):
+    """Rows, weights that are zero for a while, and both in Parquet files."""
+    X = draw(random, random_mixture(random, "full", 3, 2), 5 * BATCH_ROWS + 100)
+    weights = random.uniform(size=len(X))
+    weights[BATCH_ROWS : 3 * BATCH_ROWS] = 0
+    for i, part in enumerate(np.array_split(np.column_stack([X, weights]), 3)):
+        columns = dict(zip(("a", "b", "weight"), part.T, strict=True))
+        parquet.write_table(pa.table(columns), tmp_path / f"part-{i}.parquet")
+    return X, weights, tmp_path
+
+
+def test_blocks_are_learned_from_as_rows_in_memory(folder, monkeypatch):
+    monkeypatch.setattr(reading, "_BLOCK_BYTES", BATCH_ROWS * 2 * 8)
+    X, weights, path = folder
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    streamed, named, given = (
+        learn(GaussianMixture(3, random_state=0), [frame[:500]]) for _ in range(3)
+    )
+    starts = range(0, len(X), BATCH_ROWS)
+    learn(
+        streamed,
+        [frame[start : start + BATCH_ROWS] for start in starts if weights[start]],
+        [weights[start : start + BATCH_ROWS] for start in starts if weights[start]],
+    )
+    named.partial_fit(path, sample_weight="weight")
+    source = Parts([path / f"part-{i}.parquet" for i in range(3)])
+    given.partial_fit(source, sample_weight=weights)
+    assert bits(named) == bits(given) == bits(streamed)
+    assert named.n_samples_seen_ == streamed.n_samples_seen_
+    assert named.n_iter_ == 4
+
+
+class Parts:
+    """Frames of the files' columns a and b, as often as asked."""
+
+    def __init__(self, paths):
+        self.paths = paths
+
+    def __iter__(self):
+        for path in self.paths:
+            yield pd.read_parquet(path, columns=["a", "b"])
+
+
+def test_a_bad_block_leaves_the_estimator_as_it_was(folder):
+    X, weights, path = folder
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    model = learn(GaussianMixture(3, random_state=0), [frame[:500]])
+    before = dict(vars(model))
+    for wrong in (weights[:-1], np.append(weights, 1.0)):
+        source = Parts(sorted(path.iterdir()))
+        with pytest.raises(ValueError, match="sample_weight has the shape"):
+            model.partial_fit(source, sample_weight=wrong)
+        assert vars(model) == before
+    bad = pd.read_parquet(path / "part-2.parquet")
+    bad.loc[5000, "b"] = np.nan
+    bad.to_parquet(path / "part-2.parquet")
+    with pytest.raises(ValueError, match=r"row 5000 of .*part-2.parquet.* column 'b'"):
+        model.partial_fit(path, sample_weight="weight")
     assert vars(model) == before
 
 

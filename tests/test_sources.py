@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import dataset, parquet
 
 from fastem import reading, sources
 from fastem.arrow_sources import ArrowBlocks, ParquetBlocks
+from fastem.online import BATCH_ROWS
 from fastem.reading import blocks_of, checked_blocks, read_ahead
 from fastem.sources import ArrayBlocks, IterableBlocks, source_of, without_column
 
@@ -76,6 +77,7 @@ def sources_of(X, tmp_path):
         "reader": lambda: pa.RecordBatchReader.from_batches(
             table.schema, table.to_batches(900)
         ),
+        "dataset": lambda: dataset.dataset(sorted(folder.glob("part-*.parquet"))),
         "file": lambda: str(tmp_path / "one.parquet"),
         "folder": lambda: folder,
         "blocks": lambda: Blocks(X),
@@ -84,7 +86,8 @@ def sources_of(X, tmp_path):
 
 
 KINDS = [
-    *("memory map", "Arrow table", "reader", "file", "folder", "blocks", "tables"),
+    *("memory map", "Arrow table", "reader", "dataset", "file", "folder", "blocks"),
+    "tables",
 ]
 
 
@@ -113,6 +116,7 @@ def test_a_block_holds_sixteen_megabytes(monkeypatch, X):
     monkeypatch.setattr(reading, "_BLOCK_BYTES", 2**24)
     rows = reading.block_rows(ArrayBlocks(X))
     assert rows % 1024 == 0
+    assert rows % BATCH_ROWS == 0
     assert 0.99 * 2**24 < rows * 3 * 8 <= 2**24
     wide = ArrayBlocks(np.empty((1, 10_000)))
     assert reading.block_rows(wide) == 1024
@@ -349,6 +353,12 @@ def test_a_path_that_is_no_data_says_what_is_expected(tmp_path):
     (tmp_path / "data.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="neither a Parquet file"):
         source_of(str(tmp_path / "data.csv"))
+
+
+def test_rows_of_a_dataset_can_be_chosen(sources_of, X):
+    chosen = sources_of["dataset"]().filter(dataset.field("a") > 0)
+    rows = [block for block, _ in blocks_of(source_of(chosen))]
+    np.testing.assert_array_equal(np.concatenate(rows), X[X[:, 0] > 0])
 
 
 def test_text_in_an_arrow_table_is_named(X):
