@@ -82,10 +82,15 @@ class ParquetBlocks:
         Columns to read, in this order; all numeric ones of the first file by default.
     weights : str, default=None
         Name of the column of weights, which is not one of the others.
+    drop_missing : bool, default=False
+        Whether to leave out rows with missing values. They are counted first, which is
+        a pass over all files.
 
     Attributes
     ----------
     files : list of Path
+    n_dropped : int
+        Number of rows that are left out.
     unused : dict of str to str
         Names and types of the columns of the first file that are not read.
 
@@ -102,6 +107,8 @@ class ParquetBlocks:
         path: Path,
         columns: Sequence[str] | None = None,
         weights: str | None = None,
+        *,
+        drop_missing: bool = False,
     ) -> None:
         self.path = path
         self.files = _files_of(path)
@@ -112,20 +119,36 @@ class ParquetBlocks:
         self._weights = weights
         read = {*self.names, weights}
         self.unused = {k: kind for k, kind in first.kinds.items() if k not in read}
-        self._n_rows_of = [first.n_rows]
+        n_rows = first.n_rows
         for file in self.files[1:]:
             opened = open_data_file(file)
             choose_columns(opened, self.names, weights)
             if columns is None:
                 self._check_same(choose_columns(opened, None, weights), file)
             self._check_types(first, opened)
-            self._n_rows_of.append(opened.n_rows)
-        if not len(self):
+            n_rows += opened.n_rows
+        if not n_rows:
             raise ValueError(f"{path} has columns but no rows")
+        self._drop_missing = drop_missing
+        self.n_dropped = 0
+        if drop_missing:
+            self.n_dropped = self._count_missing()
+        self._n_kept = n_rows - self.n_dropped
+        if not self._n_kept:
+            raise ValueError(
+                f"{path}: every row has a missing value in one of the columns "
+                f"{', '.join(map(repr, [*self.names, *filter(None, [weights])]))}. "
+                "Choose other columns"
+            )
 
     def __len__(self) -> int:
-        """Number of rows in all files."""
-        return sum(self._n_rows_of)
+        """Number of rows in all files, without those that are left out."""
+        return self._n_kept
+
+    def _count_missing(self) -> int:
+        n_values = _BATCH_BYTES // 8
+        blocks = self.blocks(max(1024, n_values // self.n_features))
+        return sum(block.n_rows - len(block.values) for block in blocks)
 
     def _check_same(self, names: Sequence[str], file: Path) -> None:
         more = [name for name in names if name not in self.names]
@@ -152,7 +175,7 @@ class ParquetBlocks:
         room = n_rows
         for path in self.files:
             for block in self._blocks_of(path, n_rows, room):
-                room = (room - len(block.values)) or n_rows
+                room = (room - block.n_rows) or n_rows
                 yield block
 
     def _blocks_of(self, path: Path, n_rows: int, room: int) -> Iterator[Block]:
@@ -166,8 +189,16 @@ class ParquetBlocks:
         values, weights = self._empty(room)
 
         def filled() -> Block:
-            some = None if weights is None else weights[:n_filled]
-            return Block(values[:n_filled], some, row, path)
+            rows = values[:n_filled]
+            of_rows = None if weights is None else weights[:n_filled]
+            if not self._drop_missing:
+                return Block(rows, of_rows, row, path)
+            missing = np.asarray(np.isnan(rows).any(axis=1))
+            if of_rows is not None:
+                missing |= np.isnan(of_rows)
+            kept = ~missing
+            of_rows = None if of_rows is None else of_rows[kept]
+            return Block(rows[kept], of_rows, row, path, kept)
 
         try:
             # Without pre_buffer, which holds a whole row group in memory.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastem.statistics import Array
 from fastem.validation import Rows
@@ -22,12 +23,25 @@ class Block(NamedTuple):
     row : int
         Number of the first row in the file, or in what the source calls a block.
     file : Path or None
+    kept : array of bool, or None
+        For each row of this stretch of the file whether it is in ``values``, if some
+        are not.
     """
 
     values: Rows
     weights: Array | None = None
     row: int = 0
     file: Path | None = None
+    kept: NDArray[np.bool_] | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, with those that are not kept."""
+        return len(self.values) if self.kept is None else len(self.kept)
+
+    def position(self, i: int) -> int:
+        """Where the i-th of the values stands among all rows."""
+        return i if self.kept is None else int(np.flatnonzero(self.kept)[i])
 
 
 @runtime_checkable

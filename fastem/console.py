@@ -39,6 +39,7 @@ _OPTIONS = {
     "stopping": "--stopping",
     "tol": "--tol",
 }
+_DROP_ROWS = "drop them (for example X[np.isfinite(X).all(axis=1)])"
 # Not in quotes, which are around names of columns, nor in a path.
 _PARAMETER = re.compile(rf"(?<![\w'/.-])({'|'.join(_OPTIONS)})(?![\w'/-]|\.\w)(=?)")
 
@@ -85,6 +86,8 @@ def in_options(text: str) -> str:
         return _OPTIONS[match[1]] + (" " if match[2] else "")
 
     text = re.sub(r"\bX (?=has|holds|contains)", "the data ", " ".join(text.split()))
+    remedy = "leave them out with --drop-missing" if "NaN" in text else "remove them"
+    text = text.replace(_DROP_ROWS, remedy)
     return _PARAMETER.sub(option, text)
 
 

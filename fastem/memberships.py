@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastem import kernels
 from fastem.arrow_sources import ParquetBlocks
-from fastem.blocks import Source
+from fastem.blocks import Block, Source
 from fastem.mixture import GaussianMixture
 from fastem.reading import blocks_of, checked_blocks, read_ahead
 from fastem.statistics import Array
@@ -143,7 +143,7 @@ def write_memberships(
     X : array of shape (N, D), or Source
     kept : array of bool, default=None
         One value for each row of the data's file, N of them true: the rows in X. The
-        other rows are written too, with nulls.
+        other rows are written too, with nulls. Blocks of a source know it themselves.
 
     Returns
     -------
@@ -163,16 +163,19 @@ def write_memberships(
         ) from error
     tally = _Tally(model.means_.shape[0])
     with complete_or_absent(path) as temporary:
-        if Path(path).suffix:
-            with closing(probability_blocks(model, X)) as blocks:
-                _write(temporary, Path(path).suffix, blocks, kept, tally)
-        elif isinstance(X, ParquetBlocks):
-            _write_parts(temporary, model, X, tally)
-        else:
+        if not Path(path).suffix:
+            if isinstance(X, ParquetBlocks):
+                _write_parts(temporary, model, X, tally)
+                return tally.certainty()
             temporary.mkdir()
-            part = temporary / "part-0.parquet"
-            with closing(probability_blocks(model, X)) as blocks:
-                _write(part, ".parquet", blocks, kept, tally)
+            temporary /= "part-0.parquet"
+        suffix = Path(path).suffix or ".parquet"
+        if isinstance(X, Source):
+            with closing(read_ahead(checked_blocks(X))) as blocks:
+                _write(temporary, suffix, _labelled(model, blocks), tally)
+        else:
+            with closing(probability_blocks(model, X)) as probabilities:
+                _write(temporary, suffix, _with_gaps(probabilities, kept), tally)
     return tally.certainty()
 
 
@@ -186,23 +189,35 @@ def _write_parts(
             assert file is not None
             part = folder / file.relative_to(root)
             part.parent.mkdir(parents=True, exist_ok=True)
-            rows = (block.values for block in of_file)
-            _write(part, ".parquet", probabilities_of(model, rows), None, tally)
+            _write(part, ".parquet", _labelled(model, of_file), tally)
+
+
+def _labelled(
+    model: GaussianMixture, blocks: Iterable[Block]
+) -> Iterator[tuple[Rows, NDArray[np.bool_]]]:
+    """Probabilities, each with which rows of the file they are of."""
+    nobody = np.empty((0, model.means_.shape[0]))
+    for block in blocks:
+        if len(block.values):
+            probabilities = probabilities_of(model, [block.values])
+            yield from _with_gaps(probabilities, block.kept)
+        elif block.kept is not None:
+            yield nobody.astype(block.values.dtype), block.kept
 
 
 def _write(
     path: Path,
     suffix: str,
-    blocks: Iterable[Rows],
-    kept: NDArray[np.bool_] | None,
+    blocks: Iterable[tuple[Rows, NDArray[np.bool_]]],
     tally: _Tally,
 ) -> None:
+    """Write blocks of probabilities, each with which rows of the file it is of."""
     from pyarrow import csv, parquet
 
     writer: Any = None
-    for probabilities, keep in _with_gaps(blocks, kept):
+    for probabilities, kept in blocks:
         tally.add(probabilities)
-        batch = _batch(probabilities, keep)
+        batch = _batch(probabilities, kept)
         if writer is None:
             is_csv = suffix.lower() == ".csv"
             writer = (csv.CSVWriter if is_csv else parquet.ParquetWriter)(

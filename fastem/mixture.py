@@ -296,7 +296,8 @@ class GaussianMixture(OnlineMixture):
             Numbers; other types than float32 are converted to float64. Sources: the
             path of a Parquet file or of a folder of them, pyarrow datasets and
             record-batch readers, objects that iterate over arrays anew each time,
-            memory maps and Arrow tables over a gigabyte. All starts but 'random' are from a sample of them.
+            memory maps and Arrow tables over a gigabyte. All starts but 'random' are
+            from a sample of them.
         y : None
             Ignored.
         sample_weight : array-like of shape (N,), or name of a column, default=None

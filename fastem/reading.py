@@ -105,7 +105,7 @@ def checked_blocks(source: Source) -> Generator[Block]:
             check_range_of_weights(block.weights, row_name)
         yield block
         number += 1
-        n_before += len(block.values)
+        n_before += block.n_rows
 
 
 def name_column(names: Sequence[str] | None, column: int) -> str:
@@ -117,6 +117,7 @@ def _row_names(block: Block, number: int, n_before: int) -> Callable[[int], str]
     """What to call row i of the block, with what it is in all and in its file."""
 
     def name(row: int) -> str:
+        row = block.position(row)
         where = f"row {block.row + row} of "
         where += f"block {number}" if block.file is None else str(block.file)
         if block.file is not None:

@@ -110,6 +110,7 @@ class Scaling:
         scaled.n_iter_ = model.n_iter_
         scaled.lower_bound_ = model.lower_bound_ - shift
         scaled.lower_bounds_ = [bound - shift for bound in model.lower_bounds_]
+        scaled._begin_stream(model.n_samples_seen_, model._ridge * s**2)
         return scaled
 
 

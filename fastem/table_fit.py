@@ -72,7 +72,8 @@ def say_used(table: AnyTable, *, all_numeric: bool) -> None:
 def say_dropped(table: AnyTable) -> None:
     """Count the rows that are left out."""
     if table.n_dropped:
-        say(f"Left out: {table.n_dropped:,} rows with missing values.")
+        rows = "row" if table.n_dropped == 1 else "rows"
+        say(f"Left out: {table.n_dropped:,} {rows} with missing values.")
 
 
 def say_written(what: str, path: Path) -> None:

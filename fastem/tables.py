@@ -34,7 +34,8 @@ class Table(Generic[Values]):
         float32 if all columns are, else float64. Blocks of what is not read whole
         have their own weights.
     kept : array of bool, or None
-        For each row of the file whether it is in ``values``, if some are not.
+        For each row of the file whether it is in ``values``, if some are not. Blocks
+        know it themselves.
     weights : array of shape (N,), or None
         The column of weights, if one was asked for.
     unused : dict of str to str
@@ -56,6 +57,8 @@ class Table(Generic[Values]):
     @property
     def n_dropped(self) -> int:
         """Number of rows left out because values were missing."""
+        if isinstance(self.values, ParquetBlocks):
+            return self.values.n_dropped
         return 0 if self.kept is None else int((~self.kept).sum())
 
 
@@ -74,22 +77,17 @@ def open_table(
     Raises
     ------
     ValueError, OSError, ImportError
-        As there; and if rows are to be left out of a folder.
+        As there.
     """
     path = Path(path)
     is_large = path.suffix.lower() == ".parquet" and (
         path.is_file() and path.stat().st_size > _LARGE_FILE
     )
-    if path.is_dir() and drop_missing:
-        raise ValueError(
-            f"{path} is a folder, which is read block by block: rows with missing "
-            "values cannot be left out (--drop-missing). Write its files without them"
-        )
-    if not path.is_dir() and (drop_missing or not is_large):
+    if not (path.is_dir() or is_large):
         return read_table(
             path, columns=columns, drop_missing=drop_missing, weights=weights
         )
-    source = ParquetBlocks(path, columns, weights)
+    source = ParquetBlocks(path, columns, weights, drop_missing=drop_missing)
     return Table(path, source.names, source, None, None, source.unused)
 
 

@@ -404,8 +404,47 @@ def test_a_folder_with_a_bad_row_leaves_no_output(folder, tmp_path):
         assert sorted(tmp_path.iterdir()) == before
     said = run("fit", folder, "-k", 2, "--columns", "speed,load", code=1)
     assert "row 260" in said
-    said = run("fit", folder, "-k", 2, "--drop-missing", code=1)
-    assert "rows with missing values cannot be left out" in said
+    assert "leave them out with --drop-missing or replace the values first" in said
+
+
+def test_missing_values_in_a_folder_are_left_out_and_keep_their_rows(folder, tmp_path):
+    for name, missing in (("b.parquet", [0, 7, 149]), ("a.parquet", range(50))):
+        table = parquet.read_table(folder / name).to_pandas()
+        table.loc[missing, "load"] = np.nan
+        parquet.write_table(pa.Table.from_pandas(table), folder / name)
+    options = ("--columns", "speed,load", "--drop-missing", "-o", tmp_path / "m.json")
+    said = run("fit", folder, "-k", 2, *options)
+    assert "Left out: 53 rows with missing values." in said
+    assert "Using 247 rows x 2 columns: speed, load." in said
+    X = read_folder(folder)
+    kept = X.notna().all(axis=1).to_numpy()
+    expected = fastem.GaussianMixture(2, random_state=0).fit(X[kept])
+    model = load_model(tmp_path / "m.json")
+    np.testing.assert_allclose(model.means_, expected.means_, rtol=1e-9)
+    predict = ("predict", tmp_path / "m.json", folder, "--drop-missing", "--output")
+    for output in ("memberships/", "one.parquet"):
+        assert "Left out: 53 rows" in run(*predict, f"{tmp_path}{os.sep}{output}")
+    written = [
+        pa.concat_tables(
+            parquet.read_table(file)
+            for file in sorted((tmp_path / "memberships").rglob("*.parquet"))
+        ),
+        parquet.read_table(tmp_path / "one.parquet"),
+    ]
+    labels = model.predict(X[kept])
+    for table in written:
+        np.testing.assert_array_equal(table["component"].is_valid(), kept)
+        np.testing.assert_array_equal(table["component"].drop_null(), labels)
+    bad = parquet.read_table(folder / "b.parquet").to_pandas()
+    bad.loc[9, "speed"] = np.inf
+    parquet.write_table(pa.Table.from_pandas(bad), folder / "b.parquet")
+    said = run("fit", folder, "-k", 2, *options[:-2], code=1)
+    assert f"(row 9 of {folder / 'b.parquet'}, in block 1), column 'speed'" in said
+    bad["load"] = np.nan
+    (folder / "more" / "c.parquet").unlink()
+    parquet.write_table(pa.Table.from_pandas(bad), folder / "b.parquet")
+    said = run("fit", folder, "-k", 2, *options, code=1)
+    assert "every row has a missing value in one of the columns 'speed', 'load'" in said
 
 
 def test_a_large_file_is_read_block_by_block(folder, tmp_path, monkeypatch):

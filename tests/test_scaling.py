@@ -32,6 +32,25 @@ def test_a_scaled_model_has_the_density_of_the_standardised_one(rows, covariance
     assert scaled.lower_bound_ == pytest.approx(model.lower_bound_ - jacobian)
 
 
+def test_a_scaled_model_goes_on_as_a_stream(rows, random):
+    scaling = Scaling.of_rows(rows)
+    model = GaussianMixture(2, random_state=0, reg_covar=1e-4)
+    model.fit(scaling.standardize(rows))
+    scaled = scaling.to_original_units(model)
+    more = rows[random.permutation(len(rows))[:100]]
+    scaled.partial_fit(more)
+    model.partial_fit(scaling.standardize(more))
+    assert scaled.n_samples_seen_ == model.n_samples_seen_ == 500
+    expected = scaling.to_original_units(model)
+    np.testing.assert_allclose(scaled.means_, expected.means_, rtol=1e-9)
+    np.testing.assert_allclose(
+        scaled.covariances_ / np.outer(UNITS, UNITS),
+        expected.covariances_ / np.outer(UNITS, UNITS),
+        rtol=1e-8,
+        atol=1e-8,
+    )
+
+
 def test_a_scaled_model_is_that_mixture_in_the_words_of_scipy(rows, covariance_type):
     model = GaussianMixture(2, covariance_type=covariance_type, random_state=0)
     fitted = fit_standardized(model, rows)
