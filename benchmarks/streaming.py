@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import killed_fit
 from benchmarks.instruments import Options
 from benchmarks.memory import peak_megabytes
 from benchmarks.reporting import measured_by, note, progress
@@ -150,17 +151,22 @@ def document(options: Options) -> str:
         note(f"fitted: peak {facts['peak']:.0f} MB")
         progress("timing passes")
         n_rows, rounds = measure_passes(first, options, repeats)
+        progress("killing a fit")
+        killed = killed_fit.table(first, K)
     heading = measured_by(
         "--streaming",
         f"A folder of {len(paths)} Parquet files with rows of a mixture, {D} columns "
         f"of float64, is fitted with K = {K} in a process of its own, k-means on a "
         f"sample and {N_ITERATIONS} iterations; rates are of passes over the first "
         f"{n_rows:,} rows, which the system keeps in memory, medians of {repeats} "
-        "alternating rounds.",
+        "alternating rounds. The second table is of fits of these rows, in processes "
+        f"of their own: {killed_fit.N_ITERATIONS} iterations; the last line is of the "
+        "process that goes on.",
         n_disturbed=rounds.n_disturbed,
         n_samples=rounds.n_samples,
     )
-    return f"{heading}{_table(gigabytes, on_disk, facts, n_rows, rounds)}\n"
+    of_passes = _table(gigabytes, on_disk, facts, n_rows, rounds)
+    return f"{heading}{of_passes}\n\n{killed}\n"
 
 
 def _table(

@@ -430,7 +430,11 @@ def test_a_folder_is_generated_fitted_and_deleted(monkeypatch, tmp_path):
     monkeypatch.setattr(streaming, "_SHORT_GIGABYTES", 2e-4)
     monkeypatch.setattr(streaming, "_PART_ROWS", 900)
     monkeypatch.setattr(streaming.tempfile, "tempdir", str(tmp_path))
-    line = lines_of(streaming.document(OPTIONS).split("\n\n")[1])[2]
+    _, of_passes, of_fits = streaming.document(OPTIONS).split("\n\n")
+    *_, kept, killed = lines_of(of_fits)
+    assert kept.endswith("| the same |")
+    assert killed.endswith("| the same |")
+    line = lines_of(of_passes)[2]
     assert "| 1,562 |" in line
     assert "1000 MB, met |" in line
     assert "70 %" in line
