@@ -98,8 +98,8 @@ def measure_passes(folder: Path, options: Options, repeats: int) -> tuple[int, R
     """Reading alone, computing in memory, and both: number of rows, and times."""
     import fastem
     from fastem import kernels, reading
-    from fastem.arrow_sources import ParquetBlocks
     from fastem.covariances import STRUCTURES
+    from fastem.parquet_sources import ParquetBlocks
     from fastem.streaming import ExpectationInBlocks, RowsInBlocks
     from fastem.validation import read_only
 

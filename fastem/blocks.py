@@ -44,6 +44,19 @@ class Block(NamedTuple):
         return i if self.kept is None else int(np.flatnonzero(self.kept)[i])
 
 
+def missing_rows(block: Block) -> NDArray[np.bool_]:
+    """Which rows have a missing value, or a missing weight."""
+    missing = np.asarray(np.isnan(block.values).any(axis=1))
+    return missing if block.weights is None else missing | np.isnan(block.weights)
+
+
+def without_missing(block: Block) -> Block:
+    """The block's rows that have no missing value."""
+    kept = ~missing_rows(block)
+    weights = None if block.weights is None else block.weights[kept]
+    return block._replace(values=block.values[kept], weights=weights, kept=kept)
+
+
 @runtime_checkable
 class Source(Protocol):
     """Rows that can be read block by block, again and again."""

@@ -1,7 +1,7 @@
 """Degrees of membership, a block of rows at a time: to count and to write."""
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastem import kernels
-from fastem.arrow_sources import ParquetBlocks
 from fastem.blocks import Block, Source
 from fastem.mixture import GaussianMixture
+from fastem.parquet_sources import ParquetBlocks
 from fastem.reading import blocks_of, checked_blocks, read_ahead
 from fastem.statistics import Array
 from fastem.validation import Rows, read_only
@@ -98,7 +98,7 @@ def probabilities_of(model: GaussianMixture, blocks: Iterable[Rows]) -> Iterator
     for rows in blocks:
         if factors is None:
             factors = model._factors(rows.dtype)
-        for part in _parts(model, read_only(rows)):
+        for part in _parts(model, read_only(np.require(rows, requirements=["C", "A"]))):
             yield kernels.probability_pass(part, factors, model.n_threads)
 
 
@@ -214,17 +214,16 @@ def _write(
     """Write blocks of probabilities, each with which rows of the file it is of."""
     from pyarrow import csv, parquet
 
-    writer: Any = None
-    for probabilities, kept in blocks:
-        tally.add(probabilities)
-        batch = _batch(probabilities, kept)
-        if writer is None:
-            is_csv = suffix.lower() == ".csv"
-            writer = (csv.CSVWriter if is_csv else parquet.ParquetWriter)(
-                path, batch.schema
-            )
-        writer.write_batch(batch)
-    writer.close()
+    is_csv = suffix.lower() == ".csv"
+    with ExitStack() as stack:
+        writer: Any = None
+        for probabilities, kept in blocks:
+            tally.add(probabilities)
+            batch = _batch(probabilities, kept)
+            if writer is None:
+                kind = csv.CSVWriter if is_csv else parquet.ParquetWriter
+                writer = stack.enter_context(kind(path, batch.schema))
+            writer.write_batch(batch)
 
 
 def _with_gaps(

@@ -22,6 +22,8 @@ from fastem.validation import Rows
 # Rows of a call are used in batches of so many, each with the parameters that the one
 # before has led to.
 BATCH_ROWS = 4096
+# New rows that count less are lost in rounding beside those before.
+_LEAST_AGE = 1e-20
 
 
 def rows_remembered(
@@ -37,7 +39,12 @@ def rows_remembered(
     age = forgetting * math.log1p(n_new / n_seen)
     if memory is not None:
         age = max(age, n_new / memory)
-    return n_new / math.expm1(min(age, 700.0))
+    return _countable(n_new / math.expm1(min(max(age, _LEAST_AGE), 700.0)))
+
+
+def _countable(n_rows: float) -> float:
+    """The same number, but not infinite: weights may be as large as numbers are."""
+    return min(n_rows, sys.float_info.max)
 
 
 class OnlineMixture(FittedMixture):
@@ -54,18 +61,19 @@ class OnlineMixture(FittedMixture):
         """Learn from more rows: stepwise EM.
 
         The first call is a :meth:`fit` to its rows, which should be enough for that:
-        some hundred for each component. Later calls, and those after a ``fit``, update
-        the parameters [1]_: sufficient statistics of the rows so far, which the
-        parameters stand for, and of the new rows are averaged, with the weights that
-        ``forgetting`` and ``memory`` say. A long call is cut into batches of 4,096
-        rows, each of which is used once; the rows of a batch count alike.
+        some hundred for each component; given parameters start it. Later calls, and
+        those after a ``fit``, update the parameters [1]_: sufficient statistics of the
+        rows so far, which the parameters stand for, and of the new rows are averaged,
+        with the weights that ``forgetting`` and ``memory`` say. A long call is cut into
+        batches of 4,096 rows, each of which is used once; the rows of a batch count
+        alike.
         On an error the estimator is left as it was.
 
         Parameters
         ----------
         X : array-like of shape (N, D), or a source of rows in blocks
             Rows in random order, unless it is their change that is to be followed.
-            Sources are those of :meth:`fit`, and are read once.
+            Sources are those of :meth:`fit`; later calls read them once.
         y : None
             Ignored.
         sample_weight : array-like of shape (N,), or name of a column, default=None
@@ -121,7 +129,7 @@ class OnlineMixture(FittedMixture):
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
         """From here on rows are to be added to so many, with this ridge."""
-        self.n_samples_seen_ = min(n_rows, sys.float_info.max)
+        self.n_samples_seen_ = _countable(n_rows)
         self._ridge = ridge
 
     def _update(self, X: Any, sample_weight: ArrayLike | str | None) -> None:
@@ -135,6 +143,7 @@ class OnlineMixture(FittedMixture):
                 weights, total = counting.check_row_weights(
                     of_rows if len(of_rows) else None, rows
                 )
+                total = _countable(total)
                 n_counted = (
                     float(weights.sum(dtype=np.float64)) if len(weights) else len(rows)
                 )
@@ -178,7 +187,7 @@ class OnlineMixture(FittedMixture):
         )
         old = structure.statistics_of(parameters, n_old / scale, self._ridge)
         statistics = structure.move(old, new.reference) + new
-        self.n_samples_seen_ += scale * n_new
+        self.n_samples_seen_ = _countable(self.n_samples_seen_ + scale * n_new)
         try:
             return maximize(statistics)
         except SingularCovarianceError as error:

@@ -1,7 +1,8 @@
 """Blocks of rows as passes take them: checked, cut to the grid, read ahead."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from queue import SimpleQueue
 from threading import Lock
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from fastem.blocks import Block, Source, UnreadableFileError
 from fastem.counting import check_range_of_weights
 from fastem.kernels import CHUNK_ROWS
 from fastem.statistics import Array
+from fastem.threads import start_thread
 from fastem.validation import Rows, check_range, read_only
 
 # Of a block. At most four are in memory; of 4 to 64 MB, 8 and 16 took the least time.
@@ -64,21 +66,34 @@ def blocks_of(
 
 def read_ahead(items: Generator[Item]) -> Generator[Item]:
     """The items, the next of which a thread makes while this one is used."""
-    end = object()
+    wanted: SimpleQueue[bool] = SimpleQueue()
+    made: SimpleQueue[list[Item] | BaseException] = SimpleQueue()
     turn = Lock()
 
-    def read() -> Item | object:
-        with turn:
-            return next(items, end)
+    def read_on() -> None:
+        while wanted.get():
+            with turn:
+                try:
+                    # One, or none at the end.
+                    made.put(list(islice(items, 1)))
+                except BaseException as error:
+                    made.put(error)
 
+    next_ones: list[Item] | BaseException = []
     try:
-        with ThreadPoolExecutor(1, "fastem-reader") as reader:
-            upcoming = reader.submit(read)
-            while (item := upcoming.result()) is not end:
-                upcoming = reader.submit(read)
-                yield item  # type: ignore[misc]  # read gives an item, or the end
+        start_thread(read_on)
+        wanted.put(True)
+        while True:
+            next_ones = made.get()
+            if isinstance(next_ones, BaseException):
+                raise next_ones
+            if not next_ones:
+                return
+            wanted.put(True)
+            yield next_ones.pop()
     finally:
-        # A Ctrl-C while the thread starts leaves one that the pool does not know of.
+        del next_ones  # an error would keep this frame, which would keep it
+        wanted.put(False)
         with turn:
             items.close()
 
@@ -95,8 +110,7 @@ def checked_blocks(source: Source) -> Generator[Block]:
         try:
             block = next(blocks, None)
         except UnreadableFileError as error:
-            where = f"in block {number} of X, after {n_before} rows in all"
-            raise ValueError(f"{error} ({where})") from error
+            raise ValueError(f"{error} (in block {number} of X)") from error
         if block is None:
             return
         row_name = _row_names(block, number, n_before)

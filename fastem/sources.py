@@ -10,8 +10,9 @@ from typing import Any, final
 
 import numpy as np
 
-from fastem.arrow_sources import ArrowBlocks, ParquetBlocks, spooled
+from fastem.arrow_sources import ArrowBlocks, spooled
 from fastem.blocks import Block, Source
+from fastem.parquet_sources import ParquetBlocks
 from fastem.validation import Rows, check_block
 
 # Memory maps and Arrow tables of fewer bytes are arrays like others: workers of joblib
@@ -35,7 +36,8 @@ def source_of(
         record-batch reader, an iterable of blocks, a memory map or an Arrow table of
         more than a gigabyte, or a Source.
     columns : sequence of str, default=None
-        The columns to read of files; by default all numeric ones.
+        The columns to read of files (by default all numeric ones) and of datasets (by
+        default all).
     weights : str, default=None
         The column of files and Arrow data that holds weights.
     is_read_once : bool, default=False
@@ -51,7 +53,7 @@ def source_of(
     if isinstance(X, str | Path):
         return ParquetBlocks(Path(X), columns, weights)
     if type(X).__module__.startswith("pyarrow"):
-        return _arrow_source(X, weights, is_read_once)
+        return _arrow_source(X, columns, weights, is_read_once)
     source = _source_without_weights(X)
     if source is not None and weights is not None:
         without_column(X, weights)  # raises
@@ -99,7 +101,9 @@ def without_column(X: Any, name: str) -> tuple[Any, np.ndarray]:
     return X.drop(columns=[name]), column
 
 
-def _arrow_source(X: Any, weights: str | None, is_read_once: bool) -> Source | None:
+def _arrow_source(
+    X: Any, columns: Sequence[str] | None, weights: str | None, is_read_once: bool
+) -> Source | None:
     import pyarrow as pa
 
     if isinstance(X, pa.Table):
@@ -107,19 +111,37 @@ def _arrow_source(X: Any, weights: str | None, is_read_once: bool) -> Source | N
             return None
         return ArrowBlocks(X.schema, lambda n: iter(X.to_batches(n)), weights)
     if type(X).__module__ == "pyarrow._dataset":
-        return ArrowBlocks(X.schema, lambda n: _scanned(X, n), weights)
+        return _dataset_source(X, columns, weights)
     if not isinstance(X, pa.RecordBatchReader):
         return None
     once = ArrowBlocks(X.schema, lambda _: X, weights)  # checks the columns
     return once if is_read_once else ArrowBlocks(X.schema, spooled(X), weights)
 
 
-def _scanned(dataset: Any, n_rows: int) -> Iterator[Any]:
-    """Its batches in order, few of them at a time: by default 64 are read ahead."""
-    batches: Iterator[Any] = dataset.to_batches(
-        batch_size=n_rows, batch_readahead=1, fragment_readahead=1
-    )
-    return batches
+def _dataset_source(
+    X: Any, columns: Sequence[str] | None, weights: str | None
+) -> Source | None:
+    import pyarrow as pa
+    from pyarrow import dataset
+
+    if isinstance(X, dataset.Scanner):
+        return ArrowBlocks(X.projected_schema, lambda _: X.to_reader(), weights)
+    if not isinstance(X, dataset.Dataset):
+        return None
+    # As few batches at a time as can be; and by default whole files stay in memory.
+    reading: dict[str, Any] = {"batch_readahead": 1, "fragment_readahead": 1}
+    if isinstance(getattr(X, "format", None), dataset.ParquetFileFormat):
+        reading["fragment_scan_options"] = dataset.ParquetFragmentScanOptions(
+            pre_buffer=False
+        )
+    schema = X.schema
+    if columns is not None:
+        read = [*columns, *(() if weights is None else (weights,))]
+        schema = pa.schema(
+            [schema.field(name) for name in read if name in schema.names]
+        )
+        reading["columns"] = schema.names
+    return ArrowBlocks(schema, lambda n: X.to_batches(batch_size=n, **reading), weights)
 
 
 @final

@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastem.arrow_sources import ParquetBlocks
 from fastem.data_files import DataFile, choose_columns, open_data_file
+from fastem.parquet_sources import ParquetBlocks
 from fastem.statistics import Array
 from fastem.validation import Rows
 from fastem.writing import PathLike
@@ -139,7 +139,7 @@ def read_table(
     if kept is not None:
         _check_may_drop(file, gaps, kept, drop_missing)
     for name, column in read.items():
-        _check_finite(file, name, column)
+        _check_finite(file, name, column, kept)
 
     def without_gaps(column: np.ndarray) -> np.ndarray:
         return column if kept is None else column[kept]
@@ -186,8 +186,12 @@ def _check_may_drop(
         )
 
 
-def _check_finite(file: DataFile, name: str, column: np.ndarray) -> None:
+def _check_finite(
+    file: DataFile, name: str, column: np.ndarray, kept: NDArray[np.bool_] | None
+) -> None:
     infinite = np.isinf(column)
+    if kept is not None:
+        infinite &= kept
     if infinite.any():
         raise ValueError(
             f"{file.path}: column {name!r} has {infinite.sum():,} infinite values, the "

@@ -288,12 +288,12 @@ def _raise_not_finite(
     if first is None:
         return
     counts = [f"{n} {what}" for n, what in ((n_nan, "NaN"), (n_infinite, "inf")) if n]
-    what = "missing" if n_nan else "infinite"
+    kinds = [what for n, what in ((n_nan, "missing"), (n_infinite, "infinite")) if n]
     raise ValueError(
         f"X contains {' and '.join(counts)} in {n_rows} of {len(X)} rows, the first "
-        f"in {row_name(first[0])}, {column_name(first[1])}. Rows with {what} values "
-        "cannot be used: drop them (for example X[np.isfinite(X).all(axis=1)]) or "
-        "replace the values first."
+        f"in {row_name(first[0])}, {column_name(first[1])}. Rows with "
+        f"{' or '.join(kinds)} values cannot be used: drop them (for example "
+        "X[np.isfinite(X).all(axis=1)]) or replace the values first."
     )
 
 

@@ -89,6 +89,11 @@ class Unraisable:
             if worker.ident == threading.get_ident():
                 worker.is_pending = False
 
+    def thread_died(self, died: Any) -> None:
+        """Take the place of ``threading.excepthook``."""
+        text = "".join(traceback.format_exception(died.exc_value))
+        self.wrong.append(f"a thread died: {text}")
+
 
 class Worker:
     """A thread that makes calls, and counts what became of them."""
@@ -261,6 +266,8 @@ def soak(options: argparse.Namespace, folder: Path) -> bool:
     interrupter = Interrupter(workers, seed, over)
     memory = Memory(options.seconds, over)
     unraisable = sys.unraisablehook = Unraisable(workers)
+    # A worker that dies would only make fewer calls.
+    threading.excepthook = unraisable.thread_died
     # What hangs must fail all the same, and say where.
     faulthandler.dump_traceback_later(options.seconds + _MOST_SECONDS, exit=True)
     others = [threading.Thread(target=worker.work) for worker in workers[1:]]

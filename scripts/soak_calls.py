@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 from sklearn.base import clone
 
 from fastem import GaussianMixture, load_model, save_model
@@ -24,7 +26,9 @@ def digest(value: Any) -> str:
     def add(part: Any) -> None:
         if isinstance(part, np.ndarray):
             sha.update(f"{part.dtype} {part.shape}".encode())
-            sha.update(np.ascontiguousarray(part).tobytes())
+            # Of objects an array has the addresses.
+            is_text = part.dtype == object
+            sha.update(repr(part.tolist()).encode() if is_text else part.tobytes())
         elif isinstance(part, (list, tuple)):
             for item in part:
                 add(item)
@@ -146,6 +150,7 @@ class Catalogue:
             *(self._fit, self._fit, self._fit, self._warm, self._answers),
             *(self._copies, self._file, self._bad_parameter, self._bad_rows),
             *(self._bad_answer, self._callback, self._bad_file),
+            *(self._stream, self._blocks, self._bad_blocks, self._checkpoint),
         )
         return [make() for make in makers for _ in range(n_of_each)]
 
@@ -206,6 +211,61 @@ class Catalogue:
             return load_model(path).predict_proba(X[:500])
 
         return Call("model file", make, save_and_load)
+
+    def _stream(self) -> Call:
+        X = self._choose(*self._tables)
+        parameters, weights = self._parameters(X), self._weights(len(X))
+
+        def learn(model: GaussianMixture) -> Any:
+            learned = clone(model).partial_fit(X, sample_weight=weights)
+            save_model(learned.partial_fit(X[::-1]), self._path())
+            goes_on = load_model(self._path()).partial_fit(X)
+            # Last, since an interrupt may leave the model as it is now or is then.
+            model.partial_fit(X)
+            return [digest_of_fit(one) for one in (learned, goes_on, model)]
+
+        return Call("partial_fit", lambda: GaussianMixture(**parameters), learn)
+
+    def _parquet(self, X: np.ndarray) -> Path:
+        """A folder of three files with these rows."""
+        folder = self._folder / digest(X)
+        folder.mkdir(exist_ok=True)
+        for i, rows in enumerate(np.array_split(X.astype(np.float64), 3)):
+            columns = {f"x{j}": column for j, column in enumerate(rows.T)}
+            parquet.write_table(pa.table(columns), folder / f"{i}.parquet")
+        return folder
+
+    def _blocks(self) -> Call:
+        X = self._choose(*self._tables)
+        parameters, folder = self._parameters(X), self._parquet(X)
+        return Call(
+            "rows in blocks",
+            lambda: GaussianMixture(**parameters),
+            lambda model: [
+                *(digest_of_fit(model.fit(folder)), model.predict(folder)),
+                *(model.score(folder), digest_of_fit(learn_more(model, folder))),
+            ],
+        )
+
+    def _bad_blocks(self) -> Call:
+        make, X = self._fitted()
+        spoilt = X.astype(np.float64)
+        spoilt[int(self._random.integers(len(X))), 0] = np.nan
+        folder = self._parquet(spoilt)
+        method = self._choose("fit", "partial_fit", "predict", "score")
+        return Call("bad blocks", make, lambda model: getattr(model, method)(folder))
+
+    def _checkpoint(self) -> Call:
+        X = self._choose(*self._tables)
+        parameters = self._parameters(X)
+
+        def fit(model: GaussianMixture) -> Any:
+            path = self._path().with_suffix(".checkpoint.json")
+            # What an interrupted fit has left is of another one.
+            path.unlink(missing_ok=True)
+            return digest_of_fit(model.fit(X, checkpoint=path))
+
+        return Call("fit with a checkpoint", lambda: GaussianMixture(**parameters), fit)
 
     def _bad_parameter(self) -> Call:
         make, X = self._fitted()
@@ -302,6 +362,11 @@ class Catalogue:
                 raise ValueError(str(error).replace(str(path), "")) from None
 
         return Call("bad model file", make, load_a_part)
+
+
+def learn_more(model: GaussianMixture, folder: Path) -> GaussianMixture:
+    """A copy of the model that has learned from the folder."""
+    return copy.deepcopy(model).partial_fit(folder)
 
 
 def digest_of_fit(model: GaussianMixture) -> Any:

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+import traceback
 
 # Far more than any needs on a busy machine: what hangs must fail all the same.
 TIME_LIMIT = 240
@@ -50,6 +52,17 @@ def environment_with(**changes):
     """This process's environment with changes; None removes a variable."""
     environment = {**os.environ, **changes}
     return {name: value for name, value in environment.items() if value is not None}
+
+
+def reader_threads(expected):
+    """How many threads read ahead: counted until they are as many as expected."""
+    end = time.monotonic() + TIME_LIMIT / 4
+    while True:
+        stacks = map(traceback.extract_stack, sys._current_frames().values())
+        found = sum(any(f.name == "read_on" for f in stack) for stack in stacks)
+        if found == expected or time.monotonic() > end:
+            return found
+        time.sleep(0.01)
 
 
 def run(code, *arguments, **environment):

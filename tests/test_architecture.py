@@ -39,6 +39,7 @@ LAYERS = [
     ["survey"],
     ["initialization", "expectation"],
     ["reading", "sources"],
+    ["parquet_sources"],
     ["arrow_sources"],
     ["blocks", "counting"],
     ["acceleration", "kmeans", "progress", "stopping", "validation"],
@@ -48,7 +49,7 @@ LAYERS = [
     ["kernels"],
     [
         *("blas", "convergence_warnings", "data_files"),
-        *("json_text", "json_values", "writing"),
+        *("json_text", "json_values", "threads", "writing"),
     ],
 ]
 DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}

@@ -68,7 +68,7 @@ def test_a_fit_writes_all_that_was_asked_for(
         *("--assign", tmp_path / "memberships.parquet", *standardize),
     )
     assert "Left out, not numeric: name (string)." in said
-    assert "Left out: 1 rows with missing values." in said
+    assert "Left out: 1 row with missing values." in said
     assert "Using 300 rows x 2 columns: speed, load." in said
     assert "iteration 1, mean log-likelihood" in said
     assert "converged after" in said

@@ -424,7 +424,7 @@ def test_large_parameters_are_sent_without_a_warning():
 
 
 def has_kernel_threads():
-    return grid._pool.cache_info().currsize > 0
+    return grid._helpers.n_started > 0
 
 
 def test_a_task_is_one_thread_where_it_is_not_told_otherwise(rows, other_cluster):

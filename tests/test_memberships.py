@@ -5,6 +5,7 @@ import pytest
 
 from fastem import GaussianMixture
 from fastem.memberships import write_memberships
+from fastem.sources import ArrayBlocks
 
 
 @pytest.fixture
@@ -37,6 +38,18 @@ def test_row_i_of_the_file_is_row_i_of_the_data(
         column = table[name]
         np.testing.assert_array_equal(column.is_valid().to_numpy(), kept)
         np.testing.assert_array_equal(column.drop_null().to_numpy(), expected)
+
+
+@pytest.mark.parametrize("name", ["m.parquet", "folder"])
+def test_blocks_of_any_layout_are_written(random, tmp_path, name):
+    model = GaussianMixture.from_parameters(
+        [0.5, 0.5], [[0.0, 0.0], [4.0, 4.0]], [[1.0, 1.0]] * 2, covariance_type="diag"
+    )
+    X = random.normal(2, 3, size=(500, 2))
+    write_memberships(tmp_path / name, model, ArrayBlocks(np.asfortranarray(X)[::-1]))
+    path = tmp_path / name
+    table = parquet.read_table(path / "part-0.parquet" if path.is_dir() else path)
+    np.testing.assert_array_equal(table["p_1"], model.predict_proba(X[::-1])[:, 1])
 
 
 def test_csv_holds_the_same(model, random, tmp_path):

@@ -16,7 +16,9 @@ from fastem import (
     GaussianMixture,
     RegularizationWarning,
     SingularCovarianceError,
+    load_model,
     reading,
+    save_model,
 )
 from fastem.covariances import STRUCTURES
 from fastem.online import BATCH_ROWS, rows_remembered
@@ -266,6 +268,18 @@ def test_batches_of_no_weight_are_passed_over(random):
     one.partial_fit(X[500:], sample_weight=weights)
     two.partial_fit(X[500 + BATCH_ROWS :])
     assert bits(one) == bits(two)
+
+
+def test_weights_as_large_as_numbers_are_can_be_counted(random, tmp_path):
+    X = draw(random, random_mixture(random, "full", 2, 2), 400)
+    weights = random.uniform(1e304, 1e306, len(X))
+    model = learn(GaussianMixture(2, random_state=0), [X, X, X], [weights] * 3)
+    assert model.n_samples_seen_ == np.finfo(float).max
+    assert np.isfinite(model.means_).all()
+    save_model(model, tmp_path / "model.json")
+    learn(model, [X], [np.full(len(X), 1e-20)])
+    expected = load_model(tmp_path / "model.json")
+    assert_close(model.means_, expected.means_, 1e-10)
 
 
 def test_a_single_row_is_learned_from(random):

@@ -12,10 +12,12 @@ import pytest
 from pyarrow import dataset, parquet
 
 from fastem import reading, sources
-from fastem.arrow_sources import ArrowBlocks, ParquetBlocks
+from fastem.arrow_sources import ArrowBlocks
 from fastem.online import BATCH_ROWS
+from fastem.parquet_sources import ParquetBlocks
 from fastem.reading import blocks_of, checked_blocks, read_ahead
 from fastem.sources import ArrayBlocks, IterableBlocks, source_of, without_column
+from tests.processes import reader_threads
 
 NAMES = ("a", "b", "c")
 
@@ -342,7 +344,44 @@ def test_a_file_that_is_damaged_in_the_middle_is_named_with_block_and_row(X, tmp
     with pytest.raises(ValueError, match="cannot be read from row") as error:
         read(source_of(folder))
     assert str(part) in str(error.value)
-    assert "in block 2 of X, after 1667 rows in all" in str(error.value)
+    assert "(in block 2 of X)" in str(error.value)
+
+
+def test_a_file_that_changes_between_passes_is_named(X, tmp_path):
+    source = source_of(write_parts(tmp_path / "parts", X))
+    part = tmp_path / "parts" / "part-1.parquet"
+    parquet.write_table(table_of(X[:700]), part)
+    with pytest.raises(ValueError, match=r"part-1\.parquet has 700 rows, and had 1667"):
+        read(source)
+    parquet.write_table(table_of(X[:0]), part)
+    with pytest.raises(ValueError, match=r"part-1\.parquet has 0 rows, and had 1667"):
+        read(source)
+
+
+def test_small_files_reserve_no_more_than_their_rows(X, tmp_path):
+    source = source_of(write_parts(tmp_path / "parts", X[:300]))
+    blocks = list(source.blocks(10**6))
+    assert [block.values.base is None for block in blocks] == [True] * 3
+
+
+@pytest.mark.parametrize("kind", ["file", "dataset", "filtered"])
+def test_arrow_holds_a_few_row_groups_and_not_the_file(random, tmp_path, kind):
+    path = tmp_path / "large.parquet"
+    columns = {name: random.normal(size=1_000_000) for name in NAMES}
+    parquet.write_table(pa.table(columns), path, row_group_size=20_000)
+    del columns
+    large = dataset.dataset(path)
+    source = source_of(
+        {
+            "file": path,
+            "dataset": large,
+            "filtered": large.filter(dataset.field("a") > -9),
+        }[kind]
+    )
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in source.blocks(20_000)]
+    assert len(held) >= 50
+    assert max(held) < 12e6  # of 24
 
 
 def test_a_path_that_is_no_data_says_what_is_expected(tmp_path):
@@ -359,6 +398,28 @@ def test_rows_of_a_dataset_can_be_chosen(sources_of, X):
     chosen = sources_of["dataset"]().filter(dataset.field("a") > 0)
     rows = [block for block, _ in blocks_of(source_of(chosen))]
     np.testing.assert_array_equal(np.concatenate(rows), X[X[:, 0] > 0])
+
+
+def test_columns_of_a_dataset_can_be_chosen(sources_of, X):
+    whole = sources_of["dataset"]()
+    for chosen in (
+        source_of(whole, columns=("c", "a")),
+        source_of(whole.scanner(columns=["c", "a"])),
+    ):
+        assert chosen.names == ("c", "a")
+        for _ in range(2):
+            rows = [block for block, _ in blocks_of(chosen)]
+            np.testing.assert_array_equal(np.concatenate(rows), X[:, [2, 0]])
+    positive = whole.filter(dataset.field("b") > 0)
+    (rows, weights), *_ = blocks_of(source_of(positive, columns=["a"], weights="b"))
+    expected = X[X[:, 1] > 0][:1024]
+    np.testing.assert_array_equal(rows, expected[:, :1])
+    np.testing.assert_array_equal(weights, expected[:, 1])
+
+
+def test_data_with_nothing_but_weights_is_named(X):
+    with pytest.raises(ValueError, match="no columns but that of weights, 'a'"):
+        source_of(table_of(X).select(["a"]), weights="a")
 
 
 def test_text_in_an_arrow_table_is_named(X):
@@ -379,18 +440,14 @@ def test_arrow_numbers_of_all_kinds_are_read():
     np.testing.assert_array_equal(block.values, [[1, 1, 1], [2, 0, np.nan]])
 
 
-def reader_threads():
-    return [t for t in threading.enumerate() if t.name.startswith("fastem-reader")]
-
-
 def test_the_reader_ends_with_the_blocks_and_when_they_are_left(X):
     read(source_of(Blocks(X)))
-    assert not reader_threads()
+    assert reader_threads(0) == 0
     blocks = blocks_of(source_of(Blocks(X)))
     next(blocks)
-    assert len(reader_threads()) == 1
+    assert reader_threads(1) == 1
     blocks.close()
-    assert not reader_threads()
+    assert reader_threads(0) == 0
 
 
 def test_an_error_in_the_reader_comes_out_and_ends_it(X):
@@ -402,7 +459,7 @@ def test_an_error_in_the_reader_comes_out_and_ends_it(X):
     assert next(items) is X
     with pytest.raises(OSError, match="the disk is gone"):
         next(items)
-    assert not reader_threads()
+    assert reader_threads(0) == 0
 
 
 def test_the_next_item_is_made_while_this_one_is_used():

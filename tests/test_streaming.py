@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,10 +23,12 @@ from fastem.subsample import enough_rows
 from fastem.survey import RowSample, survey
 from fastem.validation import read_only
 from tests.mixtures import assert_close, draw, random_mixture, start_of
+from tests.processes import reader_threads
 from tests.test_sources import Blocks, write_parts
 
 FITTED = ("weights_", "means_", "covariances_", "lower_bound_", "lower_bounds_")
 N, D = 5000, 3
+ROOT = Path(__file__).parent.parent
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 
@@ -357,7 +359,7 @@ def test_a_failed_fit_leaves_the_model_and_no_thread(X):
     with pytest.raises(ValueError, match=r"row 4000 \(row 500 of block 5\), column 1"):
         model.predict(Blocks(X))
     assert vars(model) == before
-    assert not [t for t in threading.enumerate() if "reader" in t.name]
+    assert reader_threads(0) == 0
 
 
 def test_an_error_of_the_object_comes_out_as_it_is(X):
@@ -486,9 +488,9 @@ def test_a_sample_does_not_depend_on_the_blocks():
 
 
 _INTERRUPTED = """
-import threading
 import numpy as np
 from fastem import GaussianMixture
+from tests.processes import reader_threads
 
 X = np.random.default_rng(0).normal(size=(200_000, 4))
 
@@ -502,23 +504,22 @@ try:
     model.fit(Blocks(), callback=lambda progress: print("going", flush=True))
 except KeyboardInterrupt:
     print("interrupted", hasattr(model, "means_"))
-for thread in threading.enumerate():
-    if "reader" in thread.name:
-        if thread.is_alive():  # one that a Ctrl-C met while it started is not
-            thread.join(60)
-print([t.name for t in threading.enumerate() if "reader" in t.name])
+print(reader_threads(0), "readers left")
 """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_ends_the_fit_and_its_reader():
     process = subprocess.Popen(
-        [sys.executable, "-c", _INTERRUPTED], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _INTERRUPTED],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
     assert process.stdout.readline() == "going\n"
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=120)
-    assert rest.splitlines()[-2:] == ["interrupted False", "[]"]
+    assert rest.splitlines()[-2:] == ["interrupted False", "0 readers left"]
     assert process.returncode == 0
 
 

@@ -12,9 +12,10 @@ child or by two Python threads at once, depending on the threading layer.
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import cache
+from contextlib import AbstractContextManager
+from functools import partial
 from itertools import pairwise
+from threading import Lock
 from typing import Any
 
 import numba
@@ -22,6 +23,7 @@ import numpy as np
 from numba.np.ufunc import parallel
 
 from fastem.kernels.tiles import CHUNK_ROWS
+from fastem.threads import Helpers
 
 # Multiply-adds in a segment: between two of them Python can see a Ctrl-C. 4e9 take
 # 0.3 s on one slow core.
@@ -38,22 +40,27 @@ _PART_WORK = 2e7
 _SUM_BLOCK = 4096
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS, "fastem")
+_helpers = Helpers(numba.config.NUMBA_NUM_THREADS)
+
+
+def _after_fork_in_child() -> None:
+    """The child has none of the threads."""
+    global _helpers
+    _helpers = Helpers(numba.config.NUMBA_NUM_THREADS)
 
 
 if hasattr(os, "register_at_fork"):
-    # A forked child has none of the threads.
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _share(work: Any, parts: Iterable[tuple[Any, ...]], n_threads: int) -> None:
-    """Call ``work`` with the arguments of each part, on so many threads.
+def share(work: Any, parts: Iterable[tuple[Any, ...]], n_threads: int) -> None:
+    """Call ``work`` with the arguments of each part, on so many threads at most.
 
     This thread is one of them, and alone if the others are busy with another fit.
     """
     remaining = deque(parts)
+    errors: list[BaseException] = []
+    helping = [Lock() for _ in range(min(n_threads, len(remaining)) - 1)]
 
     def take_parts() -> None:
         while True:
@@ -63,17 +70,27 @@ def _share(work: Any, parts: Iterable[tuple[Any, ...]], n_threads: int) -> None:
                 return
             work(*part)
 
-    futures: list[Future[None]] = []
+    def help_out(held: AbstractContextManager[object]) -> None:
+        with held:
+            try:
+                take_parts()
+            except BaseException as error:
+                errors.append(error)
+                remaining.clear()
+
     try:
-        futures.extend(_pool().submit(take_parts) for _ in range(n_threads - 1))
+        for held in helping:
+            _helpers.ask(partial(help_out, held))
         take_parts()
-        for future in futures:
-            if not future.cancel():
-                future.result()
     finally:
-        # After an error or a Ctrl-C nothing may go on writing.
+        # After an error or a Ctrl-C nothing may go on writing. Whoever has not begun
+        # finds nothing left.
         remaining.clear()
-        wait([future for future in futures if not future.cancel()])
+        for held in helping:
+            with held:
+                pass
+    if errors:
+        raise errors[0]
 
 
 def number_of_threads(n_threads: int | None) -> int:
@@ -135,7 +152,7 @@ def walk(
             # An empty walk has the kernel compiled or loaded by this thread: another
             # one may have too small a stack for LLVM.
             kernel(*arguments, first, first, sums[:0])
-        _share(kernel, parts, n_sharing)
+        share(kernel, parts, n_sharing)
         yield sums
 
 
@@ -151,4 +168,4 @@ def add_in_order(sums: np.ndarray, totals: np.ndarray, n_threads: int | None) ->
         np.add.reduce(sums[:, block], axis=0, out=totals[block])
 
     n_blocks = max(1, min(number_of_threads(n_threads), totals.size // _SUM_BLOCK))
-    _share(add, _cut(totals.size, n_blocks), n_blocks)
+    share(add, _cut(totals.size, n_blocks), n_blocks)
