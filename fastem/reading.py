@@ -1,8 +1,9 @@
 """Blocks of rows as passes take them: checked, cut to the grid, read ahead."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ from fastem.validation import Rows, check_range, read_only
 # Of a block. At most four are in memory; of 4 to 64 MB, 8 and 16 took the least time.
 _BLOCK_BYTES = 2**24
 _BATCH_CHUNKS = 4
+# Seconds without a block after which it is looked whether anybody reads.
+_PATIENCE = 1.0
 
 Item = TypeVar("Item")
 
@@ -70,29 +73,43 @@ def read_ahead(items: Generator[Item]) -> Generator[Item]:
     made: SimpleQueue[list[Item] | BaseException] = SimpleQueue()
     turn = Lock()
 
+    def make() -> None:
+        try:
+            # One, or none at the end.
+            made.put(list(islice(items, 1)))
+        except BaseException as error:
+            made.put(error)
+
     def read_on() -> None:
         while wanted.get():
             with turn:
-                try:
-                    # One, or none at the end.
-                    made.put(list(islice(items, 1)))
-                except BaseException as error:
-                    made.put(error)
+                make()
 
-    next_ones: list[Item] | BaseException = []
+    def take() -> list[Item] | BaseException:
+        while True:
+            try:
+                return made.get(timeout=_PATIENCE)
+            except Empty:
+                # Until 3.12 an exception that another thread sets for this one can
+                # reach the one that it starts, which then never begins.
+                with turn, suppress(Empty):
+                    wanted.get_nowait()
+                    make()
+
+    taken: list[Item] | BaseException = []
     try:
         start_thread(read_on)
         wanted.put(True)
         while True:
-            next_ones = made.get()
-            if isinstance(next_ones, BaseException):
-                raise next_ones
-            if not next_ones:
+            taken = take()
+            if isinstance(taken, BaseException):
+                raise taken
+            if not taken:
                 return
             wanted.put(True)
-            yield next_ones.pop()
+            yield taken.pop()
     finally:
-        del next_ones  # an error would keep this frame, which would keep it
+        del taken  # an error would keep this frame, which would keep it
         wanted.put(False)
         with turn:
             items.close()

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -460,6 +461,23 @@ def test_an_error_in_the_reader_comes_out_and_ends_it(X):
     with pytest.raises(OSError, match="the disk is gone"):
         next(items)
     assert reader_threads(0) == 0
+
+
+def test_items_are_made_here_if_the_reader_never_begins(monkeypatch):
+    monkeypatch.setattr(reading, "_PATIENCE", 0.01)
+    monkeypatch.setattr(reading, "start_thread", lambda task: None)
+    assert list(read_ahead(n for n in range(5))) == [0, 1, 2, 3, 4]
+
+
+def test_a_slow_reader_is_waited_for(monkeypatch):
+    monkeypatch.setattr(reading, "_PATIENCE", 0.001)
+
+    def items():
+        for n in range(5):
+            time.sleep(0.02)
+            yield n
+
+    assert list(read_ahead(items())) == [0, 1, 2, 3, 4]
 
 
 def test_the_next_item_is_made_while_this_one_is_used():
