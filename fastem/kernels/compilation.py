@@ -2,10 +2,14 @@
 
 import hashlib
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numba
@@ -85,6 +89,28 @@ def _cache(function: Callable[..., Any]) -> Any:
 CACHE_FOLDER = _writable_cache_folder()
 
 
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Have a Ctrl-C wait for the end of the block: some seconds, if it compiles.
+
+    Between two lines of Python that give memory of LLVM's back, it would have that done
+    twice, which ends the process.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not (is_main and callable(handler)):
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    try:
+        signal.signal(signal.SIGINT, lambda *details: came.append(details))
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            handler(*came[0])
+
+
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a function for compilation, cached on disk where possible.
 
@@ -95,6 +121,7 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         compiled = njit(**{**OPTIONS, **options})(function)
         if not numba.config.DISABLE_JIT:
             compiled._cache = _cache(function)
+            compiled._compile_for_args = _interrupts_later()(compiled._compile_for_args)
         return compiled
 
     return decorate

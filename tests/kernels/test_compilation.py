@@ -36,6 +36,37 @@ def number_of_compilations(command, **environment):
     return int(done.stdout)
 
 
+INTERRUPT_THE_COMPILER = """
+import signal
+import numpy as np
+from numba.core import event
+from fastem import GaussianMixture
+
+class Interrupter(event.Listener):
+    begun = ended = 0
+
+    def on_start(self, event):
+        self.begun += 1
+        signal.raise_signal(signal.SIGINT)
+
+    def on_end(self, event):
+        self.ended += 1
+
+interrupter = Interrupter()
+try:
+    with event.install_listener("numba:compile", interrupter):
+        GaussianMixture(2).fit(np.random.default_rng(0).normal(size=(100, 2)))
+except KeyboardInterrupt:
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert interrupter.begun == interrupter.ended > 0
+    print(1)
+"""
+
+
+def test_an_interrupt_waits_for_the_compiler(tmp_path):
+    assert number_of_compilations(INTERRUPT_THE_COMPILER, NUMBA_CACHE_DIR=str(tmp_path))
+
+
 def test_no_type_that_is_cached_compiles_again():
     number_of_compilations(USE_EVERYTHING)
     assert number_of_compilations(USE_EVERYTHING) == 0
