@@ -53,6 +53,8 @@ def missing_rows(block: Block) -> NDArray[np.bool_]:
 def without_missing(block: Block) -> Block:
     """The block's rows that have no missing value."""
     kept = ~missing_rows(block)
+    if kept.all():
+        return block
     weights = None if block.weights is None else block.weights[kept]
     return block._replace(values=block.values[kept], weights=weights, kept=kept)
 

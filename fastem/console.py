@@ -20,6 +20,7 @@ from fastem.covariances import SingularCovarianceError
 from fastem.progress import Progress
 from fastem.ridge import RegularizationWarning
 from fastem.scaling import UnscalableColumnsError
+from fastem.validation import DROP_ROWS
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -39,7 +40,6 @@ _OPTIONS = {
     "stopping": "--stopping",
     "tol": "--tol",
 }
-_DROP_ROWS = "drop them (for example X[np.isfinite(X).all(axis=1)])"
 _LEAVE_OUT = "missing values cannot be used: leave them out with --drop-missing"
 # Not in quotes, which are around names of columns, nor in a path.
 _PARAMETER = re.compile(rf"(?<![\w'/.-])({'|'.join(_OPTIONS)})(?![\w'/-]|\.\w)(=?)")
@@ -87,8 +87,8 @@ def in_options(text: str) -> str:
         return _OPTIONS[match[1]] + (" " if match[2] else "")
 
     text = re.sub(r"\bX (?=has|holds|contains)", "the data ", " ".join(text.split()))
-    text = text.replace(f"missing values cannot be used: {_DROP_ROWS}", _LEAVE_OUT)
-    text = text.replace(_DROP_ROWS, "remove them")
+    text = text.replace(f"missing values cannot be used: {DROP_ROWS}", _LEAVE_OUT)
+    text = text.replace(DROP_ROWS, "remove them")
     return _PARAMETER.sub(option, text)
 
 

@@ -161,7 +161,8 @@ class ParquetBlocks:
             with parquet.ParquetFile(
                 path, buffer_size=_BUFFER_BYTES, pre_buffer=False
             ) as file:
-                n_found = file.metadata.num_rows
+                groups = map(file.metadata.row_group, range(file.num_row_groups))
+                n_found = sum(group.num_rows for group in groups)
                 if n_found != n_rows:
                     raise UnreadableFileError(
                         f"{path} has {n_found} rows, and had {n_rows} when it was "

@@ -18,6 +18,9 @@ from fastem.statistics import Array, MixtureParameters
 
 Rows = NDArray[np.floating[Any]]
 
+# What to do with rows that cannot be used, in Python.
+DROP_ROWS = "drop them (for example X[np.isfinite(X).all(axis=1)])"
+
 # A block is walked over twice, for its least and its largest value: at 16384 rows it
 # is still in the core's cache then (200,000 x 16 float64: 1.1 ms; at once: 2.0 ms with
 # one walk over a copy of its sizes).
@@ -292,8 +295,8 @@ def _raise_not_finite(
     raise ValueError(
         f"X contains {' and '.join(counts)} in {n_rows} of {len(X)} rows, the first "
         f"in {row_name(first[0])}, {column_name(first[1])}. Rows with "
-        f"{' or '.join(kinds)} values cannot be used: drop them (for example "
-        "X[np.isfinite(X).all(axis=1)]) or replace the values first."
+        f"{' or '.join(kinds)} values cannot be used: {DROP_ROWS} or "
+        "replace the values first."
     )
 
 
