@@ -25,7 +25,7 @@ def _fit(
     import warnings
 
     import fastem
-    from fastem.json_values import digest
+    from fastem.storage.json_values import digest
 
     warnings.simplefilter("ignore")
     seconds: list[float] = []

@@ -77,7 +77,7 @@ def pass_times(X: Rows, model: Any, skip: bool) -> PassTimes:
 def _leaving_out(skip: bool) -> Iterator[None]:
     """Passes as they are, or with every pair computed and no row merged."""
     try:
-        expectation = importlib.import_module("fastem.expectation")
+        expectation = importlib.import_module("fastem.em.expectation")
     except ImportError:
         if skip:
             raise UnavailableError("this version leaves nothing out") from None

@@ -21,7 +21,7 @@ from benchmarks.instruments import Options
 from benchmarks.problems import Problem, Rows, generate
 from benchmarks.reporting import measured_by, note, progress
 from benchmarks.table import at_least, number, rows_of_cells
-from fastem.tables import read_table
+from fastem.sources.tables import read_table
 
 CLOSE = 1e-6  # nats a row below the limit
 SLOW_TARGET, EASY_TARGET = 3.0, 0.95

@@ -97,11 +97,12 @@ def _fit_elsewhere(folder: Path, n_threads: int | None) -> dict[str, Any]:
 def measure_passes(folder: Path, options: Options, repeats: int) -> tuple[int, Rounds]:
     """Reading alone, computing in memory, and both: number of rows, and times."""
     import fastem
-    from fastem import kernels, reading
+    from fastem import kernels
+    from fastem.checks.validation import read_only
     from fastem.covariances import STRUCTURES
-    from fastem.parquet_sources import ParquetBlocks
-    from fastem.streaming import ExpectationInBlocks, RowsInBlocks
-    from fastem.validation import read_only
+    from fastem.sources import reading
+    from fastem.sources.parquet import ParquetBlocks
+    from fastem.training.in_blocks import ExpectationInBlocks, RowsInBlocks
 
     source = ParquetBlocks(folder)
     with closing(reading.blocks_of(source)) as blocks:

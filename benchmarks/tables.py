@@ -14,8 +14,8 @@ import numpy as np
 
 from benchmarks.packages import UnavailableError, cache_folder, from_apt, from_pip
 from benchmarks.problems import Rows
-from fastem.scaling import Scaling
-from fastem.tables import read_table
+from fastem.report.scaling import Scaling
+from fastem.sources.tables import read_table
 from scripts.demo import COLUMNS as FLIGHT_COLUMNS
 
 _LAND = -1e9  # what is missing is -1e10

@@ -1,16 +1,13 @@
 """Gaussian mixture models, fitted fast and right."""
 
-from importlib.metadata import version
-
-from fastem.convergence import Convergence
 from fastem.covariances import Degeneracy, SingularCovarianceError
-from fastem.maximization import Collapse
+from fastem.em.convergence import Convergence
+from fastem.em.maximization import Collapse
+from fastem.em.progress import Progress, StopFit
+from fastem.em.ridge import RegularizationWarning
 from fastem.mixture import GaussianMixture
-from fastem.model_file import load_model, save_model
-from fastem.progress import Progress, StopFit
-from fastem.ridge import RegularizationWarning
-
-__version__ = version("fastem")
+from fastem.mixture.model_file import load_model, save_model
+from fastem.version import __version__
 
 __all__ = [
     "Collapse",
@@ -25,3 +22,8 @@ __all__ = [
     "load_model",
     "save_model",
 ]
+
+
+def __dir__() -> list[str]:
+    """The public names, without the packages behind them."""
+    return __all__

@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command ``fastem``."""
     try:
-        from fastem.commands import app
+        from fastem.terminal.commands import app
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise

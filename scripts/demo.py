@@ -15,14 +15,14 @@ from rich.console import Console
 from sklearn.exceptions import ConvergenceWarning
 
 import fastem
-from fastem import display
-from fastem.console import plain_messages, say
-from fastem.memberships import measure_certainty, write_memberships
-from fastem.model_file import save_model
-from fastem.plot import draw_clusters
-from fastem.scaling import Scaling
-from fastem.table_fit import fit_table, say_used, say_written
-from fastem.tables import read_table
+from fastem.mixture.model_file import save_model
+from fastem.report.memberships import measure_certainty, write_memberships
+from fastem.report.pictures import draw_clusters
+from fastem.report.scaling import Scaling
+from fastem.sources.tables import read_table
+from fastem.terminal import display
+from fastem.terminal.console import plain_messages, say
+from fastem.terminal.table_fit import fit_table, say_used, say_written
 
 FOLDER = Path("demo-output")
 N_COMPONENTS = 8

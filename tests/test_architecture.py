@@ -1,58 +1,24 @@
-"""Which room may know of which: imports run downwards, as the README draws it."""
+"""Which wing may know of which: imports run downwards, as CONTRIBUTING draws it."""
 
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+import fastem
 from fastem.covariances import STRUCTURES
-
-PACKAGE = Path(__file__).parent.parent / "fastem"
-FILES = sorted(PACKAGE.rglob("*.py"))
-
-# From top to bottom: a module imports from the lines below its own only. A package
-# is one room, whose own modules may import each other.
-LAYERS = [
-    ["__main__"],
-    ["cli"],
-    ["commands"],
-    ["__init__"],
-    ["table_fit"],
-    ["console"],
-    ["display", "plot"],
-    ["separation"],
-    ["dask", "description", "memberships", "model_file", "scaling", "tables"],
-    ["mixture"],
-    ["online"],
-    ["fitted"],
-    ["streaming"],
-    ["checkpoint"],
-    ["training"],
-    ["pickled"],
-    ["subsample"],
-    ["restarts"],
-    ["em"],
-    ["maximization"],
-    ["ridge"],
-    ["survey"],
-    ["initialization", "expectation"],
-    ["reading", "sources"],
-    ["parquet_sources"],
-    ["arrow_sources"],
-    ["blocks", "counting"],
-    ["acceleration", "kmeans", "progress", "stopping", "validation"],
-    ["charts", "convergence"],
-    ["covariances"],
-    ["statistics"],
-    ["kernels"],
-    [
-        *("blas", "convergence_warnings", "data_files"),
-        *("json_text", "json_values", "threads", "writing"),
-    ],
-]
-DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
+from tests.architecture import (
+    FILES,
+    FLOORS,
+    MODULES,
+    PACKAGE,
+    imported_modules,
+    imported_names,
+    module_name,
+    modules_in_order,
+    wing_of,
+)
 
 # Names that say nothing about what a module knows.
 EMPTY_NAMES = {"base", "common", "core", "helper", "helpers", "misc", "util", "utils"}
@@ -69,68 +35,37 @@ OPTIONAL = [
 ]
 
 
-def room_of(path):
-    """The first part of a module's name below fastem."""
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
-
-
-def module_name(path):
-    return ".".join(("fastem", *path.relative_to(PACKAGE).with_suffix("").parts))
-
-
-def imported_modules(path):
-    """Full names of all that a file imports, wherever in the file."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def imported_rooms(path):
-    for name in imported_modules(path):
-        parts = name.split(".")
-        # The version is a fact about the package; no room is entered for it.
-        if parts[0] == "fastem" and name != "fastem.__version__":
-            is_room = len(parts) > 1 and (
-                (PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").exists()
-            )
-            yield parts[1] if is_room else "__init__"
-
-
 def test_the_walk_finds_the_modules():
-    assert {"mixture", "em", "kernels", "covariances"} <= {room_of(f) for f in FILES}
-    assert "kernels" in set(imported_rooms(PACKAGE / "expectation.py"))
-    assert "statistics" in set(imported_rooms(PACKAGE / "em.py"))
+    assert {"mixture", "em", "kernels", "covariances"} <= set(map(wing_of, MODULES))
+    assert "fastem.kernels" in imported_modules(PACKAGE / "em" / "expectation.py")
+    assert "fastem.statistics" in imported_modules(PACKAGE / "em" / "loop.py")
+
+
+def test_every_module_has_its_place():
+    assert set(map(wing_of, MODULES)) == set(FLOORS), "see WINGS, tests/architecture.py"
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_imports_run_downwards(path):
-    room = room_of(path)
-    for target in imported_rooms(path):
-        for name in (room, target):
-            assert name in DEPTHS, (
-                f"fastem.{name} is not in LAYERS in tests/test_architecture.py: add it "
-                "to the line of what it may import, and to the README's architecture"
-            )
-        assert target == room or DEPTHS[target] > DEPTHS[room], (
+    wing = wing_of(module_name(path))
+    for target in map(wing_of, imported_modules(path)):
+        assert target == wing or FLOORS[target] > FLOORS[wing], (
             f"{module_name(path)} imports fastem.{target}, which stands above or beside"
         )
 
 
-def test_every_module_has_its_place():
-    unknown = {room_of(path) for path in FILES} - set(DEPTHS)
-    assert not unknown, f"add {unknown} to LAYERS in tests/test_architecture.py"
-    gone = set(DEPTHS) - {room_of(path) for path in FILES}
-    assert not gone, f"remove {gone} from LAYERS in tests/test_architecture.py"
+def test_no_import_goes_in_a_circle():
+    assert len(modules_in_order()) == len(FILES)
+
+
+def test_only_public_names_show():
+    assert dir(fastem) == fastem.__all__
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_numba_is_known_to_kernels_alone(path):
-    roots = {name.split(".")[0] for name in imported_modules(path)}
-    if room_of(path) == "kernels":
+    roots = {name.split(".")[0] for name in imported_names(path)}
+    if wing_of(module_name(path)) == "kernels":
         strangers = (
             roots - set(sys.stdlib_module_names) - COMPILERS - {"numpy", "fastem"}
         )

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from fastem.checks.validation import read_only
 from fastem.covariances import STRUCTURES
-from fastem.expectation import ExpectationStep
+from fastem.em.expectation import ExpectationStep
 from fastem.kernels import CHUNK_ROWS
 from fastem.statistics import MixtureParameters, SufficientStatistics
-from fastem.validation import read_only
 from tests.mixtures import assert_close, parameters_of, random_mixture
 
 K, D = 3, 4

@@ -8,14 +8,15 @@ import numpy as np
 from dask import compute, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from fastem import counting, kernels, mixture
+from fastem import kernels, mixture
+from fastem.checks import counting
 from fastem.dask import passes
 from fastem.dask.outputs import values_of_rows
 from fastem.dask.partitions import Partitions, is_distributed, without_weights
 from fastem.dask.passes import RowTask
 from fastem.dask.rows import RowsOnCluster
 from fastem.dask.trees import summed
-from fastem.training import TrainingRows
+from fastem.training.in_memory import TrainingRows
 
 
 class GaussianMixture(mixture.GaussianMixture):

@@ -11,9 +11,10 @@ from dask import delayed, is_dask_collection
 from dask.utils import is_dataframe_like, is_series_like
 from numpy.typing import DTypeLike
 
-from fastem import counting, mixture, validation
+from fastem import mixture
+from fastem.checks import counting, validation
+from fastem.checks.validation import Rows
 from fastem.statistics import Array
-from fastem.validation import Rows
 
 
 @dataclass(frozen=True)

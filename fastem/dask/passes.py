@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastem import kernels, validation
+from fastem import kernels
+from fastem.checks import validation
+from fastem.checks.validation import Rows
 from fastem.kernels import PassSums
+from fastem.starts.subsample import draw_subsample
 from fastem.statistics import Array
-from fastem.subsample import draw_subsample
-from fastem.validation import Rows
 
 
 def _for_kernels(array: Rows) -> Rows:

@@ -9,7 +9,9 @@ import dask
 import distributed
 import numpy as np
 
-from fastem import counting, kernels
+from fastem import kernels
+from fastem.checks import counting
+from fastem.checks.validation import Rows, read_only
 from fastem.covariances import CovarianceStructure
 from fastem.covariances.diagonal import Diagonal
 from fastem.dask import passes
@@ -17,12 +19,11 @@ from fastem.dask.outputs import values_of_rows
 from fastem.dask.partitions import Partitions, without_weights
 from fastem.dask.passes import ExpectationTask, RowTask
 from fastem.dask.trees import Add, summed
-from fastem.expectation import MemorylessExpectation
-from fastem.json_values import digest
+from fastem.em.expectation import MemorylessExpectation
+from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters
-from fastem.subsample import enough_rows
-from fastem.training import RowsInMemory, StartPlan, start_on_sample
-from fastem.validation import Rows, read_only
+from fastem.storage.json_values import digest
+from fastem.training.in_memory import RowsInMemory, StartPlan, start_on_sample
 
 _LARGE_GRAPH = "distributed.admin.large-graph-warning-threshold"
 

@@ -7,7 +7,15 @@ longer than arithmetic.
 """
 
 from fastem.kernels.compilation import subroutine
-from fastem.kernels.stacks import (
+from fastem.kernels.vectors.arithmetic import (
+    load_narrow,
+    load_wide,
+    multiply_add,
+    narrow_lanes,
+    splat_narrow,
+    splat_wide,
+)
+from fastem.kernels.vectors.stacks import (
     BLOCK_ROWS,
     add_column,
     add_each,
@@ -27,14 +35,6 @@ from fastem.kernels.stacks import (
     repeat_pairs,
     repeat_rows,
     store_first_rows,
-)
-from fastem.kernels.vectors import (
-    load_narrow,
-    load_wide,
-    multiply_add,
-    narrow_lanes,
-    splat_narrow,
-    splat_wide,
 )
 
 

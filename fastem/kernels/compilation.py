@@ -40,15 +40,15 @@ OPTIONS: dict[str, Any] = {
 OPTIONS_WITHOUT_REFERENCES: dict[str, Any] = {**OPTIONS, "_nrt": False}
 
 
-def _source_hash() -> str:
-    """Hash of every file of this package.
+def source_hash(folder: Path) -> str:
+    """Hash of every Python file in a folder and the folders in it.
 
     Numba's own index looks at one file a function: after an edit to a function
     in another module, it would go on serving machine code of the old one.
     """
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode())
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -65,7 +65,8 @@ def _user_cache_root() -> Path:
 def _writable_cache_folder() -> str | None:
     """A writable folder that belongs to these sources alone, or None."""
     try:
-        folder = _user_cache_root() / "fastem" / f"kernels-{_source_hash()}"
+        sources = source_hash(Path(__file__).parent)
+        folder = _user_cache_root() / "fastem" / f"kernels-{sources}"
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass

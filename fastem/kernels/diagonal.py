@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.dispatch import register_factors
-from fastem.kernels.vectors import (
+from fastem.kernels.vectors.arithmetic import (
     add,
     add_totals,
     load_narrow,

@@ -7,8 +7,7 @@ import numpy as np
 from fastem.kernels.blocks import add_diagonal_scatter, add_scatter, add_squared_rows
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import register_factors
-from fastem.kernels.stacks import BLOCK_ROWS, block_at
-from fastem.kernels.vectors import (
+from fastem.kernels.vectors.arithmetic import (
     load_narrow,
     magnitude,
     maximum,
@@ -19,6 +18,7 @@ from fastem.kernels.vectors import (
     subtract,
     wide_lanes,
 )
+from fastem.kernels.vectors.stacks import BLOCK_ROWS, block_at
 
 
 class FullFactors(NamedTuple):

@@ -23,7 +23,7 @@ import numpy as np
 from numba.np.ufunc import parallel
 
 from fastem.kernels.tiles import CHUNK_ROWS
-from fastem.threads import Helpers
+from fastem.runtime.threads import Helpers
 
 # Multiply-adds in a segment: between two of them Python can see a Ctrl-C. 4e9 take
 # 0.3 s on one slow core.

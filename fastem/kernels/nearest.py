@@ -5,10 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.compilation import kernel, subroutine
-from fastem.kernels.stacks import add_column, repeat_rows
 from fastem.kernels.tiles import CHUNK_ROWS, SMALLEST_TILE, load_tile
-from fastem.kernels.transposition import load_transposed, transposed_rows
-from fastem.kernels.vectors import (
+from fastem.kernels.vectors.arithmetic import (
     load_wide,
     multiply_add,
     narrow_lanes,
@@ -19,6 +17,8 @@ from fastem.kernels.vectors import (
     where_less,
     wide_lanes,
 )
+from fastem.kernels.vectors.stacks import add_column, repeat_rows
+from fastem.kernels.vectors.transposition import load_transposed, transposed_rows
 
 _EPSILON = float(np.finfo(np.float64).eps)
 # What float32 rounds to 0 or loses digits of, and what rounding may add to a lead.

@@ -6,8 +6,7 @@ import numpy as np
 
 from fastem.kernels.dispatch import register_output
 from fastem.kernels.tiles import row_log_likelihoods, subtract_maximum_and_exponentiate
-from fastem.kernels.transposition import store_transposed, transposed_rows
-from fastem.kernels.vectors import (
+from fastem.kernels.vectors.arithmetic import (
     divide,
     load_wide,
     splat_like,
@@ -16,6 +15,7 @@ from fastem.kernels.vectors import (
     where_less,
     wide_lanes,
 )
+from fastem.kernels.vectors.transposition import store_transposed, transposed_rows
 
 
 class Labels(NamedTuple):

@@ -26,7 +26,7 @@ import numpy as np
 
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import coefficients
-from fastem.kernels.vectors import (
+from fastem.kernels.vectors.arithmetic import (
     NARROW_BYTES,
     largest_lane,
     load_narrow,

@@ -7,19 +7,7 @@ import numpy as np
 from fastem.kernels.blocks import add_lower_product, four_products, one_product
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import register_factors
-from fastem.kernels.stacks import (
-    add_each,
-    add_multiples,
-    add_totals_of_rows,
-    load_residuals,
-    load_rows,
-    multiply_each,
-    repeat_rows,
-    replace_where_equal,
-    store_rows,
-    subtract_each,
-)
-from fastem.kernels.vectors import (
+from fastem.kernels.vectors.arithmetic import (
     load_narrow,
     load_wide,
     magnitude,
@@ -32,6 +20,18 @@ from fastem.kernels.vectors import (
     store,
     subtract,
     wide_lanes,
+)
+from fastem.kernels.vectors.stacks import (
+    add_each,
+    add_multiples,
+    add_totals_of_rows,
+    load_residuals,
+    load_rows,
+    multiply_each,
+    repeat_rows,
+    replace_where_equal,
+    store_rows,
+    subtract_each,
 )
 
 

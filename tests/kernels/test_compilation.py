@@ -1,10 +1,16 @@
 """What is compiled once is compiled never again."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
+
+import fastem.kernels
 from fastem.covariances import STRUCTURES
+from fastem.kernels.compilation import CACHE_FOLDER, source_hash
 
 # Rows enough for the parallel kernels, and few enough for the serial ones.
 USE_EVERYTHING = f"""
@@ -70,3 +76,13 @@ def test_an_interrupt_waits_for_the_compiler(tmp_path):
 def test_no_type_that_is_cached_compiles_again():
     number_of_compilations(USE_EVERYTHING)
     assert number_of_compilations(USE_EVERYTHING) == 0
+
+
+@pytest.mark.parametrize("changed", ["passes.py", "vectors/stacks.py"])
+def test_a_change_of_any_source_makes_another_cache(tmp_path, changed):
+    sources = Path(fastem.kernels.__file__).parent
+    copy = shutil.copytree(sources, tmp_path / "kernels")
+    assert CACHE_FOLDER.endswith(f"kernels-{source_hash(copy)}")
+    with (copy / changed).open("a") as file:
+        file.write("# changed")
+    assert source_hash(copy) != source_hash(sources)

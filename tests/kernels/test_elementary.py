@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from fastem.kernels.compilation import kernel
-from fastem.kernels.elementary import exp_nonpositive, log_positive
-from fastem.kernels.llvm_vectors import WIDE_BYTES
-from fastem.kernels.vectors import (
+from fastem.kernels.vectors.arithmetic import (
     load_narrow,
     load_wide,
     narrow_lanes,
     store,
     wide_lanes,
 )
+from fastem.kernels.vectors.elementary import exp_nonpositive, log_positive
+from fastem.kernels.vectors.llvm import WIDE_BYTES
 
 pytestmark = pytest.mark.interpreted
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from fastem import kernels
+from fastem.checks.validation import read_only
 from fastem.covariances import STRUCTURES
 from fastem.kernels import grid, launch
 from fastem.kernels.tiles import tile_rows
-from fastem.validation import read_only
 from tests import reference
 from tests.mixtures import assert_close, draw, parameters_of, random_mixture
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from fastem import kernels
+from fastem.checks.validation import read_only
 from fastem.covariances import STRUCTURES
 from fastem.kernels.compilation import kernel
 from fastem.kernels.dispatch import box_distances
 from fastem.kernels.skipping import reach_of
-from fastem.validation import read_only
 from tests import reference
 from tests.mixtures import assert_close, draw, parameters_of, random_mixture
 

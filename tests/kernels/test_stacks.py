@@ -10,18 +10,18 @@ from fastem.kernels.blocks import (
     add_squared_rows,
 )
 from fastem.kernels.compilation import kernel
-from fastem.kernels.llvm_vectors import NARROW_BYTES, WIDE_BYTES
-from fastem.kernels.stacks import (
-    add_multiples,
-    load_rows,
-    replace_where_equal,
-    store_rows,
-)
-from fastem.kernels.vectors import (
+from fastem.kernels.vectors.arithmetic import (
     load_narrow,
     load_wide,
     splat_like,
     store,
+)
+from fastem.kernels.vectors.llvm import NARROW_BYTES, WIDE_BYTES
+from fastem.kernels.vectors.stacks import (
+    add_multiples,
+    load_rows,
+    replace_where_equal,
+    store_rows,
 )
 
 pytestmark = pytest.mark.interpreted

@@ -9,11 +9,7 @@ import numpy as np
 import pytest
 
 from fastem.kernels.compilation import kernel
-from fastem.kernels.transposition import (
-    load_transposed,
-    store_transposed,
-)
-from fastem.kernels.vectors import (
+from fastem.kernels.vectors.arithmetic import (
     NARROW_BYTES,
     WIDE_BYTES,
     add,
@@ -29,6 +25,10 @@ from fastem.kernels.vectors import (
     subtract,
     total,
     wide_lanes,
+)
+from fastem.kernels.vectors.transposition import (
+    load_transposed,
+    store_transposed,
 )
 
 
@@ -144,7 +144,7 @@ def test_vectors_divide_every_tile():
 _COMPARE = """
 from itertools import product
 import numpy as np
-from fastem.kernels.vectors import NARROW_BYTES
+from fastem.kernels.vectors.arithmetic import NARROW_BYTES
 from tests.kernels import test_passes
 for name, D in product(test_passes.STRUCTURES, (5, 6, 7)):
     random = np.random.default_rng(5)

@@ -1,0 +1,1 @@
+"""User input, up to what kernels take, and every error about it."""

@@ -1,0 +1,127 @@
+"""How often rows count, and whether enough of them do."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastem.checks.validation import Rows, as_numbers, read_only
+from fastem.statistics import Array
+
+_PREFIX_ROWS = 256
+
+
+def check_shape_of_weights(weights: np.ndarray, n_rows: int) -> None:
+    """One weight a row."""
+    if weights.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight has the shape {weights.shape}, but X has {n_rows} rows: it "
+            f"must have the shape ({n_rows},)"
+        )
+
+
+def check_range_of_weights(
+    weights: np.ndarray, row_name: Callable[[int], str] = "row {}".format
+) -> None:
+    """No weight may be negative or not finite."""
+    bad = np.flatnonzero(~(weights >= 0) | np.isinf(weights))
+    if len(bad):
+        raise ValueError(
+            f"sample_weight must be finite and not negative, but {len(bad)} of "
+            f"{len(weights)} values are not: the first is {weights[bad[0]]:g} in "
+            f"{row_name(int(bad[0]))}. Rows to leave out have the weight 0"
+        )
+
+
+def check_sample_weight(sample_weight: ArrayLike, n_rows: int) -> Array:
+    """One finite weight a row, none negative, not all zero: shape (N,), float64."""
+    weights = check_some_weights(sample_weight, n_rows)
+    check_any_weight(float(weights.max()))
+    return weights
+
+
+def check_some_weights(sample_weight: ArrayLike, n_rows: int) -> Array:
+    """Weights of some of the rows, which may all be zero: shape (n_rows,), float64."""
+    weights = as_numbers(sample_weight, "sample_weight")
+    check_shape_of_weights(weights, n_rows)
+    check_range_of_weights(weights)
+    return weights
+
+
+def check_any_weight(largest: float) -> None:
+    """Raise ValueError if the largest weight of all rows is zero."""
+    if largest == 0:
+        raise ValueError("sample_weight is zero for every row: at least one must count")
+
+
+def check_row_weights(sample_weight: ArrayLike | None, X: Rows) -> tuple[Rows, float]:
+    """Weights as the passes take them, and their sum.
+
+    In the type of X, or empty for None. A common factor has no meaning to a fit. So
+    constant weights are none, which for a start that draws rows by weight are other
+    random numbers; and all others are scaled to a maximum of 1, so that none can
+    overflow. The sum is the number of rows, each as often as its weight says; inf if
+    that overflows.
+    """
+    no_weights = read_only(np.empty(0, X.dtype))
+    if sample_weight is None:
+        return no_weights, float(len(X))
+    weights = check_sample_weight(sample_weight, len(X))
+    largest = float(weights.max())
+    relative = weights / largest
+    n_rows = largest * float(relative.sum())
+    if (weights == weights[0]).all():
+        return no_weights, n_rows
+    return read_only(relative.astype(X.dtype)), n_rows
+
+
+def check_number_of_rows(n_counted: int, is_weighted: bool, n_components: int) -> None:
+    """At least as many rows (of positive weight) as components."""
+    if n_counted < n_components:
+        what = "rows of positive weight" if is_weighted else "rows"
+        raise ValueError(
+            f"{n_components} components need at least as many rows: "
+            f"n_components={n_components}, but X has n_samples = {n_counted} "
+            f"{what}. Use fewer components."
+        )
+
+
+def check_enough_rows(X: Rows, row_weights: Rows, n_components: int) -> None:
+    """At least as many distinct rows of positive weight as components."""
+    n_counted = np.count_nonzero(row_weights) if len(row_weights) else len(X)
+    check_number_of_rows(int(n_counted), len(row_weights) > 0, n_components)
+    distinct: set[bytes] = set()
+    add_distinct(X, row_weights, n_components, distinct)
+    check_distinct(distinct, n_components)
+
+
+def add_distinct(
+    X: Rows, row_weights: Rows, n_components: int, distinct_out: set[bytes]
+) -> None:
+    """Add rows of positive weight to a set of them, until it has n_components."""
+    # A set of their bytes: np.unique sorts, which for the first rows of a small fit
+    # takes 36 us against 2.4 for 150 x 4.
+    for start in range(0, len(X), _PREFIX_ROWS):
+        if len(distinct_out) >= n_components:
+            return
+        block = X[start : start + _PREFIX_ROWS]
+        if len(row_weights):
+            block = block[row_weights[start : start + _PREFIX_ROWS] > 0]
+        for row in block + X.dtype.type(0):  # makes 0.0 of -0.0, which equals it
+            distinct_out.add(row.tobytes())
+            if len(distinct_out) >= n_components:
+                return
+
+
+def check_distinct(distinct: set[bytes], n_components: int) -> None:
+    """Raise ValueError if a set of all distinct rows is too small."""
+    if len(distinct) >= n_components:
+        return
+    rows, components = (
+        f"{len(distinct)} {what}{'' if len(distinct) == 1 else 's'}"
+        for what in ("distinct row", "component")
+    )
+    raise ValueError(
+        f"X has only {rows}, fewer than n_components={n_components}. Use at most "
+        f"{components}."
+    )

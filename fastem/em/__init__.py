@@ -1,0 +1,1 @@
+"""Expectation-Maximisation: the loop, its two steps, and when it ends."""

@@ -1,0 +1,243 @@
+"""The expectation step: one walk over the rows of a fit, along the shortest way.
+
+Rows are arranged where that pays, which changes a fit by rounding only: equal rows are
+merged into one with the sum of their weights, and where most components are too far
+from most rows to count (``kernels.skipping``), rows are brought into an order in which
+whole tiles of them are far from the same components.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastem import kernels
+from fastem.checks.validation import Rows, read_only
+from fastem.covariances import CovarianceStructure
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+
+# Tables of fewer rows are left as they are: nothing is to be gained.
+_FEWEST_ROWS = 20_000
+# Rows that tell how much each column spreads.
+_SAMPLED_ROWS = 20_000
+# Merging is worth its pass over the table if that leaves half of the rows.
+_LARGEST_DISTINCT_SHARE = 0.5
+# Least work of a pass for which components are left out: the kernels that do it take
+# 4 s to compile on a new machine.
+_LEAST_WORK = 5e8
+# Work of the ordering, for each row, column and level of the tree, as measured.
+_ORDERING = 40
+# Passes within which the ordering has to pay for itself.
+_PASSES = 5
+# What a pair costs where components are left out, relative to one where none is: 1.5
+# as measured in the middle, with D = 3 to 8. Once in order, rows stay so: what counts
+# from then on is whether fewer pairs are computed.
+_PAIR = 1.5
+
+# Share of the rows among which a component is seeded anew.
+_ILL_EXPLAINED = 0.05
+
+
+class Expectation(Protocol):
+    """The expectation step on the rows of a fit, wherever they are."""
+
+    def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
+        """The statistics under the parameters, up to rounding."""
+
+    def forget(self) -> None:
+        """Another run begins: what this one needs does not depend on the last."""
+
+    def state(self) -> Any:
+        """All that the next pass depends on beside the parameters, in plain values."""
+
+    def restore(self, state: Any) -> None:
+        """Go on from what :meth:`state` returned."""
+
+    def draw_ill_explained(
+        self, parameters: MixtureParameters, random_state: np.random.RandomState
+    ) -> Array:
+        """A row (D,) from the twentieth of all that the mixture explains worst."""
+
+
+class MemorylessExpectation(ABC):
+    """Statistics of rows that are computed as they are, each pass like the last.
+
+    None are merged or put in order, as :class:`ExpectationStep` does where that pays.
+    """
+
+    def __init__(
+        self, dtype: DTypeLike, structure: CovarianceStructure, n_threads: int | None
+    ) -> None:
+        self._dtype = dtype
+        self._structure = structure
+        self._n_threads = n_threads
+
+    @abstractmethod
+    def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
+        """The sums of a pass over all rows, with these factors of the parameters."""
+
+    # Not abstract: to do nothing is what they are for.
+    def forget(self) -> None:  # noqa: B027
+        """Nothing is remembered from one pass to the next."""
+
+    def state(self) -> None:  # noqa: B027
+        """Nothing."""
+
+    def restore(self, state: None) -> None:  # noqa: B027
+        """Nothing is to be done."""
+
+    def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
+        """The statistics under the parameters, up to rounding."""
+        _, statistics = self._structure.statistics_by(
+            lambda factors: self._pass(parameters, factors), parameters, self._dtype
+        )
+        return statistics
+
+
+class ExpectationStep:
+    """Statistics of the rows under any parameters.
+
+    Parameters
+    ----------
+    X : array of shape (N, D)
+        Validated rows.
+    row_weights : array of shape (N,) or (0,)
+        Empty means all 1.
+    structure : CovarianceStructure
+    n_threads : int or None
+        At most this many threads; None for Numba's own setting.
+    """
+
+    def __init__(
+        self,
+        X: Rows,
+        row_weights: Rows,
+        structure: CovarianceStructure,
+        n_threads: int | None,
+    ) -> None:
+        self._X, self._row_weights = _merged(X, row_weights)
+        self._structure = structure
+        self._n_threads = n_threads
+        self._is_ordered = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Another run begins: what this one needs does not depend on the last."""
+        self._leaves_out = False
+        self._did_not_pay = False
+        # Share of the pairs that counted where leaving out the others did not pay.
+        self._refused = math.inf
+
+    def state(self) -> dict[str, bool | float]:
+        """What was seen of the rows, and whether they are in order."""
+        return {
+            "is_ordered": self._is_ordered,
+            "leaves_out": self._leaves_out,
+            "did_not_pay": self._did_not_pay,
+            "refused": self._refused,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state` returned for the same rows."""
+        if state["is_ordered"]:
+            self._order()
+        self._leaves_out = state["leaves_out"]
+        self._did_not_pay = state["did_not_pay"]
+        self._refused = state["refused"]
+
+    def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
+        """The statistics under the parameters, up to rounding."""
+        sums, statistics = self._structure.statistics_by(
+            lambda factors: self._pass(parameters, factors), parameters, self._X.dtype
+        )
+        self._choose(sums, *parameters.means.shape)
+        return statistics
+
+    def draw_ill_explained(
+        self, parameters: MixtureParameters, random_state: np.random.RandomState
+    ) -> Array:
+        """A row (D,) from the twentieth of all that the mixture explains worst.
+
+        Not the worst one, which may be an outlier that no component can be fitted to.
+        """
+        log_densities = kernels.log_likelihood_pass(
+            self._X, self._structure.factors(parameters, self._X.dtype), self._n_threads
+        )
+        order = np.argsort(log_densities, kind="stable")
+        weights = (
+            self._row_weights[order] if len(self._row_weights) else np.ones(len(order))
+        )
+        cumulative = weights.cumsum(dtype=np.float64)
+        target = random_state.uniform() * _ILL_EXPLAINED * cumulative[-1]
+        drawn = order[np.searchsorted(cumulative, target, side="right")]
+        row: Array = self._X[drawn].astype(np.float64)
+        return row
+
+    def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
+        reach = None
+        if self._leaves_out:
+            self._order()
+            reach = kernels.reach_of(factors, parameters.log_weights)
+        return kernels.expectation_pass(
+            self._X,
+            self._row_weights,
+            factors,
+            self._structure.scatter_size(*parameters.means.shape),
+            n_threads=self._n_threads,
+            reach=reach,
+        )
+
+    def _choose(
+        self, sums: kernels.PassSums, n_components: int, n_features: int
+    ) -> None:
+        """Choose how the next pass is made, by what this one has seen.
+
+        Boxes can hide that components are far. Then passes that compute all pairs
+        say that few count, and passes with boxes compute most: not to go to and fro,
+        this stays with the former until half as many count.
+        """
+        pays = self._pays(sums.share, n_components, n_features)
+        if self._leaves_out:
+            self._leaves_out = pays
+            self._did_not_pay = not pays
+            return
+        if self._did_not_pay:
+            self._refused = sums.share
+            self._did_not_pay = False
+        self._leaves_out = pays and sums.share < self._refused / 2
+
+    def _pays(self, share: float, n_components: int, n_features: int) -> bool:
+        """Whether to leave out components, where ``share`` of the pairs are left."""
+        n_rows = len(self._X)
+        row_work = kernels.row_work(n_components, n_features)
+        if n_rows < _FEWEST_ROWS or n_rows * row_work < _LEAST_WORK:
+            return False
+        saved = (1 - _PAIR * share) * row_work
+        if self._is_ordered:
+            return saved > 0
+        ordering = _ORDERING * (n_features + 1) * math.log2(n_rows / kernels.NEAR_TILE)
+        return _PASSES * saved > ordering
+
+    def _order(self) -> None:
+        if self._is_ordered:
+            return
+        rows, weights = self._X.copy(), self._row_weights.copy()
+        some = rows[:: max(1, len(rows) // _SAMPLED_ROWS)]
+        deviations = some.std(axis=0, dtype=np.float64)
+        scales = 1 / np.where(deviations > 0, deviations, 1)
+        kernels.order_rows(rows, weights, scales, self._n_threads)
+        self._X, self._row_weights = read_only(rows), read_only(weights)
+        self._is_ordered = True
+
+
+def _merged(X: Rows, row_weights: Rows) -> tuple[Rows, Rows]:
+    """The distinct rows and their weights, or the same if most are distinct."""
+    if len(X) < _FEWEST_ROWS:
+        return X, row_weights
+    merged = kernels.merge_equal_rows(X, row_weights, _LARGEST_DISTINCT_SHARE)
+    if merged is None:
+        return X, row_weights
+    indices, weights = merged
+    return read_only(X[indices]), read_only(weights.astype(X.dtype))

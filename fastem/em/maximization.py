@@ -1,0 +1,222 @@
+"""The maximisation step of a fit, and what becomes of components that collapse.
+
+A component collapses when its rows do not spread in all columns any more: the density
+of a spike has no bound, and the likelihood no maximum. It collapses as well when no
+rows are left to it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastem.covariances import (
+    CovarianceStructure,
+    Degeneracy,
+    SingularCovarianceError,
+)
+from fastem.em.ridge import degeneracy_of
+from fastem.statistics import Array, MixtureParameters, Ridge, SufficientStatistics
+
+# A component is held up by the ridge alone if it is more than this share of what a
+# column varies, given the others.
+_HELD_UP = 0.5
+_MOST_COLLAPSES = 10  # of a component, in a fit
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """What happened to a component that collapsed during a fit.
+
+    Attributes
+    ----------
+    iteration : int
+        The iteration after which it happened, from 1; 0 for the start.
+        ``lower_bounds_[iteration - 1]`` is the last bound with the component.
+    degeneracy : Degeneracy
+        Which component (as numbered before that iteration), its weight, its rows, and
+        the columns without spread.
+    action : {'dropped', 'reseeded'}
+    """
+
+    iteration: int
+    degeneracy: Degeneracy
+    action: str
+
+
+class Maximization:
+    """Parameters from statistics.
+
+    Parameters
+    ----------
+    structure : CovarianceStructure
+    ridge : float or array of shape (D,)
+        Added to every variance.
+    on_collapse : {'raise', 'drop', 'reseed'}
+    draw_row : callable
+        Given a mixture, a row (D,) that it explains badly. For 'reseed'.
+    """
+
+    def __init__(
+        self,
+        structure: CovarianceStructure,
+        ridge: Ridge,
+        on_collapse: str,
+        draw_row: Callable[[MixtureParameters], Array],
+    ) -> None:
+        self._structure = structure
+        self._ridge = ridge
+        self._on_collapse = on_collapse
+        self._draw_row = draw_row
+        self.collapses: list[Collapse] = []
+
+    def begin(self) -> None:
+        """Another run begins."""
+        self.collapses = []
+
+    def strict(self) -> "Maximization":
+        """The same, for which a collapse is an error."""
+        return Maximization(self._structure, self._ridge, "raise", self._draw_row)
+
+    def start(self, statistics: SufficientStatistics) -> MixtureParameters:
+        """Parameters to start from, mended if need be."""
+        try:
+            return self(statistics)
+        except SingularCovarianceError as error:
+            return self.mend(statistics, error, 0)
+
+    def __call__(self, statistics: SufficientStatistics) -> MixtureParameters:
+        """The parameters under which the rows are likeliest.
+
+        Raises
+        ------
+        SingularCovarianceError
+            If a component collapsed; with 'raise', not if the ridge holds it up.
+        """
+        parameters = self._structure.maximize(statistics, self._ridge)
+        if self._on_collapse != "raise":
+            collapsed = self._held_up(parameters, statistics.weights)
+            if collapsed is not None:
+                raise SingularCovarianceError(collapsed)
+        return parameters
+
+    def mend(
+        self,
+        statistics: SufficientStatistics,
+        error: SingularCovarianceError,
+        iteration: int,
+    ) -> MixtureParameters:
+        """Parameters without the components that collapsed, or with new ones instead.
+
+        Raises
+        ------
+        SingularCovarianceError
+            If that is not wanted, or no other component is left, or all share the
+            covariance, or it has happened too often.
+        """
+        # Numbers of the components that are left, as they were before the iteration.
+        left = list(range(len(statistics.weights)))
+        gone: list[int] = []
+        most = _MOST_COLLAPSES * len(left)
+        total = float(statistics.weights.sum())
+        while True:
+            k = error.component
+            if self._on_collapse == "raise" or k is None:
+                raise error
+            # As it was in the whole mixture.
+            degeneracy = replace(
+                error.degeneracy,
+                component=left[k],
+                weight=error.n_rows / total,
+            )
+            error = SingularCovarianceError(degeneracy)
+            if len(self.collapses) >= most:
+                raise error.after(
+                    f"Components were seeded anew {most} times, and collapsed again"
+                )
+            gone.append(left.pop(k))
+            statistics = statistics.without(k)
+            if not statistics.weights.any():
+                raise error.after("No other component is left that has rows")
+            action = "dropped" if self._on_collapse == "drop" else "reseeded"
+            self.collapses.append(Collapse(iteration, degeneracy, action))
+            try:
+                parameters = self(statistics)
+            except SingularCovarianceError as another:
+                error = another
+                continue
+            break
+        if self._on_collapse == "reseed":
+            for number in sorted(gone):
+                parameters = self._with_another(parameters, number)
+        return parameters
+
+    def largest_fall(
+        self,
+        statistics: SufficientStatistics,
+        before: MixtureParameters,
+        after: MixtureParameters,
+    ) -> float:
+        """By how much the mean log-likelihood of a row may fall in this step.
+
+        EM with a ridge maximises the log-likelihood less half the sum of n_k ridge_j
+        precision_kjj, with the sums n_k of this step's responsibilities: that does
+        not fall, so the log-likelihood falls by no more than the other term does.
+        """
+        if not np.any(self._ridge):
+            return 0.0
+        penalties = [
+            np.broadcast_to(
+                self._structure.ridge_shares(p.precisions_cholesky, self._ridge),
+                p.means.shape,
+            ).sum(axis=1)
+            for p in (before, after)
+        ]
+        shares = statistics.weights / statistics.weights.sum()
+        return max(0.0, float(shares @ (penalties[0] - penalties[1])) / 2)
+
+    def _held_up(
+        self, parameters: MixtureParameters, weights: Array
+    ) -> Degeneracy | None:
+        """The first component that has no rows, or spread from the ridge alone.
+
+        Not in columns in which that is true of all components: they are not to blame
+        for a constant column.
+        """
+        if self._structure.is_shared or len(weights) == 1:
+            return None
+        collapsed = weights == 0
+        if np.any(self._ridge):
+            shares = self._structure.ridge_shares(
+                parameters.precisions_cholesky, self._ridge
+            )
+            held_up = shares > _HELD_UP
+            collapsed |= (held_up & ~held_up.all(axis=0)).any(axis=1)
+        if not collapsed.any():
+            return None
+        k = int(np.argmax(collapsed))
+        return degeneracy_of(
+            self._structure, parameters, k, weights, self._ridge, _HELD_UP
+        )
+
+    def _with_another(
+        self, parameters: MixtureParameters, number: int
+    ) -> MixtureParameters:
+        """One more component: a badly explained row, with the others' mean covariance.
+
+        Its weight is 1 / K.
+        """
+        structure = self._structure
+        row = self._draw_row(parameters)
+        n_components = len(parameters.weights) + 1
+        covariance = np.average(
+            parameters.covariances, axis=0, weights=parameters.weights
+        )
+        others = parameters.weights * (1 - 1 / n_components)
+        covariances = np.insert(parameters.covariances, number, covariance, axis=0)
+        return MixtureParameters(
+            np.insert(others, number, 1 / n_components),
+            np.insert(parameters.means, number, row, axis=0),
+            covariances,
+            structure.cholesky(covariances),
+        )

@@ -1,0 +1,1 @@
+"""Vectors as values: what the kernels compute with, one instruction each."""

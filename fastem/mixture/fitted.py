@@ -1,0 +1,361 @@
+"""What can be asked of a mixture once its parameters are known."""
+
+import math
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from sklearn import get_config
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from fastem import kernels
+from fastem.checks import counting, validation
+from fastem.checks.validation import Rows
+from fastem.covariances import STRUCTURES, CovarianceStructure
+from fastem.em.loop import Fit
+from fastem.em.maximization import Collapse
+from fastem.mixture.pickled import VersionedPickle
+from fastem.statistics import Array, MixtureParameters
+from fastem.training.in_blocks import answer_blocks
+
+
+class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
+    """Every method of :class:`fastem.GaussianMixture` that does not fit.
+
+    The public attributes are the parameters: a model whose attributes were set by
+    hand answers like any other.
+    """
+
+    n_components: int
+    covariance_type: str
+    n_threads: int | None
+    random_state: int | np.random.RandomState | None
+    weights_: Array
+    means_: Array
+    covariances_: Array
+    precisions_cholesky_: Array
+    collapses_: list[Collapse]
+
+    @classmethod
+    def from_parameters(
+        cls,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        *,
+        covariance_type: str = "full",
+        feature_names: ArrayLike | None = None,
+        **parameters: Any,
+    ) -> Self:
+        """A model with these parameters, ready for every method but needing no data.
+
+        ``fit`` starts from them: they are also its ``weights_init``, ``means_init``
+        and ``precisions_init``.
+
+        Parameters
+        ----------
+        weights : array-like of shape (K,)
+            Not negative, summing to 1.
+        means : array-like of shape (K, D)
+        covariances : array-like
+            In the shape that ``covariance_type`` gives to ``covariances_``.
+        covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        feature_names : array-like of str of shape (D,), default=None
+        **parameters
+            Other constructor parameters.
+
+        Returns
+        -------
+        GaussianMixture
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, a weight negative, or a covariance not symmetric and
+            positive definite.
+
+        Examples
+        --------
+        >>> from fastem import GaussianMixture
+        >>> model = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [4.0]],
+        ...                                         [[1.0], [1.0]],
+        ...                                         covariance_type="diag")
+        >>> model.predict_proba([[2.0]])
+        array([[0.5, 0.5]])
+        """
+        if covariance_type not in list(STRUCTURES):
+            raise ValueError(
+                f"covariance_type must be one of {', '.join(map(repr, STRUCTURES))}, "
+                f"but is {covariance_type!r}"
+            )
+        structure = STRUCTURES[covariance_type]
+        fitted = validation.check_mixture(weights, means, covariances, structure)
+        n_components, n_features = fitted.means.shape
+        model = cls(
+            n_components=n_components,
+            covariance_type=covariance_type,
+            weights_init=fitted.weights,
+            means_init=fitted.means,
+            precisions_init=structure.gram(fitted.precisions_cholesky),
+            **parameters,
+        )
+        model._set_fitted(Fit(fitted, converged=False, lower_bounds=[]))
+        model.n_features_in_ = n_features
+        if feature_names is not None:
+            names = validation.check_names(feature_names, n_features)
+            model.feature_names_in_ = names
+        return model
+
+    def predict(self, X: Any) -> NDArray[np.intp]:
+        """The most likely component of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+
+        Returns
+        -------
+        array of shape (N,), int
+            The first one of equally likely components.
+        """
+        labels: NDArray[np.intp] = self._answer(X, kernels.label_pass)
+        return labels
+
+    def predict_proba(self, X: Any) -> Rows:
+        """The probability of each component given the row: the degree of membership.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+
+        Returns
+        -------
+        array of shape (N, K), float32 if X is, else float64
+        """
+        degrees: Rows = self._answer(X, kernels.probability_pass)
+        return degrees
+
+    def score_samples(self, X: Any) -> Rows:
+        """The logarithm of the mixture's density at each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+
+        Returns
+        -------
+        array of shape (N,), float32 if X is, else float64
+        """
+        log_densities: Rows = self._answer(X, kernels.log_likelihood_pass)
+        return log_densities
+
+    def score(
+        self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
+    ) -> float:
+        """The mean log-likelihood of a row.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+
+        Returns
+        -------
+        float
+        """
+        return self._score(X, sample_weight)[0]
+
+    def bic(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
+        """Bayesian information criterion: lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+            The number of rows is then the sum of the weights.
+
+        Returns
+        -------
+        float
+            p log N - 2 log L, with p free parameters and N rows.
+        """
+        mean, n_rows = self._score(X, sample_weight)
+        return self._n_parameters() * math.log(n_rows) - 2 * mean * n_rows
+
+    def aic(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
+        """Akaike's information criterion: lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+
+        Returns
+        -------
+        float
+            2 p - 2 log L, with p free parameters.
+        """
+        mean, n_rows = self._score(X, sample_weight)
+        return 2 * self._n_parameters() - 2 * mean * n_rows
+
+    def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.intp]]:
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+
+        Returns
+        -------
+        X : array of shape (n_samples, D)
+            In the order of their components.
+        y : array of shape (n_samples,), int
+            The component that each row was drawn from.
+        """
+        structure, fitted = self._fitted()
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(
+                f"n_samples must be a whole number, at least 1, but is {n_samples!r}"
+            )
+        random = check_random_state(self.random_state)
+        n_components, n_features = fitted.means.shape
+        counts = random.multinomial(n_samples, fitted.weights)
+        if structure.has_matrices:
+            matrices = structure.expand(fitted.covariances, n_components, n_features)
+            drawn = [
+                random.multivariate_normal(mean, matrix, int(count))
+                for mean, matrix, count in zip(
+                    fitted.means, matrices, counts, strict=True
+                )
+            ]
+        else:
+            drawn = [
+                mean
+                + random.standard_normal(size=(count, n_features)) * np.sqrt(variance)
+                for mean, variance, count in zip(
+                    fitted.means, fitted.covariances, counts, strict=True
+                )
+            ]
+        return np.concatenate(drawn), np.repeat(np.arange(n_components), counts)
+
+    def _check_settings(self) -> None:
+        """Raise ValueError if a constructor parameter has no meaning."""
+        # Not scikit-learn's decorator: where a Ctrl-C meets that, it leaves a setting
+        # by which nothing is validated any more.
+        if not get_config()["skip_parameter_validation"]:
+            self._validate_params()
+
+    def _fitted(self) -> tuple[CovarianceStructure, MixtureParameters]:
+        """The fitted parameters, as they stand in the public attributes."""
+        check_is_fitted(self)
+        fitted_type = getattr(self, "_fitted_covariance_type", self.covariance_type)
+        if fitted_type != self.covariance_type:
+            raise ValueError(
+                f"covariance_type is {self.covariance_type!r}, but the fit was made "
+                f"with {fitted_type!r}: set it back, or fit anew (warm_start=False)."
+            )
+        return STRUCTURES[self.covariance_type], MixtureParameters(
+            self.weights_, self.means_, self.covariances_, self.precisions_cholesky_
+        )
+
+    def _answer(self, X: Any, row_pass: Callable[..., Any]) -> Any:
+        """What a pass says of each row."""
+        answers = [answer for answer, _ in self._answers(X, row_pass)]
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+
+    def _answers(
+        self, X: Any, row_pass: Callable[..., Any], weights: str | None = None
+    ) -> Generator[tuple[Any, Array]]:
+        """What a pass says of the rows of each block, and their own weights.
+
+        Factors are not kept from one call to the next: attributes may be set by hand.
+        """
+        check_is_fitted(self)
+        factors = None
+        with closing(answer_blocks(self, X, weights)) as blocks:
+            for rows, of_rows in blocks:
+                if factors is None:
+                    factors = self._factors(rows.dtype)
+                yield row_pass(rows, factors, self.n_threads), of_rows
+
+    def _factors(self, dtype: DTypeLike) -> Any:
+        structure, fitted = self._fitted()
+        return structure.factors(fitted, dtype)
+
+    def _score(
+        self, X: Any, sample_weight: ArrayLike | str | None
+    ) -> tuple[float, float]:
+        """Mean log-likelihood of a row, and the number of rows."""
+        if sample_weight is None or isinstance(sample_weight, str):
+            total, n_rows = 0.0, 0.0
+            log_densities = self._answers(X, kernels.log_likelihood_pass, sample_weight)
+            for of_rows, w in log_densities:
+                weighted = w @ of_rows if len(w) else of_rows.sum(dtype=np.float64)
+                total += float(weighted)
+                n_rows += float(w.sum()) if len(w) else len(of_rows)
+            return total / n_rows, n_rows
+        log_likelihoods = self.score_samples(X)
+        weights = counting.check_sample_weight(sample_weight, len(log_likelihoods))
+        # Scaled, so that no sum overflows; a common factor changes nothing.
+        scaled = weights / weights.max()
+        return float(np.average(log_likelihoods, weights=scaled)), float(weights.sum())
+
+    def _n_parameters(self) -> int:
+        """Number of free parameters of the model."""
+        structure, fitted = self._fitted()
+        n_components, n_features = fitted.means.shape
+        n_of_means_and_weights: int = n_components * n_features + n_components - 1
+        return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
+
+    def _continued_parameters(self, n_features: int) -> MixtureParameters:
+        """Parameters of the last fit, if ``fit`` can go on from them."""
+        _, fitted = self._fitted()
+        # As many as were asked for then, or as are left of them.
+        n_left, n_fitted_features = fitted.means.shape
+        n_asked = getattr(self, "_fitted_n_components", n_left)
+        if (
+            self.n_components not in {n_asked, n_left}
+            or n_fitted_features != n_features
+        ):
+            raise ValueError(
+                f"warm_start continues the last fit, which had {n_left} components "
+                f"and {n_fitted_features} columns; now n_components="
+                f"{self.n_components} and X has {n_features} columns. Set "
+                "warm_start=False to start anew."
+            )
+        return fitted
+
+    def _set_fitted(self, fit: Fit, n_dropped: int = 0) -> None:
+        structure = STRUCTURES[self.covariance_type]
+        self.weights_ = fit.parameters.weights
+        self.means_ = fit.parameters.means
+        self.covariances_ = fit.parameters.covariances
+        self.precisions_cholesky_ = fit.parameters.precisions_cholesky
+        self.precisions_ = structure.gram(fit.parameters.precisions_cholesky)
+        self.converged_ = fit.converged
+        self.convergence_ = fit.convergence
+        self.n_dropped_ = n_dropped
+        self.collapses_ = list(fit.collapses)
+        self.n_iter_ = fit.n_iter
+        self.lower_bound_ = fit.lower_bound
+        self.lower_bounds_ = fit.lower_bounds
+        self._fitted_covariance_type = self.covariance_type
+        self._fitted_n_components = self.n_components
+
+
+@contextmanager
+def unchanged_on_error(estimator: BaseEstimator) -> Generator[None]:
+    """Give the estimator back its attributes if the block raises."""
+    before = dict(estimator.__dict__)
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__ = before  # at once, whatever interrupts
+        raise

@@ -1,0 +1,447 @@
+"""The estimator: scikit-learn's interface to the rooms below."""
+
+import math
+import warnings
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from fastem.covariances import (
+    STRUCTURES,
+    SingularCovarianceError,
+)
+from fastem.em.acceleration import ExtrapolatedPath, PlainPath
+from fastem.em.checkpoint import Checkpoint, plain_settings
+from fastem.em.convergence import rounding_of
+from fastem.em.maximization import Maximization
+from fastem.em.progress import Progress, Reporter
+from fastem.em.restarts import Run, best_of
+from fastem.em.ridge import RELATIVE, ridge_of, warn_of_ridge
+from fastem.em.stopping import STOPPING_RULES
+from fastem.mixture.fitted import unchanged_on_error
+from fastem.mixture.online import OnlineMixture
+from fastem.starts.initialization import UserStart
+from fastem.statistics import MixtureParameters
+from fastem.storage.writing import PathLike
+from fastem.training.in_blocks import training_rows
+from fastem.training.in_memory import StartPlan, TrainingRows
+
+
+class GaussianMixture(OnlineMixture):
+    """Gaussian mixture model, fitted by Expectation-Maximisation on all cores.
+
+    A drop-in for :class:`sklearn.mixture.GaussianMixture`: the same parameters,
+    attributes and methods, and from the same start the same numbers after the same
+    number of iterations. What it adds: ``sample_weight``, ``n_threads``,
+    :meth:`from_parameters`, and memory that does not grow with rows x components.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components, K.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        - 'full': each component has its own covariance matrix.
+        - 'tied': all components share one covariance matrix.
+        - 'diag': each component has a variance of its own for each column.
+        - 'spherical': each component has one variance for all columns.
+    tol : float, default=1e-3
+        EM stops when it is this close to its limit, as ``stopping`` measures it.
+    reg_covar : float or 'relative', default=1e-6
+        Added to every variance, in squared units of the data. 'relative' adds a
+        millionth of the column's own variance, so that the answer does not depend on
+        units (a constant column gets the mean of the others).
+    max_iter : int, default=100
+        Largest number of EM iterations.
+    stopping : {'change', 'remaining_gain'}, default='change'
+        What is to be less than ``tol``.
+
+        - 'change': the change of the mean log-likelihood of a row in an iteration.
+          That says how fast it moves, not how far it has to go.
+        - 'remaining_gain': all that EM would still gain in total log-likelihood (the
+          sum over rows, times their weights, in nats), as three forecasts in a row
+          say. A fit also ends when its gains are lost in rounding. Needs more
+          iterations than the default: raise ``max_iter``.
+    accelerate : bool, default=False
+        Whether to take longer steps than EM's: a fit that needs many iterations then
+        needs several times fewer. The log-likelihood never falls by such a step, and
+        the last step is EM's own. Off by default: iterations are no longer those of
+        scikit-learn, and where many components share few rows, the optimum often is
+        another one, higher about as often as lower.
+    on_collapse : {'raise', 'drop', 'reseed'}, default='raise'
+        What to do when a component's rows do not spread in all columns any more (or
+        when it has no rows), so that its density has no bound.
+
+        - 'raise': :class:`SingularCovarianceError`, where nothing but rounding is left
+          of a variance after ``reg_covar`` was added to it. A component that only
+          ``reg_covar`` holds up is kept, and warned of.
+        - 'drop': leave the component out and go on with the others.
+        - 'reseed': put it where the mixture explains the rows worst: on a row drawn
+          from the worst twentieth, with the mean covariance of the others and weight
+          1 / K. An error after 10 K times.
+
+        The last two act as well where more than half of what a column varies, given
+        the others, is ``reg_covar``, unless that is so in all components. What they
+        did is in ``collapses_``. They cannot help where all share a covariance.
+    n_init : int, default=1
+        Number of starts; the fit with the largest lower bound is kept. Starts that
+        end in a singular covariance are left out, with a warning.
+    init_params : {'kmeans', 'k-means++', 'random_from_data', 'random', \
+'subsample'}, default='kmeans'
+        How EM starts. 'kmeans' starts from the clusters of scikit-learn's KMeans for
+        the same random numbers. 'subsample' is the fastest on large tables: up to
+        four runs of k-means and at most 30 iterations of EM each, on rows drawn at
+        random (by their weights), of which the one with the largest log-likelihood
+        goes on with all rows. It draws K (1000 + 20 D) rows, but not more than a
+        tenth of all unless that is less than K (200 + 10 D).
+        As in scikit-learn, 'k-means++' and 'random_from_data' give each component one
+        single row: covariances of ``reg_covar`` on the diagonal and weights of
+        1 / N, which do not sum to one. The first iterations recover from that, often
+        at a poor optimum. For a start among the rows that is sound, use 'kmeans' or
+        'subsample', or pass such rows as ``means_init`` together with
+        ``weights_init`` and ``precisions_init`` of the spread of the data.
+    weights_init : array-like of shape (K,), default=None
+        Weights to start from, instead of those of ``init_params``.
+    means_init : array-like of shape (K, D), default=None
+        Means to start from, likewise.
+    precisions_init : array-like, default=None
+        Inverse covariances to start from, in the shape of ``covariances_``.
+    forgetting : float, default=2.0
+        How :meth:`partial_fit` weighs rows by their age: the r-th row since the start
+        counts as r to the power of ``forgetting`` - 1. With 1 all rows count alike,
+        also the first, whose memberships were those of a poor model.
+    memory : float or None, default=None
+        For streams that change: :meth:`partial_fit` forgets rows, so that one that
+        came this number of rows ago counts 1/e (at most) of one that comes now. None
+        forgets none for good.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the starts and of :meth:`sample`.
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the parameters of the last fit.
+    verbose : int, default=0
+        1 prints starts and iterations, 2 also changes and times.
+    verbose_interval : int, default=10
+        Number of iterations between two prints.
+    n_threads : int or None, default=None
+        Largest number of threads to use; None for Numba's own setting (all cores
+        unless ``NUMBA_NUM_THREADS`` says otherwise). It changes no digit of any
+        result, and Numba's setting is what it was after each call.
+
+    Attributes
+    ----------
+    weights_ : array of shape (K,)
+        Weights of the components.
+    means_ : array of shape (K, D)
+        Means of the components.
+    covariances_ : array
+        Shape (K, D, D) for 'full', (D, D) for 'tied', (K, D) for 'diag', (K,) for
+        'spherical'.
+    precisions_ : array
+        Inverses of the covariances, in the same shape.
+    precisions_cholesky_ : array
+        Upper triangular U with U U' = precision; for 'diag' and 'spherical',
+        1 / standard deviation.
+    converged_ : bool
+        Whether the best start met ``tol`` within ``max_iter``.
+    convergence_ : Convergence
+        How near the best start came to its limit: what is left to gain, the rate of
+        convergence, and how often the log-likelihood fell.
+    n_dropped_ : int
+        Number of starts that were dropped before their end, as they would not have
+        become the best. With ``stopping='remaining_gain'`` only, after 20 iterations
+        or more, when ten forecasts in a row say that even a thousand times the gain
+        that is left is not enough.
+    collapses_ : list of Collapse
+        The components that ``on_collapse`` dropped or seeded anew in the best start,
+        and after which iteration: there ``lower_bounds_`` may fall.
+    n_iter_ : int
+        Number of iterations of the best start: passes over the rows.
+    lower_bound_ : float
+        Mean log-likelihood of a row, at the start of the last iteration.
+    lower_bounds_ : list of float
+        The same for each iteration of the best start, except for those that
+        ``accelerate`` took back.
+    n_samples_seen_ : float
+        Number of rows of the fit and of calls of :meth:`partial_fit` since then, each
+        as often as its weight says.
+    n_features_in_ : int
+        Number of columns, D.
+    feature_names_in_ : array of shape (D,)
+        Names of the columns, if X had names that are strings.
+
+    See Also
+    --------
+    sklearn.mixture.GaussianMixture : The interface that this class keeps to.
+
+    Notes
+    -----
+    Parameters are float64 whatever the type of X. Rows of float32 stay float32, and
+    all sums over more than a few hundred rows are float64.
+
+    References
+    ----------
+    .. [1] A. P. Dempster, N. M. Laird, D. B. Rubin, "Maximum likelihood from
+       incomplete data via the EM algorithm", JRSS B 39 (1977), 1-38.
+    .. [2] G. J. McLachlan, D. Peel, "Finite Mixture Models", Wiley (2000), ch. 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastem import GaussianMixture
+    >>> X = np.array([[1, 2], [2, 4], [3, 0], [10, 2], [11, 4], [12, 0]])
+    >>> model = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> model.means_.round(3)
+    array([[11.,  2.],
+           [ 2.,  2.]])
+    >>> model.predict([[0, 0], [12, 3]])
+    array([1, 0])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "covariance_type": [StrOptions(set(STRUCTURES))],
+        "tol": [Interval(Real, 0.0, None, closed="left")],
+        "reg_covar": [
+            Interval(Real, 0.0, None, closed="left"),
+            StrOptions({RELATIVE}),
+        ],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "stopping": [StrOptions(set(STOPPING_RULES))],
+        "on_collapse": [StrOptions({"raise", "drop", "reseed"})],
+        "accelerate": ["boolean"],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "init_params": [
+            StrOptions(
+                {"kmeans", "random", "random_from_data", "k-means++", "subsample"}
+            )
+        ],
+        "weights_init": ["array-like", None],
+        "means_init": ["array-like", None],
+        "precisions_init": ["array-like", None],
+        "forgetting": [Interval(Real, 1.0, None, closed="left")],
+        "memory": [Interval(Real, 0.0, None, closed="neither"), None],
+        "random_state": ["random_state"],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "verbose_interval": [Interval(Integral, 1, None, closed="left")],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "full",
+        tol: float = 1e-3,
+        reg_covar: float | str = 1e-6,
+        max_iter: int = 100,
+        stopping: str = "change",
+        accelerate: bool = False,
+        on_collapse: str = "raise",
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        weights_init: ArrayLike | None = None,
+        means_init: ArrayLike | None = None,
+        precisions_init: ArrayLike | None = None,
+        forgetting: float = 2.0,
+        memory: float | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+        n_threads: int | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.stopping = stopping
+        self.accelerate = accelerate
+        self.on_collapse = on_collapse
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.forgetting = forgetting
+        self.memory = memory
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.n_threads = n_threads
+
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        sample_weight: ArrayLike | str | None = None,
+        *,
+        callback: Callable[[Progress], object] | None = None,
+        checkpoint: PathLike | None = None,
+    ) -> Self:
+        """Estimate the parameters from the rows of X.
+
+        On an error the estimator is left as it was.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or a source of rows in blocks
+            Numbers; other types than float32 are converted to float64. Sources: the
+            path of a Parquet file or of a folder of them, pyarrow datasets and
+            record-batch readers, objects that iterate over arrays anew each time,
+            memory maps and Arrow tables over a gigabyte. All starts but 'random' are
+            from a sample of them.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+            How often each row counts. Weight 2 is a row given twice, 0 one left out;
+            a common factor changes nothing.
+        callback : callable, default=None
+            Called with a :class:`fastem.Progress` after each iteration. If it raises
+            :class:`fastem.StopFit`, the fit ends with what it has reached.
+        checkpoint : path, default=None
+            A file to keep the state of the fit in. If the process is killed, the same
+            call goes on from there, and ends with the same bits as without the break.
+            Written about once a second; removed when the fit is complete, but not if
+            the callback stopped it. The file of a fit to other rows (of which 10,000
+            are compared) or with other parameters is an error.
+
+        Returns
+        -------
+        GaussianMixture
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If X, a parameter or a weight cannot be used; the text says where and why.
+        SingularCovarianceError
+            If every start ended in a covariance that is not positive definite.
+        """
+        self._fit(X, sample_weight, callback, checkpoint)
+        return self
+
+    def fit_predict(
+        self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
+    ) -> NDArray[np.intp]:
+        """Fit, and return the most likely component of each row.
+
+        The same as ``fit(X, sample_weight=sample_weight).predict(X)``.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or a source of rows in blocks
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+
+        Returns
+        -------
+        array of shape (N,), int
+        """
+        rows = self._fit(X, sample_weight)
+        return rows.labels(self._factors(rows.dtype), self.n_threads)
+
+    def _fit(
+        self,
+        X: Any,
+        sample_weight: ArrayLike | str | None,
+        callback: Callable[[Progress], object] | None = None,
+        checkpoint: PathLike | None = None,
+    ) -> TrainingRows:
+        """Fit, and return the rows as they were used."""
+        self._check_settings()
+        with unchanged_on_error(self):
+            warm = self.warm_start and hasattr(self, "converged_")
+            rows = self._training_rows(X, sample_weight)
+            rows.check_enough(self.n_components)
+            rule = STOPPING_RULES[self.stopping](self.tol)
+            make_path = ExtrapolatedPath if self.accelerate else PlainPath
+            structure = STRUCTURES[self.covariance_type]
+            user = UserStart.checked(
+                self.weights_init,
+                self.means_init,
+                self.precisions_init,
+                structure,
+                (self.n_components, rows.shape[1]),
+            )
+            random_state = check_random_state(self.random_state)
+            expect = rows.expectation(structure, self.n_threads)
+            ridge = ridge_of(self.reg_covar, rows.column_variances)
+            maximize = Maximization(
+                structure,
+                ridge,
+                self.on_collapse,
+                lambda parameters: expect.draw_ill_explained(parameters, random_state),
+            )
+
+            plan = StartPlan(
+                *(self.init_params, self.n_components, structure, maximize, user),
+                *(random_state, self.n_threads),
+            )
+
+            def start() -> MixtureParameters:
+                maximize.begin()
+                if warm:
+                    return self._continued_parameters(rows.shape[1])
+                return rows.start(plan)
+
+            before = self.lower_bound_ if warm else -math.inf
+            kept = Checkpoint(
+                checkpoint,
+                lambda: {
+                    "data": rows.fingerprint(),
+                    "parameters": plain_settings(
+                        {**self.get_params(), "continues_from": before}
+                    ),
+                },
+                expect,
+                maximize,
+                lambda: make_path(structure),
+                random_state,
+            )
+            starts = kept.starts(start, 1 if warm else self.n_init)
+            run = Run(
+                expect,
+                maximize,
+                rule,
+                kept.make_path,
+                n_rows=rows.n_rows,
+                rounding=rounding_of(rows.dtype),
+                max_iter=self.max_iter,
+                reporter=Reporter(
+                    *(self.verbose, self.verbose_interval, callback),
+                    *(rows.shape[0], kept.search.n_finished),
+                ),
+                before=before,
+                recorder=kept,
+            )
+            names = getattr(self, "feature_names_in_", None)
+            try:
+                best = best_of(starts, run, rule.is_hopeless, kept.search)
+            except SingularCovarianceError as error:
+                raise error.with_names(names) from None
+            self._set_fitted(best.fit, best.n_dropped)
+            self._begin_stream(rows.n_rows, ridge)
+            if not best.stopped:
+                kept.remove()
+        if not (self.converged_ or best.stopped) and self.max_iter > 0:
+            shortfall = best.fit.shortfall(self.tol)
+            warnings.warn(shortfall, ConvergenceWarning, stacklevel=3)
+        if self.n_iter_ > 0:
+            fitted = best.fit.parameters
+            warn_of_ridge(structure, fitted, ridge, self.reg_covar, rows.n_rows, names)
+        return rows
+
+    def _training_rows(
+        self, X: Any, sample_weight: ArrayLike | str | None
+    ) -> TrainingRows:
+        """What the user passed to ``fit``, checked, wherever it is."""
+        return training_rows(self, X, sample_weight)

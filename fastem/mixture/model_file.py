@@ -1,0 +1,306 @@
+"""Models as JSON: a file that a person can read and that executes nothing."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from fastem.covariances import STRUCTURES
+from fastem.em.convergence import Convergence
+from fastem.mixture import GaussianMixture
+from fastem.storage.json_text import Section, brief, readable
+from fastem.storage.writing import PathLike, complete_or_absent
+from fastem.version import __version__
+
+FORMAT = "fastem.GaussianMixture"
+FORMAT_VERSION = 1
+
+_SETTINGS = (
+    *("tol", "reg_covar", "max_iter", "stopping", "accelerate"),
+    *("on_collapse", "n_init", "init_params", "random_state", "forgetting", "memory"),
+)
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model file holds.
+
+    Attributes
+    ----------
+    model : GaussianMixture
+        Without feature names, so that it takes arrays without a warning.
+    columns : tuple of str or None
+        Names of the columns, if it has any.
+    fastem_version : str
+        The version that wrote the file.
+    fit : dict
+        How the model came about: settings and outcome of the fit.
+    """
+
+    model: GaussianMixture
+    columns: tuple[str, ...] | None
+    fastem_version: str
+    fit: dict[str, Any]
+
+
+_KEYS = {
+    *("format", "format_version", "fastem_version", "covariance_type"),
+    *("n_components", "columns", "fit", "weights", "means", "covariances", "stream"),
+}
+
+
+def save_model(
+    model: GaussianMixture,
+    path: PathLike,
+    *,
+    columns: tuple[str, ...] | None = None,
+    about_fit: Mapping[str, str | float | bool | None] | None = None,
+) -> None:
+    """Write a fitted model to a JSON file, to be read by :func:`load_model`.
+
+    Numbers are written so that they are read back to the last bit. The file appears
+    under its name only when it is complete.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+        Fitted, or made from parameters.
+    path : path
+    columns : tuple of str, default=None
+        Names of the columns; by default the model's ``feature_names_in_``, if any.
+    about_fit : mapping, default=None
+        Further facts for the file's section "fit", such as the number of rows.
+
+    Raises
+    ------
+    NotFittedError
+        If the model has no parameters.
+
+    Examples
+    --------
+    >>> import fastem
+    >>> model = fastem.GaussianMixture.from_parameters([1.0], [[0.0]], [[[2.0]]])
+    >>> fastem.save_model(model, "model.json")  # doctest: +SKIP
+    >>> fastem.load_model("model.json").covariances_  # doctest: +SKIP
+    array([[[2.]]])
+    """
+    check_is_fitted(model)
+    if columns is None and hasattr(model, "feature_names_in_"):
+        columns = tuple(model.feature_names_in_)
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fastem_version": __version__,
+        "covariance_type": model.covariance_type,
+        "n_components": len(model.weights_),
+        "columns": None if columns is None else list(columns),
+        "fit": {
+            "converged": bool(model.converged_),
+            "n_iter": int(model.n_iter_),
+            "lower_bound": _finite(model.lower_bound_),
+            "remaining_gain": _finite(model.convergence_.remaining_gain),
+            "convergence_rate": _finite(model.convergence_.rate),
+            "at_rounding": model.convergence_.at_rounding,
+            "n_decreases": model.convergence_.n_decreases,
+            "n_rejected": model.convergence_.n_rejected,
+            **{name: _plain(getattr(model, name)) for name in _SETTINGS},
+            **(about_fit or {}),
+        },
+        "stream": _stream(model),
+        "weights": model.weights_.tolist(),
+        "means": model.means_.tolist(),
+        "covariances": model.covariances_.tolist(),
+    }
+    with complete_or_absent(path) as temporary:
+        temporary.write_text(readable(content) + "\n", encoding="utf-8")
+
+
+def load_model(path: PathLike) -> GaussianMixture:
+    """Read a model that :func:`save_model` has written.
+
+    It is ready for every method. Reading executes nothing that is in the file.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    GaussianMixture
+
+    Raises
+    ------
+    ValueError
+        If the file is not such a model; the text names the key that is wrong.
+    OSError
+        If there is no such file, or it cannot be read.
+    """
+    file = read_model_file(path)
+    if file.columns is not None:
+        file.model.feature_names_in_ = np.asarray(file.columns, dtype=object)
+    return file.model
+
+
+def read_model_file(path: PathLike) -> ModelFile:
+    """Read a model file with all that it says; see :func:`load_model`."""
+    content = Section.of_file(Path(path))
+    found = content.values.get("format")
+    if found != FORMAT:
+        raise ValueError(
+            f'{path} is not a fastem model: its "format" is {brief(found)}, not '
+            f'"{FORMAT}"'
+        )
+    version = content.get("format_version", int)
+    if version != FORMAT_VERSION:
+        remedy = (
+            "it was written by a newer fastem: pip install --upgrade fastem"
+            if version > FORMAT_VERSION
+            else "no fastem has ever written that"
+        )
+        raise ValueError(
+            f'{path}: "format_version" is {brief(version)}, and this fastem reads '
+            f"{FORMAT_VERSION}; {remedy}"
+        )
+    surplus = [key for key in content.values if key not in _KEYS]
+    if surplus:
+        raise ValueError(
+            f"{path}: {brief(surplus[0])} is not a key of a model file. Remove it; or, "
+            "if a newer fastem wrote the file: pip install --upgrade fastem"
+        )
+    covariance_type = content.get("covariance_type", str)
+    if covariance_type not in STRUCTURES:
+        raise ValueError(
+            f'{path}: "covariance_type" is {brief(covariance_type)}; it must be one of '
+            f"{', '.join(STRUCTURES)}"
+        )
+    weights, means, covariances = (
+        content.numbers(key) for key in ("weights", "means", "covariances")
+    )
+    if means.ndim != 2 or 0 in means.shape:
+        raise ValueError(
+            f'{path}: "means" must be one list of numbers for each component, but has '
+            f"the shape {means.shape}"
+        )
+    n_components, n_columns = means.shape
+    stated = content.get("n_components", int)
+    if stated != n_components:
+        raise ValueError(
+            f'{path}: "n_components" is {brief(stated)}, but "means" has '
+            f"{n_components} rows"
+        )
+    fit = content.get("fit", dict)
+    outcome = Section(f"{path}, in its section fit", fit)
+    settings = _settings(outcome)
+    try:
+        model = GaussianMixture.from_parameters(
+            weights,
+            means,
+            covariances,
+            covariance_type=covariance_type,
+            **settings,
+        )
+        model._validate_params()
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    model.converged_ = outcome.get("converged", bool)
+    model.n_iter_ = outcome.count("n_iter")
+    if outcome.values.get("lower_bound") is not None:
+        model.lower_bound_ = float(outcome.get("lower_bound", (int, float)))
+    model.convergence_ = Convergence(
+        _number_or_nan(outcome, "remaining_gain"),
+        _number_or_nan(outcome, "convergence_rate"),
+        # What a file of an older version does not have.
+        "at_rounding" in fit and outcome.get("at_rounding", bool),
+        outcome.count("n_decreases") if "n_decreases" in fit else 0,
+        outcome.count("n_rejected") if "n_rejected" in fit else 0,
+    )
+    if content.values.get("stream") is not None:
+        stream = Section(f"{path}, in its section stream", content.get("stream", dict))
+        _go_on(model, stream, n_columns)
+    return ModelFile(
+        model, _columns(content, n_columns), content.get("fastem_version", str), fit
+    )
+
+
+def _settings(outcome: Section) -> dict[str, Any]:
+    """Constructor arguments; all but their types is checked by the estimator."""
+    defaults = GaussianMixture().get_params()
+    settings = {}
+    for name in _SETTINGS:
+        if name not in outcome.values:
+            continue
+        settings[name] = outcome.get(
+            name,
+            bool if isinstance(defaults[name], bool) else (int, float, str, NoneType),
+        )
+    return settings
+
+
+def _stream(model: GaussianMixture) -> dict[str, Any] | None:
+    """What ``partial_fit`` goes on from, beside the parameters."""
+    if not hasattr(model, "n_samples_seen_"):
+        return None
+    return {
+        "n_samples_seen": float(model.n_samples_seen_),
+        "ridge": np.asarray(model._ridge).tolist(),
+    }
+
+
+def _go_on(model: GaussianMixture, stream: Section, n_columns: int) -> None:
+    """Have ``partial_fit`` go on as if the model had never been written."""
+    seen = float(stream.get("n_samples_seen", (int, float)))
+    if not seen > 0:
+        raise ValueError(f'{stream.where}: "n_samples_seen" must be more than 0')
+    is_list = isinstance(stream.values.get("ridge"), list)
+    ridge = (
+        stream.numbers("ridge")
+        if is_list
+        else np.asarray(float(stream.get("ridge", (int, float))))
+    )
+    if ridge.shape != ((n_columns,) if is_list else ()) or (ridge < 0).any():
+        raise ValueError(
+            f'{stream.where}: "ridge" must be a number that is not negative, or '
+            f"{n_columns} of them, not {brief(stream.values['ridge'])}"
+        )
+    model._begin_stream(seen, ridge if is_list else float(ridge))
+
+
+def _columns(content: Section, n_columns: int) -> tuple[str, ...] | None:
+    if "columns" in content.values and content.values["columns"] is None:
+        return None
+    columns = content.get("columns", list)
+    if len(columns) != n_columns or not all(map(_is_text, columns)):
+        raise ValueError(
+            f'{content.where}: "columns" must be null or {n_columns} names, as many as '
+            f"a mean has numbers, not {brief(columns)}"
+        )
+    return tuple(columns)
+
+
+def _is_text(name: Any) -> bool:
+    """Whether it is a string that can be written: JSON can spell halves of letters."""
+    return isinstance(name, str) and not any("\ud800" <= c <= "\udfff" for c in name)
+
+
+def _number_or_nan(section: Section, key: str) -> float:
+    """What ``_finite`` wrote; files of older versions do not have it."""
+    if section.values.get(key) is None:
+        return math.nan
+    return float(section.get(key, (int, float)))
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no nan."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    """A number, text or null, of a setting; null for a generator of random numbers."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if isinstance(value, (str, int, float)) else None

@@ -1,0 +1,196 @@
+"""Streams of rows: stepwise EM."""
+
+import math
+import sys
+from contextlib import closing
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+
+from fastem.checks import counting
+from fastem.checks.validation import Rows
+from fastem.covariances import SingularCovarianceError
+from fastem.em.expectation import ExpectationStep
+from fastem.em.loop import Fit
+from fastem.em.maximization import Collapse, Maximization
+from fastem.mixture.fitted import FittedMixture, unchanged_on_error
+from fastem.statistics import MixtureParameters, Ridge
+from fastem.training.in_blocks import answer_blocks
+
+# Rows of a call are used in batches of so many, each with the parameters that the one
+# before has led to.
+BATCH_ROWS = 4096
+# New rows that count less are lost in rounding beside those before.
+_LEAST_AGE = 1e-20
+
+
+def rows_remembered(
+    n_new: float, n_seen: float, forgetting: float, memory: float | None
+) -> float:
+    """How many rows those seen so far count as, beside new ones that count 1 each.
+
+    The step size of stepwise EM is the new rows' share of all that count. Where row r
+    has the weight r^(c - 1), that is 1 - (n / (n + b))^c for b rows after n: c / t for
+    the t-th of equal batches. With a memory of m rows it is 1 - exp(-b / m), if that
+    is more. Both depend on the rows alone, not on how they are cut into batches.
+    """
+    age = forgetting * math.log1p(n_new / n_seen)
+    if memory is not None:
+        age = max(age, n_new / memory)
+    return _countable(n_new / math.expm1(min(max(age, _LEAST_AGE), 700.0)))
+
+
+def _countable(n_rows: float) -> float:
+    """The same number, but not infinite: weights may be as large as numbers are."""
+    return min(n_rows, sys.float_info.max)
+
+
+class OnlineMixture(FittedMixture):
+    """A mixture that learns from rows as they come."""
+
+    on_collapse: str
+    forgetting: float
+    memory: float | None
+    n_samples_seen_: float
+
+    def partial_fit(
+        self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
+    ) -> Self:
+        """Learn from more rows: stepwise EM.
+
+        The first call is a :meth:`fit` to its rows, which should be enough for that:
+        some hundred for each component; given parameters start it. Later calls, and
+        those after a ``fit``, update the parameters [1]_: sufficient statistics of the
+        rows so far, which the parameters stand for, and of the new rows are averaged,
+        with the weights that ``forgetting`` and ``memory`` say. A long call is cut into
+        batches of 4,096 rows, each of which is used once; the rows of a batch count
+        alike.
+        On an error the estimator is left as it was.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or a source of rows in blocks
+            Rows in random order, unless it is their change that is to be followed.
+            Sources are those of :meth:`fit`; later calls read them once.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+            How often each row counts. Unlike in ``fit``, a common factor matters: it
+            weighs this call against others.
+
+        Returns
+        -------
+        GaussianMixture
+            The estimator itself. ``lower_bounds_`` are the mean log-likelihoods of a
+            row of each batch of this call, before it was learned from, and ``n_iter_``
+            is their number; ``converged_`` is False. ``collapses_`` are those of all
+            calls. ``reg_covar='relative'`` is relative to the rows of the first call.
+
+        Raises
+        ------
+        ValueError
+            If X or a weight cannot be used; the text says where and why.
+        SingularCovarianceError
+            If a component collapses, and ``on_collapse`` is 'raise'.
+
+        References
+        ----------
+        .. [1] O. Cappe, E. Moulines, "On-line expectation-maximization algorithm for
+           latent data models", JRSS B 71 (2009), 593-613.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastem import GaussianMixture
+        >>> random = np.random.default_rng(0)
+        >>> model = GaussianMixture(n_components=2, random_state=0)
+        >>> for _ in range(10):
+        ...     rows = random.normal([0, 0], [1, 2], (1000, 2))
+        ...     rows[:300] += 10
+        ...     model = model.partial_fit(rows)
+        >>> model.weights_.round(2)
+        array([0.7, 0.3])
+        >>> model.n_samples_seen_
+        10000.0
+        """
+        if not hasattr(self, "n_samples_seen_"):
+            self._fit(X, sample_weight)
+            return self
+        self._check_settings()
+        with unchanged_on_error(self):
+            try:
+                self._update(X, sample_weight)
+            except SingularCovarianceError as error:
+                names = getattr(self, "feature_names_in_", None)
+                raise error.with_names(names) from None
+        return self
+
+    def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
+        """From here on rows are to be added to so many, with this ridge."""
+        self.n_samples_seen_ = _countable(n_rows)
+        self._ridge = ridge
+
+    def _update(self, X: Any, sample_weight: ArrayLike | str | None) -> None:
+        parameters = self._fitted()[1]
+        bounds: list[float] = []
+        collapses = list(self.collapses_)
+        with closing(answer_blocks(self, X, sample_weight)) as blocks:
+            for rows, of_rows in blocks:
+                if len(of_rows) and not of_rows.any():
+                    continue
+                weights, total = counting.check_row_weights(
+                    of_rows if len(of_rows) else None, rows
+                )
+                total = _countable(total)
+                n_counted = (
+                    float(weights.sum(dtype=np.float64)) if len(weights) else len(rows)
+                )
+                for start in range(0, len(rows), BATCH_ROWS):
+                    batch = slice(start, start + BATCH_ROWS)
+                    if len(weights) and not weights[batch].any():
+                        continue
+                    parameters = self._learn(
+                        *(parameters, rows[batch], weights[batch], total / n_counted),
+                        *(bounds, collapses),
+                    )
+        if not bounds:
+            counting.check_any_weight(0.0)
+        fit = Fit(parameters, converged=False, lower_bounds=bounds, collapses=collapses)
+        self._set_fitted(fit)
+
+    def _learn(
+        self,
+        parameters: MixtureParameters,
+        rows: Rows,
+        weights: Rows,
+        scale: float,
+        bounds: list[float],
+        collapses: list[Collapse],
+    ) -> MixtureParameters:
+        """The parameters after one batch, whose weights count ``scale`` each."""
+        structure, _ = self._fitted()
+        expect = ExpectationStep(rows, weights, structure, self.n_threads)
+        random_state = check_random_state(self.random_state)
+        maximize = Maximization(
+            structure,
+            self._ridge,
+            self.on_collapse,
+            lambda others: expect.draw_ill_explained(others, random_state),
+        )
+        new = expect(parameters)
+        n_new = float(new.weights.sum())
+        bounds.append(new.log_likelihood / n_new)
+        n_old = rows_remembered(
+            scale * n_new, self.n_samples_seen_, self.forgetting, self.memory
+        )
+        old = structure.statistics_of(parameters, n_old / scale, self._ridge)
+        statistics = structure.move(old, new.reference) + new
+        self.n_samples_seen_ = _countable(self.n_samples_seen_ + scale * n_new)
+        try:
+            return maximize(statistics)
+        except SingularCovarianceError as error:
+            mended = maximize.mend(statistics, error, len(bounds))
+            collapses.extend(maximize.collapses)
+            return mended

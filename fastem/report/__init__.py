@@ -1,0 +1,1 @@
+"""What is told to people about a fitted mixture: numbers, tables and pictures."""

@@ -1,0 +1,246 @@
+"""A picture of a mixture: its rows, and the ellipses of its components."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastem.checks.validation import Rows
+from fastem.mixture import GaussianMixture
+from fastem.report.description import column_names, dense_covariances
+from fastem.report.memberships import probabilities_of
+from fastem.report.separation import separating_views
+from fastem.sources.blocks import Source
+from fastem.statistics import Array
+from fastem.storage.writing import PathLike, complete_or_absent
+from fastem.training.survey import draw_rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+_MOST_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Rows to draw, with their components and the colours of these."""
+
+    rows: Rows
+    n_rows: int  # of which these were drawn
+    labels: NDArray[np.intp]
+    certainty: Array
+    colors: list[Any]
+
+
+def draw_clusters(
+    model: GaussianMixture,
+    X: Rows | Source,
+    path: PathLike,
+    columns: Sequence[str] | None = None,
+) -> None:
+    """Draw rows and components in the columns that separate these best.
+
+    Rows (at most 20,000, always the same ones) have the colour of their likeliest
+    component and are the paler the less certain that is. Ellipses lie at 1 and 2
+    standard deviations. A column of few distinct values is spread at random by at
+    most a third of their distance, to show how many rows there are. With a single
+    column, a histogram and the densities.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+        Fitted, or made from parameters.
+    X : array of shape (N, D), or Source
+    path : path
+        Ends in .png, .svg or .pdf.
+    columns : sequence of str, default=None
+        Names of the columns; by default the model's own.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            "pictures need matplotlib: pip install 'fastem[plot]'"
+        ) from error
+    names = column_names(model) if columns is None else columns
+    sample = _sample(model, X)
+    views = separating_views(model)
+    # Not through pyplot, which would choose a backend for the whole process.
+    figure = Figure(figsize=(8 if len(views) == 1 else 13, 6), layout="constrained")
+    for axes, shown in zip(
+        figure.subplots(1, len(views), squeeze=False)[0], views, strict=True
+    ):
+        draw = _draw_densities if len(shown) == 1 else _draw_ellipses
+        draw(axes, model, sample, list(shown))
+        axes.set_xlabel(names[shown[0]])
+        axes.set_ylabel("density" if len(shown) == 1 else names[shown[1]])
+        axes.spines[["top", "right"]].set_visible(False)
+    _add_legend(figure, model, sample)
+    n_shown, n_rows = len(sample.rows), sample.n_rows
+    of_all = "" if n_shown == n_rows else f"{n_shown:,} of "
+    figure.suptitle(
+        f"Gaussian mixture of {len(model.weights_)} components, {of_all}{n_rows:,} rows"
+    )
+    with complete_or_absent(path) as temporary:
+        figure.savefig(temporary, format=Path(path).suffix[1:].lower(), dpi=150)
+
+
+def _sample(model: GaussianMixture, X: Rows | Source) -> _Sample:
+    random = np.random.default_rng(0)
+    # In random order, so that the last rows of a sorted file do not hide the others.
+    if isinstance(X, Source):
+        some, n_rows = draw_rows(X, _MOST_ROWS, random)
+        rows = some[random.permutation(len(some))]
+        probabilities = np.concatenate(list(probabilities_of(model, [rows])))
+    else:
+        n_rows = len(X)
+        rows = X[random.permutation(n_rows)[:_MOST_ROWS]]
+        probabilities = model.predict_proba(rows)
+    return _Sample(
+        rows,
+        n_rows,
+        probabilities.argmax(axis=1),
+        probabilities.max(axis=1).astype(np.float64),
+        _colors(len(model.weights_)),
+    )
+
+
+def _colors(n_components: int) -> list[Any]:
+    """As many colours as components, neighbours unlike each other."""
+    from matplotlib import colormaps
+
+    if n_components <= 10:
+        return [colormaps["tab10"](k) for k in range(n_components)]
+    if n_components <= 20:
+        # tab20 alternates dark and light: all dark ones first.
+        order = [*range(0, 20, 2), *range(1, 20, 2)]
+        return [colormaps["tab20"](k) for k in order[:n_components]]
+    golden_ratio = 0.618034
+    return [colormaps["hsv"](k * golden_ratio % 1) for k in range(n_components)]
+
+
+def _is_light(color: tuple[float, ...]) -> bool:
+    """Whether black is easier to read on it than white (luminance of ITU-R BT.601)."""
+    return bool(np.dot(color[:3], [0.299, 0.587, 0.114]) > 0.65)
+
+
+def _limits(values: NDArray[Any]) -> tuple[float, float]:
+    """Limits that outliers do not set: 99 % of the rows, and a margin."""
+    low, high = np.quantile(values, [0.005, 0.995])
+    margin = 0.1 * (high - low) or 1.0
+    return (
+        float(max(low - margin, values.min() - margin / 2)),
+        float(min(high + margin, values.max() + margin / 2)),
+    )
+
+
+def _spread_if_discrete(values: Array) -> Array:
+    """The values, moved a little at random if many rows share a few of them."""
+    distinct = np.unique(values)
+    if not 2 <= len(distinct) <= min(31, len(values) // 50):
+        return values
+    reach = 0.35 * np.diff(distinct).min()
+    moves = np.random.default_rng(1).uniform(-reach, reach, len(values))
+    return np.asarray(values + moves)
+
+
+def _draw_ellipses(
+    axes: "Axes", model: GaussianMixture, sample: _Sample, shown: list[int]
+) -> None:
+    from matplotlib.colors import to_rgba_array
+    from matplotlib.patches import Ellipse
+
+    x, y = (_spread_if_discrete(sample.rows[:, j].astype(np.float64)) for j in shown)
+    colors = to_rgba_array(sample.colors)[sample.labels]
+    # From almost transparent to opaque, and all of it paler in a crowd.
+    crowd = min(1.0, 70 / np.sqrt(len(x)))
+    colors[:, 3] = crowd * np.clip(1.6 * sample.certainty - 0.6, 0.08, 1.0)
+    size = np.interp(np.log10(len(x)), [2, 4.3], [36, 8])
+    axes.scatter(x, y, s=size, c=colors, linewidths=0, rasterized=True)
+    axes.set_xlim(*_limits(x))
+    axes.set_ylim(*_limits(y))
+    covariances = dense_covariances(model)[:, shown][:, :, shown]
+    lightest_first = np.argsort(model.weights_)
+    for k in lightest_first:
+        variances, directions = np.linalg.eigh(covariances[k])
+        height, length = 2 * np.sqrt(np.maximum(variances, 0))
+        angle = np.degrees(np.arctan2(directions[1, 1], directions[0, 1]))
+        for n_deviations, line, opacity in ((1, 2.2, 1.0), (2, 1.0, 0.7)):
+            for color, width in (("white", line + 1.5), (sample.colors[k], line)):
+                axes.add_patch(
+                    Ellipse(
+                        tuple(model.means_[k, shown]),
+                        n_deviations * length,
+                        n_deviations * height,
+                        angle=angle,
+                        fill=False,
+                        edgecolor=color,
+                        linewidth=width,
+                        alpha=opacity,
+                    )
+                )
+    for k in lightest_first:
+        axes.annotate(
+            str(k),
+            tuple(model.means_[k, shown]),
+            ha="center",
+            va="center",
+            fontsize=9,
+            fontweight="bold",
+            color="black" if _is_light(sample.colors[k]) else "white",
+            annotation_clip=True,
+            bbox={
+                "boxstyle": "circle,pad=0.25",
+                "facecolor": sample.colors[k],
+                "edgecolor": "white",
+            },
+        )
+
+
+def _draw_densities(
+    axes: "Axes", model: GaussianMixture, sample: _Sample, shown: list[int]
+) -> None:
+    values = sample.rows[:, shown[0]].astype(np.float64)
+    low, high = _limits(values)
+    inside = values[(values >= low) & (values <= high)]
+    heights = np.full(len(inside), 80 / (high - low) / len(values))
+    axes.hist(inside, bins=80, range=(low, high), weights=heights, color="#dddddd")
+    x = np.linspace(low, high, 2000)
+    total = np.zeros_like(x)
+    variances = dense_covariances(model)[:, shown[0], shown[0]]
+    for k, weight in enumerate(model.weights_):
+        squares = (x - model.means_[k, shown[0]]) ** 2 / variances[k]
+        density = weight * np.exp(-squares / 2) / np.sqrt(2 * np.pi * variances[k])
+        axes.fill_between(x, density, color=sample.colors[k], alpha=0.25, linewidth=0)
+        axes.plot(x, density, color=sample.colors[k], linewidth=1.6)
+        total += density
+    axes.plot(x, total, color="black", linewidth=1.0)
+    axes.set_xlim(low, high)
+    axes.set_ylim(bottom=0)
+
+
+def _add_legend(figure: Any, model: GaussianMixture, sample: _Sample) -> None:
+    from matplotlib.lines import Line2D
+
+    heaviest_first = np.argsort(-model.weights_, kind="stable")
+    figure.legend(
+        [
+            Line2D([], [], marker="o", linestyle="", color=sample.colors[k])
+            for k in heaviest_first
+        ],
+        [f"{k}   {model.weights_[k]:.1%}" for k in heaviest_first],
+        title="component, weight",
+        loc="outside right center",
+        frameon=False,
+        handletextpad=0.2,
+    )

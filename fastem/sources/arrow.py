@@ -1,0 +1,124 @@
+"""Blocks of rows from Arrow data: columns turned into rows."""
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from fastem.checks.validation import Rows
+from fastem.sources.blocks import Block
+
+# That are turned from columns into rows at once: they stay in the cache.
+_TURNED_BYTES = 2**19
+
+
+@final
+class ArrowBlocks:
+    """Arrow data of numbers, one column of which may be weights.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+    batches : callable
+        Gives an iterator of record batches of at most so many rows each.
+    weights : str, default=None
+        Name of the column of weights.
+    """
+
+    def __init__(
+        self, schema: Any, batches: Callable[[int], Iterator[Any]], weights: str | None
+    ) -> None:
+        import pyarrow as pa
+
+        kinds = {field.name: str(field.type) for field in schema}
+        if weights is not None and weights not in kinds:
+            raise ValueError(
+                f"X has no column {weights!r} of weights; its columns are "
+                f"{', '.join(map(repr, kinds))}"
+            )
+        for field in schema:
+            if not _holds_numbers(field.type, pa.types):
+                raise ValueError(
+                    f"X does not hold numbers in column {field.name!r}, but "
+                    f"{field.type}. Leave that column out, or encode it as numbers."
+                )
+        self.names = tuple(name for name in kinds if name != weights)
+        self.n_features = len(self.names)
+        if not self.names:
+            raise ValueError(f"X has no columns but that of weights, {weights!r}")
+        self.dtype = type_of(kinds[name] for name in self.names)
+        self._batches = batches
+        self._weights = weights
+
+    def blocks(self, n_rows: int) -> Iterator[Block]:
+        """Record batches as arrays of rows."""
+        for batch in self._batches(n_rows):
+            values = np.empty((batch.num_rows, self.n_features), self.dtype)
+            turn(batch, self.names, values)
+            weights = None
+            if self._weights is not None:
+                weights = numbers(batch.column(self._weights)).astype(np.float64)
+            yield Block(values, weights)
+
+
+def spooled(reader: Any) -> Callable[[int], Iterator[Any]]:
+    """Batches of a reader from a temporary file, which goes when they are not needed.
+
+    Not memory-mapped: what has been read of a map stays in the process's memory.
+    """
+    import pyarrow as pa
+
+    folder = tempfile.mkdtemp(prefix="fastem-")
+    path = str(Path(folder) / "rows.arrow")
+
+    def batches(n_rows: int) -> Iterator[Any]:
+        with pa.OSFile(path) as opened:
+            file = pa.ipc.open_file(opened)
+            for i in range(file.num_record_batches):
+                yield file.get_batch(i)
+
+    weakref.finalize(batches, shutil.rmtree, folder, ignore_errors=True)
+    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+    return batches
+
+
+def type_of(kinds: Iterable[str]) -> np.dtype[Any]:
+    """float32 if all columns are, else float64."""
+    return np.dtype(np.float32 if set(kinds) == {"float"} else np.float64)
+
+
+def _holds_numbers(kind: Any, types: Any) -> bool:
+    return bool(
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_decimal(kind)
+        or types.is_boolean(kind)
+    )
+
+
+def turn(batch: Any, names: Sequence[str], rows: Rows) -> None:
+    """Write columns of a record batch as rows, with NaN for nulls."""
+    columns = [numbers(batch.column(name)) for name in names]
+    n_turned = max(256, _TURNED_BYTES // (8 * len(columns)))
+    for start in range(0, len(rows), n_turned):
+        some = slice(start, start + n_turned)
+        for j, column in enumerate(columns):
+            rows[some, j] = column[some]
+
+
+def numbers(column: Any) -> np.ndarray:
+    """A column's values, with NaN for nulls."""
+    import pyarrow as pa
+
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.uint8())
+    elif pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64(), safe=False)
+    values: np.ndarray = column.to_numpy(zero_copy_only=False)
+    return values

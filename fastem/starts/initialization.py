@@ -1,0 +1,389 @@
+"""Where EM starts: k-means, k-means++, random, or the user's own parameters.
+
+The methods are scikit-learn's and draw the same random numbers, so the same seed
+gives the same start. Each ends in responsibilities; one maximisation step turns
+them into parameters.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastem import kernels
+from fastem.checks import validation
+from fastem.checks.validation import Rows
+from fastem.covariances import CovarianceStructure, SingularCovarianceError, dense
+from fastem.em import convergence_warnings
+from fastem.starts import kmeans
+from fastem.statistics import (
+    EPS,
+    Array,
+    MixtureParameters,
+    SufficientStatistics,
+)
+
+_BLOCK_VALUES = 1 << 20
+
+
+@dataclass(frozen=True)
+class UserStart:
+    """The parts of a start that the user gave; None for the others."""
+
+    weights: Array | None = None
+    means: Array | None = None
+    precisions: Array | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        weights: ArrayLike | None,
+        means: ArrayLike | None,
+        precisions: ArrayLike | None,
+        structure: CovarianceStructure,
+        shape: tuple[int, int],
+    ) -> Self:
+        """Validated copies of the user's ``*_init``, for (K, D) = ``shape``."""
+        return cls(
+            None
+            if weights is None
+            else validation.check_weights(weights, shape[0], "weights_init"),
+            None
+            if means is None
+            else validation.check_means(means, shape, "means_init"),
+            None
+            if precisions is None
+            else validation.check_positive_definite(
+                precisions, structure, *shape, "precisions_init"
+            ),
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the user gave nothing."""
+        return self.weights is None and self.means is None and self.precisions is None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to estimate from the rows."""
+        return not (
+            self.weights is None or self.means is None or self.precisions is None
+        )
+
+
+def initial_parameters(
+    X: Rows,
+    row_weights: Rows,
+    structure: CovarianceStructure,
+    n_components: int,
+    method: str,
+    maximize: Callable[[SufficientStatistics], MixtureParameters],
+    user: UserStart,
+    random_state: np.random.RandomState,
+    n_threads: int | None = None,
+) -> MixtureParameters:
+    """Parameters to start EM from.
+
+    Parameters
+    ----------
+    X : array of shape (N, D)
+    row_weights : array of shape (N,) or (0,)
+        Empty means all 1.
+    method : {'kmeans', 'k-means++', 'random', 'random_from_data'}
+    maximize : callable
+        The maximisation step.
+    user : UserStart
+        Replaces what the method gives.
+
+    Raises
+    ------
+    SingularCovarianceError
+        If ``maximize`` raises it, as rows of a component do not span all columns.
+    """
+    if user.is_complete:
+        assert user.weights is not None
+        assert user.means is not None
+        assert user.precisions is not None
+        cholesky = _cholesky_of(user.precisions, structure)
+        return MixtureParameters(
+            user.weights, user.means, structure.invert(cholesky), cholesky
+        )
+    statistics = _METHODS[method](
+        X, row_weights, n_components, random_state, structure, n_threads
+    )
+    total = float(row_weights.sum(dtype=np.float64)) if len(row_weights) else len(X)
+    return parameters_of_start(statistics, total, structure, maximize, user)
+
+
+def parameters_of_start(
+    statistics: SufficientStatistics,
+    total: float,
+    structure: CovarianceStructure,
+    maximize: Callable[[SufficientStatistics], MixtureParameters],
+    user: UserStart,
+) -> MixtureParameters:
+    """Parameters from a method's statistics of rows whose weights sum to ``total``."""
+    parameters = maximize(statistics)
+    # Of all rows, not of those that a component has claimed: scikit-learn's way, by
+    # which the weights of k-means++ and random_from_data sum to K / N.
+    claimed = float(statistics.weights.sum()) / total
+    parameters = replace(parameters, weights=parameters.weights * claimed)
+    if user.weights is not None:
+        parameters = replace(parameters, weights=user.weights)
+    if user.means is not None:
+        parameters = replace(parameters, means=user.means)
+    if user.precisions is not None:
+        cholesky = _cholesky_of(user.precisions, structure)
+        parameters = replace(
+            parameters,
+            covariances=structure.invert(cholesky),
+            precisions_cholesky=cholesky,
+        )
+    return parameters
+
+
+def _cholesky_of(precisions: Array, structure: CovarianceStructure) -> Array:
+    try:
+        return structure.cholesky_of_precisions(precisions)
+    except SingularCovarianceError as error:
+        raise error.after("precisions_init has no inverse") from None
+
+
+def warn_of_identical(
+    parameters: MixtureParameters, structure: CovarianceStructure
+) -> None:
+    """Warn if two components start alike: EM cannot tell them apart ever after."""
+    K, D = parameters.means.shape
+    if len(np.unique(parameters.means, axis=0)) == K:
+        return
+    dense_covariances = structure.expand(parameters.covariances, K, D)
+    seen: dict[bytes, int] = {}
+    for k, (mean, covariance) in enumerate(
+        zip(parameters.means, dense_covariances, strict=True)
+    ):
+        first = seen.setdefault(mean.tobytes() + covariance.tobytes(), k)
+        if first != k:
+            convergence_warnings.warn(
+                f"Components {first} and {k} start with the same mean and covariance: "
+                "EM moves them alike, so that they will always count as one. Give "
+                "them different means (means_init), or use fewer components.",
+                stacklevel=7,
+            )
+            return
+
+
+def _weights_of(rows: Rows, row_weights: Rows, selection: slice | np.ndarray) -> Array:
+    if len(row_weights):
+        return row_weights[selection].astype(np.float64)
+    return np.ones(len(rows))
+
+
+def weighted_blocks(
+    X: Rows, row_weights: Rows, width: int
+) -> Iterator[tuple[Array, Array]]:
+    """Consecutive rows and their weights in float64, ``width`` values a row."""
+    size = max(1, _BLOCK_VALUES // width)
+    for start in range(0, len(X), size):
+        block = X[start : start + size]
+        weights = _weights_of(block, row_weights, slice(start, start + size))
+        yield block.astype(np.float64), weights
+
+
+def _mean(X: Rows, row_weights: Rows) -> Array:
+    total = np.zeros(X.shape[1])
+    weight = 0.0
+    for block, w in weighted_blocks(X, row_weights, X.shape[1]):
+        total += w @ block
+        weight += w.sum()
+    mean: Array = total / weight
+    return mean
+
+
+def column_variances(X: Rows, row_weights: Rows) -> Array:
+    """The variance of each column, (D,), about its mean."""
+    center = _mean(X, row_weights)
+    total = np.zeros(X.shape[1])
+    weight = 0.0
+    for block, w in weighted_blocks(X, row_weights, X.shape[1]):
+        total += w @ (block - center) ** 2
+        weight += w.sum()
+    return variances_of_sums(total, weight, center)
+
+
+def variances_of_sums(squares: Array, weight: float, mean: Array) -> Array:
+    """Variances (D,) from weighted sums of squares about the mean."""
+    # What rounding of the mean leaves of a constant column is none.
+    rounding = weight * (16 * EPS * np.abs(mean)) ** 2
+    variances: Array = np.where(squares <= rounding, 0.0, squares / weight)
+    return variances
+
+
+def statistics_of_labels(
+    X: Rows,
+    row_weights: Rows,
+    labels: NDArray[np.int32],
+    reference: Array,
+    structure: CovarianceStructure,
+    n_threads: int | None = None,
+) -> SufficientStatistics:
+    """Statistics when each row belongs to one component wholly.
+
+    Parameters
+    ----------
+    labels : array of shape (N,), int32
+    reference : array of shape (K, D)
+        What the moments are taken about: the nearer to the means, the more exact.
+    """
+    scatter = structure.zero_scatter(*reference.shape)
+    n_scatters = scatter.size // X.shape[1] ** (2 if structure.has_matrices else 1)
+    weights, first, sums = kernels.member_pass(
+        X,
+        row_weights,
+        labels,
+        reference,
+        structure.has_matrices,
+        n_scatters < len(reference),
+        n_threads,
+    )
+    if structure.has_matrices:
+        sums = dense.mirror_lower(sums)
+    scatter += sums.reshape(scatter.shape)
+    return SufficientStatistics(0.0, weights, reference, first, scatter)
+
+
+def _kmeans(
+    X: Rows,
+    row_weights: Rows,
+    n_components: int,
+    random_state: np.random.RandomState,
+    structure: CovarianceStructure,
+    n_threads: int | None,
+) -> SufficientStatistics:
+    clusters = kmeans.cluster(X, row_weights, n_components, random_state, n_threads)
+    return statistics_of_labels(
+        *(X, row_weights, clusters.labels, clusters.centers, structure, n_threads)
+    )
+
+
+def _statistics_of_chosen(
+    X: Rows, row_weights: Rows, chosen: np.ndarray, structure: CovarianceStructure
+) -> SufficientStatistics:
+    """Statistics when each component has one row, and the other rows have none."""
+    n_features = X.shape[1]
+    means = X[chosen].astype(np.float64)
+    weights = _weights_of(means, row_weights, chosen)
+
+    def second_moment_of_others() -> Array:
+        second_moment: Array = -(weights * means.T) @ means
+        for block, w in weighted_blocks(X, row_weights, n_features):
+            second_moment += (w * block.T) @ block
+        return second_moment
+
+    scatter = structure.zero_scatter(len(chosen), n_features)
+    return SufficientStatistics(
+        0.0,
+        weights,
+        means,
+        np.zeros_like(means),
+        structure.count_unclaimed(scatter, second_moment_of_others),
+    )
+
+
+def _kmeans_plus_plus(
+    X: Rows,
+    row_weights: Rows,
+    n_components: int,
+    random_state: np.random.RandomState,
+    structure: CovarianceStructure,
+    n_threads: int | None,
+) -> SufficientStatistics:
+    chosen = kmeans.choose_seeds(X, row_weights, n_components, random_state, n_threads)
+    return _statistics_of_chosen(X, row_weights, chosen, structure)
+
+
+def _random_from_data(
+    X: Rows,
+    row_weights: Rows,
+    n_components: int,
+    random_state: np.random.RandomState,
+    structure: CovarianceStructure,
+    n_threads: int | None,
+) -> SufficientStatistics:
+    probabilities = None
+    if len(row_weights):
+        probabilities = row_weights.astype(np.float64)
+        probabilities /= probabilities.sum()
+    chosen = random_state.choice(
+        len(X), size=n_components, replace=False, p=probabilities
+    )
+    return _statistics_of_chosen(X, row_weights, chosen, structure)
+
+
+def _random(
+    X: Rows,
+    row_weights: Rows,
+    n_components: int,
+    random_state: np.random.RandomState,
+    structure: CovarianceStructure,
+    n_threads: int | None,
+) -> SufficientStatistics:
+    """Uniform responsibilities."""
+    blocks = weighted_blocks(X, row_weights, max(n_components, X.shape[1]))
+    return statistics_of_random(
+        *(blocks, _mean(X, row_weights), X.dtype, n_components),
+        *(random_state, structure),
+    )
+
+
+def statistics_of_random(
+    blocks: Iterable[tuple[Array, Array]],
+    center: Array,
+    dtype: DTypeLike,
+    n_components: int,
+    random_state: np.random.RandomState,
+    structure: CovarianceStructure,
+) -> SufficientStatistics:
+    """Uniform responsibilities, drawn block by block in the order of the rows.
+
+    All means lie close to that of the rows, so moments about it are exact enough.
+
+    Parameters
+    ----------
+    blocks : iterable of (array of shape (n, D), array of shape (n,))
+        Rows and their weights, in float64. The rows are overwritten.
+    center : array of shape (D,)
+        The mean of the rows.
+    dtype : dtype
+        What responsibilities are rounded to.
+    """
+    n_features = len(center)
+    weights = np.zeros(n_components)
+    first = np.zeros((n_components, n_features))
+    scatter = structure.zero_scatter(n_components, n_features)
+    for block, w in blocks:
+        r = random_state.uniform(size=(len(block), n_components)).astype(dtype)
+        r /= r.sum(axis=1)[:, np.newaxis]
+        weighted = r.T.astype(np.float64) * w
+        block -= center
+        weights += weighted.sum(axis=1)
+        first += weighted @ block
+        for k in range(n_components):
+            structure.add_scatter(scatter, k, weighted[k], block)
+    reference = np.repeat(center[np.newaxis], n_components, axis=0)
+    return SufficientStatistics(0.0, weights, reference, first, scatter)
+
+
+_METHODS: dict[
+    str,
+    Callable[
+        [Rows, Rows, int, np.random.RandomState, CovarianceStructure, int | None],
+        SufficientStatistics,
+    ],
+] = {
+    "kmeans": _kmeans,
+    "k-means++": _kmeans_plus_plus,
+    "random": _random,
+    "random_from_data": _random_from_data,
+}

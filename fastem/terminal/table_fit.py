@@ -1,0 +1,81 @@
+"""The fit of a table as it is told to people: for the command fit, and for the demo."""
+
+import time
+from pathlib import Path
+
+from fastem.covariances import named_columns
+from fastem.mixture import GaussianMixture
+from fastem.report.scaling import fit_standardized
+from fastem.sources.tables import AnyTable
+from fastem.terminal.console import FitProgress, naming_columns, say
+
+
+def fit_table(
+    model: GaussianMixture,
+    table: AnyTable,
+    *,
+    standardize: bool,
+    checkpoint: Path | None = None,
+) -> GaussianMixture:
+    """Fit with progress; the result is in the units of the table."""
+    began = time.perf_counter()
+    fitting = fit_standardized if standardize else GaussianMixture.fit
+    progress = FitProgress(model.max_iter, model.n_init)
+    with naming_columns(table.names), progress:
+        try:
+            fitted = fitting(
+                *(model, table.values),
+                sample_weight=table.weights,
+                callback=progress,
+                checkpoint=checkpoint,
+            )
+        except KeyboardInterrupt:
+            if checkpoint is not None and checkpoint.exists():
+                say(f"The same command goes on from {checkpoint}.")
+            raise
+    seconds = time.perf_counter() - began
+    outcome = "converged after" if fitted.converged_ else "stopped after"
+    say(
+        f"Fitted in {seconds:.1f} s: {outcome} {fitted.n_iter_} iterations, mean "
+        f"log-likelihood {fitted.lower_bound_:.6f}"
+        f"{' in the units of the data' if standardize else ''}; "
+        f"{fitted.convergence_}."
+    )
+    for collapse in fitted.collapses_:
+        say(
+            f"After iteration {collapse.iteration}, {collapse.degeneracy.whose} was "
+            f"{collapse.action}: its rows did not spread in "
+            f"{named_columns(collapse.degeneracy.columns, table.names)}."
+            if collapse.degeneracy.columns
+            else f"After iteration {collapse.iteration}, {collapse.degeneracy.whose} "
+            f"was {collapse.action}."
+        )
+    if fitted.covariance_type != model.covariance_type:
+        say(
+            f"In the units of the data, covariances that are {model.covariance_type} "
+            f"in standardised columns are {fitted.covariance_type}: the model is saved "
+            "as such."
+        )
+    return fitted
+
+
+def say_used(table: AnyTable, *, all_numeric: bool) -> None:
+    """Name the columns that are left out, and count the rows."""
+    if all_numeric and table.unused:
+        left_out = ", ".join(f"{name} ({kind})" for name, kind in table.unused.items())
+        say(f"Left out, not numeric: {left_out}.")
+    say_dropped(table)
+    shape = f"{table.n_rows:,} rows x {len(table.names)} columns"
+    say(f"Using {shape}: {', '.join(table.names)}.")
+
+
+def say_dropped(table: AnyTable) -> None:
+    """Count the rows that are left out."""
+    if table.n_dropped:
+        rows = "row" if table.n_dropped == 1 else "rows"
+        say(f"Left out: {table.n_dropped:,} {rows} with missing values.")
+
+
+def say_written(what: str, path: Path) -> None:
+    """Tell where a file is."""
+    say(f"Wrote {what}: {path}")

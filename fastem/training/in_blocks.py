@@ -1,0 +1,290 @@
+"""A fit to rows that are read block by block, and answers about such rows."""
+
+from collections.abc import Generator
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Self, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+
+from fastem import kernels
+from fastem.checks import counting, validation
+from fastem.checks.validation import Rows, read_only
+from fastem.covariances import CovarianceStructure
+from fastem.em.expectation import ExpectationStep, MemorylessExpectation
+from fastem.sources.blocks import Source
+from fastem.sources.opening import source_of, without_column
+from fastem.sources.reading import blocks_of, name_column
+from fastem.starts.initialization import (
+    parameters_of_start,
+    statistics_of_random,
+    warn_of_identical,
+    weighted_blocks,
+)
+from fastem.starts.subsample import enough_rows
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.storage.json_values import digest
+from fastem.training.in_memory import (
+    RowsInMemory,
+    StartPlan,
+    TrainingRows,
+    start_on_sample,
+)
+from fastem.training.survey import Survey, survey
+
+
+def training_rows(
+    estimator: Any, X: Any, sample_weight: ArrayLike | str | None
+) -> TrainingRows:
+    """The rows of a fit: in memory, or in blocks if X is a source of them."""
+    named = sample_weight if isinstance(sample_weight, str) else None
+    source = source_of(X, weights=named)
+    if source is None:
+        if named:
+            X, sample_weight = without_column(X, named)
+        return RowsInMemory.checked(estimator, X, sample_weight)
+    return RowsInBlocks.checked(estimator, source, None if named else sample_weight)
+
+
+@final
+@dataclass(frozen=True)
+class RowsInBlocks:
+    """A source of rows, the user's weights if there are any, and what is known of both.
+
+    Memory holds some blocks and the survey's sample, whatever N is.
+    """
+
+    source: Source
+    sample_weight: Array | None
+    survey: Survey
+
+    @classmethod
+    def checked(
+        cls, estimator: Any, source: Source, sample_weight: ArrayLike | None
+    ) -> Self:
+        """Walk over all rows once; the estimator remembers the columns' names."""
+        validation.check_columns(
+            estimator, source.names, source.n_features, fitting=True
+        )
+        weights = None if sample_weight is None else _weights_of(sample_weight)
+        # A start must find the random numbers that it would find without the sample.
+        random_state = deepcopy(check_random_state(estimator.random_state))
+        K = estimator.n_components
+        with closing(blocks_of(source, weights)) as blocks:
+            facts = survey(
+                blocks,
+                source.n_features,
+                source.dtype,
+                n_components=K,
+                size=enough_rows(K, source.n_features),
+                random=np.random.default_rng(random_state.randint(2**31)),
+            )
+        if weights is not None:
+            counting.check_shape_of_weights(weights, facts.n_rows)
+        if not facts.n_rows:
+            raise ValueError("X has 0 rows, but a fit needs at least 2")
+        if not facts.n_counted:
+            raise ValueError("sample_weight is zero for every row: none is left to use")
+        with np.errstate(over="ignore"):
+            mean_squares = facts.variances + facts.mean**2
+        validation.check_sums(
+            *(source.dtype, facts.n_rows, facts.largest, mean_squares),
+            lambda column: name_column(source.names, column),
+        )
+        return cls(source, weights, facts)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N and D."""
+        return self.survey.n_rows, self.source.n_features
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self.source.dtype
+
+    @property
+    def n_rows(self) -> float:
+        """Number of rows, each as often as its weight says."""
+        return self.survey.total_weight
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Shape, type, sum of the weights, and a digest of the columns' moments."""
+        return {
+            "shape": list(self.shape),
+            "dtype": self.dtype.name,
+            "sum_of_weights": self.n_rows,
+            "values": digest(self.survey.mean, self.survey.variances),
+        }
+
+    def check_enough(self, n_components: int) -> None:
+        """Raise ValueError if there are fewer distinct rows than components."""
+        facts = self.survey
+        is_weighted = facts.largest_weight > 0
+        counting.check_number_of_rows(facts.n_counted, is_weighted, n_components)
+        counting.check_distinct(facts.distinct, n_components)
+
+    def column_variances(self) -> Array:
+        """The variance of each column, (D,)."""
+        return self.survey.variances.copy()
+
+    def blocks(self) -> Generator[tuple[Rows, Rows]]:
+        """Rows and weights as passes take them, in blocks on the grid."""
+        largest = self.survey.largest_weight
+        no_weights = read_only(np.empty(0, self.dtype))
+        n_rows = 0
+        reading = blocks_of(self.source, self.sample_weight, checked=True)
+        with closing(reading) as blocks:
+            for rows, weights in blocks:
+                n_rows += len(rows)
+                scaled = (
+                    read_only((weights / largest).astype(self.dtype))
+                    if largest
+                    else no_weights
+                )
+                yield rows, scaled
+        if n_rows != self.survey.n_rows:
+            raise ValueError(
+                f"X gave {self.survey.n_rows} rows in the first pass, and now "
+                f"{n_rows}: it must give the same ones each time"
+            )
+
+    def expectation(
+        self, structure: CovarianceStructure, n_threads: int | None
+    ) -> "ExpectationInBlocks":
+        """The expectation step on these rows."""
+        return ExpectationInBlocks(self, structure, n_threads)
+
+    @property
+    def sample(self) -> RowsInMemory:
+        """Some of the rows, or all."""
+        facts = self.survey
+        return RowsInMemory(facts.sample, facts.sample_weights, len(facts.sample))
+
+    def start(self, plan: StartPlan) -> MixtureParameters:
+        """Parameters to start EM from: of the sample, unless the method is 'random'."""
+        if plan.user.is_complete or self.survey.sample_is_all:
+            return self.sample.start(plan)
+        if plan.method == "random":
+            statistics, total = self._random(
+                plan.n_components, plan.structure, plan.random_state
+            )
+            parameters = parameters_of_start(
+                statistics, total, plan.structure, plan.step, plan.user
+            )
+            warn_of_identical(parameters, plan.structure)
+            return parameters
+        return start_on_sample(self.sample, self.survey.n_rows, plan)
+
+    def _random(
+        self,
+        n_components: int,
+        structure: CovarianceStructure,
+        random_state: np.random.RandomState,
+    ) -> tuple[SufficientStatistics, float]:
+        """Statistics of random responsibilities, and the sum of weights."""
+        width = max(n_components, self.source.n_features)
+        with closing(self.blocks()) as blocks:
+            statistics = statistics_of_random(
+                (part for block in blocks for part in weighted_blocks(*block, width)),
+                self.survey.mean,
+                self.dtype,
+                n_components,
+                random_state,
+                structure,
+            )
+        total = self.survey.total_weight / (self.survey.largest_weight or 1.0)
+        return statistics, total if self.survey.largest_weight else self.shape[0]
+
+    def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
+        """The most likely component of each row, (N,)."""
+        labels = np.empty(self.survey.n_rows, np.intp)
+        start = 0
+        with closing(self.blocks()) as blocks:
+            for rows, _ in blocks:
+                stop = start + len(rows)
+                labels[start:stop] = kernels.label_pass(rows, factors, n_threads)
+                start = stop
+        return labels
+
+
+@final
+class ExpectationInBlocks(MemorylessExpectation):
+    """Statistics of the rows under any parameters, added up block by block.
+
+    Blocks lie on the grid of the passes and sums are gone on from, so that these have
+    the bits of one pass over all rows in memory.
+    """
+
+    def __init__(
+        self, rows: RowsInBlocks, structure: CovarianceStructure, n_threads: int | None
+    ) -> None:
+        super().__init__(rows.dtype, structure, n_threads)
+        self._rows = rows
+
+    def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
+        scatter_size = self._structure.scatter_size(*parameters.means.shape)
+        sums = None
+        with closing(self._rows.blocks()) as blocks:
+            for rows, weights in blocks:
+                sums = kernels.expectation_pass(
+                    *(rows, weights, factors, scatter_size),
+                    n_threads=self._n_threads,
+                    before=sums,
+                )
+        assert sums is not None
+        return sums
+
+    def draw_ill_explained(
+        self, parameters: MixtureParameters, random_state: np.random.RandomState
+    ) -> Array:
+        """A row (D,) from the twentieth of the sample that is explained worst."""
+        sample = self._rows.sample
+        step = ExpectationStep(
+            sample.values, sample.weights, self._structure, self._n_threads
+        )
+        return step.draw_ill_explained(parameters, random_state)
+
+
+def answer_blocks(
+    estimator: Any, X: Any, sample_weight: ArrayLike | str | None = None
+) -> Generator[tuple[Rows, Array]]:
+    """Rows to answer about, validated, and weights; an array is one block.
+
+    Weights are those of a column of X if ``sample_weight`` is its name; none are empty.
+    """
+    named = sample_weight if isinstance(sample_weight, str) else None
+    names = vars(estimator).get("feature_names_in_")
+    columns = None if names is None else tuple(names)
+    source = source_of(X, columns=columns, weights=named, is_read_once=True)
+    if source is None:
+        if named:
+            X, sample_weight = without_column(X, named)
+        rows = validation.check_rows(estimator, X, fitting=False)
+        yield rows, _weights_of(sample_weight, len(rows))
+        return
+    validation.check_columns(estimator, source.names, source.n_features, fitting=False)
+    given = None
+    if not named and sample_weight is not None:
+        given = _weights_of(sample_weight)
+    n_rows = 0
+    with closing(blocks_of(source, given)) as blocks:
+        for block in blocks:
+            n_rows += len(block[0])
+            yield block
+    if given is not None:
+        counting.check_shape_of_weights(given, n_rows)
+    if not n_rows:
+        raise ValueError("X has 0 rows, but at least 1 is needed")
+
+
+def _weights_of(sample_weight: Any, n_rows: int | None = None) -> Array:
+    """Checked weights of so many rows, by default of as many as there are weights."""
+    if sample_weight is None:
+        return np.empty(0)
+    if n_rows is None:
+        n_rows = len(np.atleast_1d(np.asarray(sample_weight)))
+    return counting.check_sample_weight(sample_weight, n_rows)

@@ -1,0 +1,183 @@
+"""What a fit needs of its rows, wherever they are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastem import kernels
+from fastem.checks import counting, validation
+from fastem.checks.validation import Rows
+from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.em.expectation import Expectation, ExpectationStep
+from fastem.em.maximization import Maximization
+from fastem.starts.initialization import (
+    UserStart,
+    column_variances,
+    initial_parameters,
+    warn_of_identical,
+)
+from fastem.starts.subsample import best_on_sample, subsample_parameters
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.storage.json_values import digest
+
+# Rows, evenly from the whole table, by which it is known again.
+_ROWS_TO_KNOW = 10_000
+
+
+@final
+@dataclass(frozen=True)
+class StartPlan:
+    """How a fit starts, wherever its rows are.
+
+    Attributes
+    ----------
+    method : str
+        One of ``init_params``.
+    n_components : int
+    structure : CovarianceStructure
+    maximize : Maximization
+    user : UserStart
+        Replaces what the method gives.
+    random_state : RandomState
+    n_threads : int or None
+    """
+
+    method: str
+    n_components: int
+    structure: CovarianceStructure
+    maximize: Maximization
+    user: UserStart
+    random_state: np.random.RandomState
+    n_threads: int | None
+
+    @property
+    def step(self) -> Callable[[SufficientStatistics], MixtureParameters]:
+        """The maximisation step of the start.
+
+        One that the user gave in part has the number of components given there.
+        """
+        return self.maximize.start if self.user.is_empty else self.maximize.strict()
+
+
+class TrainingRows(Protocol):
+    """The rows of a fit, and what can be asked of them."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N and D."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+
+    @property
+    def n_rows(self) -> float:
+        """Number of rows, each as often as its weight says."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Plain values by which a checkpoint knows the rows and weights again."""
+
+    def check_enough(self, n_components: int) -> None:
+        """Raise ValueError if there are fewer distinct rows than components."""
+
+    def column_variances(self) -> Array:
+        """The variance of each column, (D,)."""
+
+    def expectation(
+        self, structure: CovarianceStructure, n_threads: int | None
+    ) -> Expectation:
+        """The expectation step on these rows."""
+
+    def start(self, plan: StartPlan) -> MixtureParameters:
+        """Parameters to start EM from."""
+
+    def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
+        """The most likely component of each row, (N,)."""
+
+
+@final
+@dataclass(frozen=True)
+class RowsInMemory:
+    """An array of rows, and one of weights (empty means all 1)."""
+
+    values: Rows
+    weights: Rows
+    n_rows: float
+
+    @classmethod
+    def checked(cls, estimator: Any, X: Any, sample_weight: ArrayLike | None) -> Self:
+        """From what the user passed to ``fit``; remembers the columns' names."""
+        rows = validation.check_rows(estimator, X, fitting=True)
+        return cls(rows, *counting.check_row_weights(sample_weight, rows))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N and D."""
+        n_rows, n_features = self.values.shape
+        return n_rows, n_features
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self.values.dtype
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Shape, type, sum of the weights, and a digest of rows from all over."""
+        some = slice(None, None, max(1, len(self.values) // _ROWS_TO_KNOW))
+        return {
+            "shape": list(self.shape),
+            "dtype": self.dtype.name,
+            "sum_of_weights": self.n_rows,
+            "values": digest(self.values[some], self.values[-1:], self.weights[some]),
+        }
+
+    def check_enough(self, n_components: int) -> None:
+        """Raise ValueError if there are fewer distinct rows than components."""
+        counting.check_enough_rows(self.values, self.weights, n_components)
+
+    def column_variances(self) -> Array:
+        """The variance of each column, (D,)."""
+        return column_variances(self.values, self.weights)
+
+    def expectation(
+        self, structure: CovarianceStructure, n_threads: int | None
+    ) -> ExpectationStep:
+        """The expectation step on these rows."""
+        return ExpectationStep(self.values, self.weights, structure, n_threads)
+
+    def start(self, plan: StartPlan) -> MixtureParameters:
+        """Parameters to start EM from."""
+        table = self.values, self.weights, plan.structure, plan.n_components
+        settings = plan.user, plan.random_state, plan.n_threads
+        if plan.method == "subsample":
+            return subsample_parameters(*table, plan.maximize, *settings)
+        parameters = initial_parameters(*table, plan.method, plan.step, *settings)
+        warn_of_identical(parameters, plan.structure)
+        return parameters
+
+    def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
+        """The most likely component of each row, (N,)."""
+        return kernels.label_pass(self.values, factors, n_threads)
+
+
+def start_on_sample(
+    sample: RowsInMemory, n_rows: int, plan: StartPlan
+) -> MixtureParameters:
+    """Parameters to start EM from, of a sample of so many rows.
+
+    For 'subsample' the sample has been drawn already; if all runs on it turn singular,
+    the start is k-means on it.
+    """
+    if plan.method == "subsample":
+        try:
+            return best_on_sample(
+                *(sample.values, sample.weights, n_rows),
+                *(plan.structure, plan.n_components, plan.maximize),
+                *(plan.user, plan.random_state, plan.n_threads),
+            )
+        except SingularCovarianceError:
+            plan = replace(plan, method="kmeans")
+    return sample.start(plan)

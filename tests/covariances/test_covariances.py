@@ -1,0 +1,399 @@
+"""One driver for all covariance structures: each against its dense expansion.
+
+A new structure is tested by its line in ``tests.reference.STRUCTURES``.
+"""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.mixture import GaussianMixture as SklearnMixture
+
+from fastem import Degeneracy, SingularCovarianceError, kernels
+from fastem.checks.validation import read_only
+from fastem.covariances import STRUCTURES, dense
+from fastem.statistics import EPS, SufficientStatistics
+from tests import reference
+from tests.mixtures import (
+    assert_close,
+    draw,
+    parameters_of,
+    random_covariance,
+    random_mixture,
+)
+
+pytestmark = pytest.mark.interpreted
+
+SHAPES = [(1, 1), (1, 4), (3, 1), (3, 4), (5, 7)]
+N = 200
+
+
+class Case:
+    """A structure, its twin, a mixture and rows; nothing from a kernel."""
+
+    def __init__(self, name, shape):
+        random = np.random.default_rng(shape)
+        self.name, self.shape = name, shape
+        self.structure, self.twin = STRUCTURES[name], reference.STRUCTURES[name]
+        self.mixture = random_mixture(random, name, *shape)
+        self.parameters = parameters_of(self.mixture, name)
+        self.X = draw(random, self.mixture, N)
+        self.row_weights = random.uniform(size=N)
+        self.points = self.mixture.means + random.normal(size=shape)
+
+    def dense_statistics(self):
+        return reference.expectation(
+            self.X, self.mixture, self.row_weights, self.points
+        )
+
+    def statistics(self):
+        """The same statistics in the structure's own shape."""
+        log_likelihood, weights, first, scatter = self.dense_statistics()
+        return SufficientStatistics(
+            log_likelihood,
+            weights,
+            self.points,
+            first,
+            np.array(self.twin.reduce_scatter(scatter)),
+        )
+
+    def expand(self, covariances):
+        return self.structure.expand(covariances, *self.shape)
+
+
+@pytest.fixture(params=SHAPES, ids=lambda shape: "K={}-D={}".format(*shape))
+def case(request, covariance_type):
+    return Case(covariance_type, request.param)
+
+
+def test_structure_stands_in_the_registry_under_its_own_name(covariance_type):
+    assert STRUCTURES[covariance_type].name == covariance_type
+
+
+def test_covariances_have_the_shape_that_the_structure_states(case):
+    assert case.parameters.covariances.shape == case.structure.shape(*case.shape)
+    assert case.structure.has_matrices == (case.structure.shape(2, 3)[-2:] == (3, 3))
+
+
+def test_expansion_is_dense(case):
+    assert_close(
+        case.expand(case.parameters.covariances), case.mixture.covariances, 1e-15
+    )
+
+
+def test_estimate_is_that_of_the_twin(case):
+    estimate = case.structure.estimate(case.statistics(), 1e-3)
+    expected = reference.maximization(
+        case.dense_statistics(), case.points, case.name, 1e-3
+    )
+    assert estimate.shape == case.structure.shape(*case.shape)
+    assert_close(case.expand(estimate), expected.covariances, 1e-11)
+
+
+def test_ridge_is_added_to_every_variance_and_to_nothing_else(case):
+    statistics = case.statistics()
+    with_ridge, without = (
+        case.expand(case.structure.estimate(statistics, ridge)) for ridge in (0.25, 0)
+    )
+    expected = np.repeat(0.25 * np.eye(case.shape[1])[np.newaxis], case.shape[0], 0)
+    np.testing.assert_allclose(with_ridge - without, expected, atol=1e-12)
+
+
+def test_estimate_does_not_change_the_statistics(case):
+    statistics = case.statistics()
+    before = statistics.scatter.copy(), statistics.first.copy()
+    case.structure.maximize(statistics, 1.0)
+    assert np.array_equal(statistics.scatter, before[0])
+    assert np.array_equal(statistics.first, before[1])
+
+
+def test_matrices_are_symmetric_to_the_last_bit(covariance_type):
+    # As matrix products are not, where BLAS adds in another order.
+    case = Case(covariance_type, (5, 33))
+    statistics = case.statistics()
+    maximum = case.structure.maximize(statistics, 1e-6)
+    for matrices in (
+        maximum.covariances,
+        case.structure.gram(maximum.precisions_cholesky),
+        case.structure.invert(maximum.precisions_cholesky),
+    ):
+        expanded = case.expand(matrices)
+        assert np.array_equal(expanded, expanded.transpose(0, 2, 1))
+
+
+def test_maximum_is_above_all_neighbours(case):
+    statistics = case.statistics()
+    maximum = case.structure.maximize(statistics, 0)
+    # Moments about the new means, as the expected log-likelihood needs them.
+    shares = reference.responsibilities(case.X, case.mixture)
+    shares *= case.row_weights[:, np.newaxis]
+
+    def expected_log_likelihood(weights, means, covariances):
+        mixture = reference.Mixture(weights, means, case.expand(covariances))
+        moments = reference.moments(case.X, shares, means)
+        return reference.log_likelihood_of_moments(moments, mixture)
+
+    best = expected_log_likelihood(maximum.weights, maximum.means, maximum.covariances)
+    random = np.random.default_rng(1)
+    for _ in range(20):
+        weights = maximum.weights * np.exp(0.02 * random.normal(size=case.shape[0]))
+        means = maximum.means + 0.02 * random.normal(size=case.shape)
+        covariances = maximum.covariances * np.exp(0.02 * random.normal())
+        change = 0.02 * random.normal(size=covariances.shape) * covariances
+        if case.structure.has_matrices:
+            change = (change + np.swapaxes(change, -1, -2)) / 2
+        for neighbour in (
+            (weights / weights.sum(), maximum.means, maximum.covariances),
+            (maximum.weights, means, maximum.covariances),
+            (maximum.weights, maximum.means, covariances),
+            (maximum.weights, maximum.means, maximum.covariances + change),
+        ):
+            assert expected_log_likelihood(*neighbour) <= best + 1e-9
+
+
+def test_maximization_is_that_of_the_twin(case):
+    ours = case.structure.maximize(case.statistics(), 1e-6)
+    twin = reference.maximization(case.dense_statistics(), case.points, case.name, 1e-6)
+    assert_close(ours.weights, twin.weights, 1e-14)
+    assert_close(ours.means, twin.means, 1e-13)
+    assert_close(case.expand(ours.covariances), twin.covariances, 1e-11)
+
+
+def test_factors_are_triangular_roots_of_the_precisions(case):
+    factors = case.expand(case.parameters.precisions_cholesky)
+    assert np.array_equal(factors, np.triu(factors))
+    precisions = factors @ factors.transpose(0, 2, 1)
+    assert_close(precisions, np.linalg.inv(case.mixture.covariances), 1e-12)
+
+
+def test_gram_gives_the_precisions(case):
+    precisions = case.structure.gram(case.parameters.precisions_cholesky)
+    assert precisions.shape == case.structure.shape(*case.shape)
+    expected = np.linalg.inv(case.mixture.covariances)
+    assert_close(case.expand(precisions), expected, 1e-12)
+
+
+def test_factors_of_the_precisions_are_those_of_the_covariances(case):
+    factors = case.parameters.precisions_cholesky
+    precisions = case.structure.gram(factors)
+    assert_close(case.structure.cholesky_of_precisions(precisions), factors, 1e-12)
+
+
+def test_invert_gives_the_covariances(case):
+    covariances = case.structure.invert(case.parameters.precisions_cholesky)
+    assert_close(covariances, case.parameters.covariances, 1e-12)
+
+
+def test_log_determinants_are_those_of_the_dense_matrices(case):
+    K, D = case.shape
+    actual = case.structure.log_determinants(case.parameters.precisions_cholesky, D)
+    assert actual.shape in {(K,), (1,)}
+    _, expected = np.linalg.slogdet(case.mixture.covariances)
+    np.testing.assert_allclose(
+        np.broadcast_to(actual, K), -0.5 * expected, rtol=0, atol=1e-12
+    )
+
+
+def test_add_scatter_adds_what_rows_give_to_a_component(case):
+    K, D = case.shape
+    shares = reference.responsibilities(case.X, case.mixture)
+    scatter = case.structure.zero_scatter(K, D)
+    assert not scatter.any()
+    for k in range(K):
+        for rows in (slice(0, 50), slice(50, N)):
+            case.structure.add_scatter(
+                scatter, k, shares[rows, k], case.X[rows] - case.points[k]
+            )
+    moments = reference.moments(case.X, shares, case.points)
+    assert_close(scatter, case.twin.reduce_scatter(moments.scatter), 1e-13)
+
+
+def test_kernel_statistics_lead_to_the_parameters_of_the_twin(case):
+    factors = case.structure.factors(case.parameters, np.float64)
+    sums = kernels.expectation_pass(
+        read_only(case.X),
+        read_only(case.row_weights),
+        factors,
+        case.structure.scatter_size(*case.shape),
+    )
+    assert sums.scatter.shape == (case.structure.scatter_size(*case.shape),)
+    ours = case.structure.maximize(case.structure.statistics(sums, factors), 1e-6)
+    twin, _ = reference.iterate(
+        case.X, case.mixture, case.name, 1e-6, 1, case.row_weights
+    )
+    assert_close(ours.weights, twin.weights, 1e-13)
+    assert_close(ours.means, twin.means, 1e-12)
+    assert_close(case.expand(ours.covariances), twin.covariances, 1e-11)
+
+
+def test_free_parameters_are_as_many_as_scikit_learn_counts(case):
+    K, D = case.shape
+    theirs = SklearnMixture(K, covariance_type=case.name)
+    theirs.means_ = case.mixture.means
+    assert case.structure.n_parameters(K, D) + K * D + K - 1 == theirs._n_parameters()
+
+
+def test_free_parameters_are_as_many_as_directions_to_vary_covariances_in(case):
+    K, D = case.shape
+    random = np.random.default_rng(0)
+    estimates = []
+    for _ in range(case.structure.n_parameters(K, D) + 5):
+        scatter = np.stack([random_covariance(random, D) for _ in range(K)])
+        dense_covariances = case.twin.estimate(np.ones(K), scatter)
+        estimates.append(dense_covariances.ravel())
+    assert np.linalg.matrix_rank(estimates) == case.structure.n_parameters(K, D)
+
+
+def test_a_component_without_rows_stays_where_it_was(covariance_type):
+    K = 3
+    case = Case(covariance_type, (K, 4))
+    statistics = case.statistics()
+    weights, first = statistics.weights.copy(), statistics.first.copy()
+    weights[-1], first[-1] = 0, 0
+    scatter = statistics.scatter.copy()
+    if len(scatter) == K:  # not shared
+        scatter[-1] = 0
+    empty = SufficientStatistics(0.0, weights, statistics.reference, first, scatter)
+    maximum = case.structure.maximize(empty, 1.0)
+    assert maximum.weights[-1] == 0
+    assert np.array_equal(maximum.means[-1], statistics.reference[-1])
+    assert np.isfinite(maximum.covariances).all()
+    assert np.isfinite(maximum.precisions_cholesky).all()
+
+
+# Singular covariances
+
+
+def singular_covariances(name, n_components, component, columns):
+    """Covariances in which columns of one component have no variance; D = 4."""
+    covariances = np.repeat(np.eye(4)[np.newaxis], n_components, axis=0)
+    covariances[component][columns] = 0
+    return np.array(reference.STRUCTURES[name].compact(covariances))
+
+
+@pytest.mark.parametrize("columns", [[2], [1, 3], [0, 1, 2, 3]])
+@pytest.mark.parametrize("component", [0, 1])
+def test_a_singular_covariance_is_named_with_component_and_columns(
+    covariance_type, component, columns
+):
+    structure = STRUCTURES[covariance_type]
+    shared = structure.shape(2, 4) == (4, 4)
+    if shared:
+        component = 0
+    if structure.shape(2, 4) == (2,):
+        columns = [0, 1, 2, 3]
+    covariances = singular_covariances(covariance_type, 2, component, columns)
+    with pytest.raises(SingularCovarianceError) as raised:
+        structure.cholesky(covariances)
+    error = raised.value
+    assert error.component == (None if shared else component)
+    assert error.columns in {tuple(columns), ()}
+    assert error.columns or structure.shape(2, 4) == (2,)
+    text = str(error.with_names(["a", "b", "height", "d"]))
+    assert ("share" in text) if shared else (f"Component {component}" in text)
+    for column in error.columns:
+        assert repr(["a", "b", "height", "d"][column]) in text
+        assert str(column) in str(error)
+    assert "reg_covar" in text
+
+
+@pytest.mark.parametrize("where", ["of the pass", "of the mean"])
+@pytest.mark.parametrize(("spread", "is_singular"), [(0.9, True), (1.1, False)])
+def test_a_spread_that_rounding_may_leave_is_none(
+    covariance_type, where, spread, is_singular
+):
+    # In units of what rounding leaves of a distance, in all columns of component 1.
+    structure = STRUCTURES[covariance_type]
+    K, D = 2, 3
+    rounding, reference_points, blur = 1e-3, np.zeros((K, D)), np.zeros((K, D))
+    if where == "of the pass":
+        blur[:] = rounding
+    else:
+        reference_points[:] = rounding / EPS
+    scatter = structure.zero_scatter(K, D)
+    for k, size in enumerate((1.0, spread * rounding)):
+        if structure.is_shared:
+            size = spread * rounding
+        residuals = np.concatenate([np.eye(D), -np.eye(D)]) * size
+        structure.add_scatter(scatter, k, np.full(2 * D, 5.0), residuals)
+    weights = np.full(K, 10.0)
+    first = np.zeros((K, D))
+    sums = SufficientStatistics(
+        0.0, weights, reference_points, first, scatter, EPS, blur
+    )
+    structure.maximize(sums, 1e-12)  # a ridge is a spread
+    if not is_singular:
+        structure.maximize(sums, 0.0)
+        return
+    with pytest.raises(SingularCovarianceError) as raised:
+        structure.maximize(sums, 0.0)
+    assert raised.value.component == (None if structure.is_shared else 1)
+    names_columns = structure.shape(2, 3) != (2,)
+    assert raised.value.constant_columns == ((0, 1, 2) if names_columns else ())
+
+
+@pytest.mark.parametrize("value", [np.nan, -1.0, 0.0])
+def test_a_variance_that_is_no_positive_number_is_singular(covariance_type, value):
+    structure = STRUCTURES[covariance_type]
+    covariances = np.array(
+        reference.STRUCTURES[covariance_type].compact(np.stack([np.eye(3)] * 2))
+    )
+    covariances.flat[0] = value
+    with pytest.raises(SingularCovarianceError):
+        structure.cholesky(covariances)
+
+
+def test_singular_covariance_error_survives_pickling():
+    known = Degeneracy(3, (1,), (2,), 0.25, 4.5, 3, 1e20)
+    error = SingularCovarianceError(known, ["a", "b", "c"], "It happened before")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.component, copy.columns, str(copy)) == (3, (1, 2), str(error))
+    assert copy.degeneracy == known
+    assert isinstance(copy, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("combination", "constant", "collinear"),
+    [
+        ([0, 0, 0, 1], (), ()),  # column 3 is itself
+        ([1, 0, 0, 0], (), (3,)),  # a copy of column 0
+        ([0.5, -2.0, 3.0, 0], (), (3,)),  # a linear combination
+        ([0, 0, 0, 0], (3,), ()),
+    ],
+)
+def test_constant_and_collinear_columns_are_told_apart(
+    random, combination, constant, collinear
+):
+    X = random.normal(size=(60, 4))
+    X[:, 3] = X @ combination
+    covariance = np.atleast_2d(np.cov(X.T, bias=True))
+    assert dense.degeneracy(1, covariance, EPS) == Degeneracy(1, constant, collinear)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(exponent=st.integers(-100, 100), seed=st.integers(0, 2**16))
+def test_singularity_does_not_depend_on_units(exponent, seed):
+    random = np.random.default_rng(seed)
+    scale = 2.0**exponent
+    regular = random_covariance(random, 3)
+    copied = regular[[0, 1, 0]][:, [0, 1, 0]]  # column 2 is column 0
+    for name in ("full", "tied"):
+        compact = reference.STRUCTURES[name].compact
+        structure = STRUCTURES[name]
+        structure.cholesky(np.array(compact(scale * regular[np.newaxis])))
+        with pytest.raises(SingularCovarianceError) as raised:
+            structure.cholesky(np.array(compact(scale * copied[np.newaxis])))
+        assert raised.value.columns == (2,)
+
+
+def test_columns_of_very_different_scales_are_not_singular(covariance_type):
+    scales = np.array([1e-10, 1.0, 1e10])
+    random = np.random.default_rng(0)
+    matrix = random_covariance(random, 3) * np.outer(scales, scales)
+    covariances = reference.STRUCTURES[covariance_type].compact(
+        reference.STRUCTURES[covariance_type].estimate(np.ones(1), matrix[np.newaxis])
+    )
+    factors = STRUCTURES[covariance_type].cholesky(np.array(covariances))
+    assert np.isfinite(factors).all()

@@ -1,0 +1,489 @@
+"""Fits on a real cluster: workers in processes of their own."""
+
+import doctest
+import os
+import pickle
+import signal
+import subprocess
+import sys
+
+import dask.array as da
+import dask.bag
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+from distributed import Client, LocalCluster, wait
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+import fastem
+import fastem.dask
+from fastem.covariances import STRUCTURES
+from fastem.dask.passes import distinct_of_all, distinct_rows
+from fastem.dask.rows import RowsOnCluster
+from fastem.dask.trees import summed
+from fastem.kernels import CHUNK_ROWS, grid
+from fastem.training.in_memory import RowsInMemory
+from tests import mixtures
+from tests.mixtures import assert_close
+
+N, D, K = 6000, 3, 4
+ATTRIBUTES = ("weights_", "means_", "covariances_", "precisions_cholesky_")
+CHUNKS = ((1500, 2500, 0, 1100, 900), (D,))
+
+
+def cluster_of(n_workers, threads_per_worker):
+    return LocalCluster(
+        n_workers=n_workers,
+        threads_per_worker=threads_per_worker,
+        processes=True,
+        dashboard_address=":0",
+    )
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with cluster_of(2, 2) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def client(cluster):
+    with Client(cluster) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def other_cluster():
+    """One whose workers are not started again when they die."""
+    with cluster_of(3, 1) as cluster:
+        for nanny in cluster.workers.values():
+            nanny.auto_restart = False
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def rows():
+    random = np.random.default_rng(7)
+    mixture = mixtures.random_mixture(random, "full", K, D, spread=3)
+    return mixtures.draw(random, mixture, N)
+
+
+@pytest.fixture(scope="module")
+def row_weights():
+    return np.random.default_rng(8).uniform(0, 5, N)
+
+
+@pytest.fixture
+def X(rows):  # noqa: N802
+    """The rows on a cluster; one of the partitions is empty."""
+    return da.from_array(rows, chunks=CHUNKS)
+
+
+def start_of(rows, covariance_type):
+    structure = STRUCTURES[covariance_type]
+    precisions = np.ones(structure.shape(K, D))
+    if structure.has_matrices:
+        precisions = np.broadcast_to(np.eye(D), precisions.shape)
+    return {
+        "n_components": K,
+        "covariance_type": covariance_type,
+        "weights_init": np.full(K, 1 / K),
+        "means_init": rows[:K],
+        "precisions_init": precisions,
+    }
+
+
+def both_fits(rows, X, parameters, sample_weight=None, sample_weight_there=None):
+    """In memory and on the cluster, with a few iterations only."""
+    fits = []
+    for make, table, weight in (
+        (fastem.GaussianMixture, rows, sample_weight),
+        (fastem.dask.GaussianMixture, X, sample_weight_there),
+    ):
+        model = make(**parameters, max_iter=5, tol=0)
+        with pytest.warns(ConvergenceWarning, match="did not converge"):
+            fits.append(model.fit(table, sample_weight=weight))
+    return fits
+
+
+def assert_same_fit(here, there, tolerance=1e-10):
+    assert here.n_iter_ == there.n_iter_
+    assert_close(there.lower_bounds_, here.lower_bounds_, tolerance)
+    for name in ATTRIBUTES:
+        assert_close(getattr(there, name), getattr(here, name), tolerance, name)
+
+
+@pytest.mark.usefixtures("client")
+def test_a_fit_is_that_of_one_machine(rows, X, covariance_type):
+    here, there = both_fits(rows, X, start_of(rows, covariance_type))
+    assert_same_fit(here, there)
+
+
+@pytest.mark.usefixtures("client")
+def test_so_is_a_fit_with_weights(rows, X, row_weights, covariance_type):
+    row_weights[1500:4000] = 0  # all of a partition
+    weights = da.from_array(row_weights, chunks=CHUNKS[:1])
+    parameters = start_of(rows, covariance_type)
+    here, there = both_fits(rows, X, parameters, row_weights, weights)
+    assert_same_fit(here, there)
+    assert there.bic(X, weights) == pytest.approx(
+        here.bic(rows, row_weights), rel=1e-12
+    )
+
+
+@pytest.mark.usefixtures("client")
+def test_float32_stays_float32(rows):
+    """On the grid of chunks, where short sums are of the same rows."""
+    single = rows.astype(np.float32)
+    X = da.from_array(single, chunks=(2 * CHUNK_ROWS, D))
+    here, there = both_fits(single, X, start_of(rows, "full"))
+    assert_same_fit(here, there)
+    assert there.predict_proba(X).dtype == np.float32
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize(
+    "method", ["kmeans", "k-means++", "random", "random_from_data", "subsample"]
+)
+def test_starts_of_a_small_table_are_those_of_one_machine(rows, X, method):
+    here, there = both_fits(
+        rows[:4000],
+        X[:4000],
+        {"n_components": K, "init_params": method, "random_state": 3},
+    )
+    assert_same_fit(here, there)
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize("method", ["kmeans", "subsample"])
+def test_starts_of_a_large_one_lead_to_the_same_optimum(rows, X, method):
+    models = [
+        make(K, init_params=method, tol=1e-8, random_state=0).fit(table)
+        for make, table in (
+            (fastem.GaussianMixture, rows),
+            (fastem.dask.GaussianMixture, X),
+        )
+    ]
+    here, there = (model.lower_bound_ for model in models)
+    assert there == pytest.approx(here, rel=1e-7)
+
+
+@pytest.mark.usefixtures("client")
+def test_rows_are_drawn_by_their_weights(random):
+    values = np.arange(5000.0)[:, np.newaxis]
+    row_weights = random.uniform(0, 1, 5000)
+    row_weights[:1000] *= 10
+    X = da.from_array(values, chunks=(625, 1))
+    weights = da.from_array(row_weights, chunks=625)
+    table = RowsOnCluster.checked(fastem.GaussianMixture(), X, weights)
+    samples = [table.sample(1, check_random_state(seed)) for seed in (0, 0, 1)]
+    assert np.array_equal(samples[0].values, samples[1].values)
+    assert not np.array_equal(samples[0].values, samples[2].values)
+    for some in samples:
+        assert set(some.values[:, 0]) <= set(values[:, 0])
+        assert some.n_rows == 1020
+        mean = np.average(some.values[:, 0], weights=some.weights)
+        true = np.average(values[:, 0], weights=row_weights)
+        deviation = np.sqrt(np.average((values[:, 0] - true) ** 2, weights=row_weights))
+        assert abs(mean - true) < 4 * deviation / np.sqrt(1020)
+
+
+@pytest.mark.usefixtures("client")
+def test_a_table_with_names(rows, row_weights):
+    table = pd.DataFrame(rows, columns=["a", "b", "c"])
+    table["weight"] = row_weights
+    X = dd.from_pandas(table, npartitions=3)
+    here, there = both_fits(
+        table[["a", "b", "c"]], X, start_of(rows, "full"), row_weights, "weight"
+    )
+    assert_same_fit(here, there)
+    assert list(there.feature_names_in_) == ["a", "b", "c"]
+    columns = X[["a", "b", "c"]]
+    assert np.array_equal(
+        there.predict(columns).compute(), here.predict(table[["a", "b", "c"]])
+    )
+    assert there.score(X, sample_weight="weight") == pytest.approx(
+        here.score(table[["a", "b", "c"]], sample_weight=row_weights), rel=1e-12
+    )
+    with pytest.raises(ValueError, match="feature names should match"):
+        there.predict(X)
+    with pytest.raises(ValueError, match="no column of that name"):
+        there.fit(columns, sample_weight="weight")
+
+
+@pytest.mark.usefixtures("client")
+def test_answers_are_dask_arrays_not_computed_yet(rows, X):
+    there = both_fits(rows, X, start_of(rows, "full"))[1]
+    for name, shape in (
+        ("predict", ()),
+        ("predict_proba", (K,)),
+        ("score_samples", ()),
+    ):
+        lazy = getattr(there, name)(X)
+        assert isinstance(lazy, da.Array)
+        assert lazy.chunks[0] == X.chunks[0]
+        assert lazy.shape[1:] == shape
+        computed = lazy.compute()
+        assert (lazy.dtype, lazy._meta.ndim) == (computed.dtype, computed.ndim)
+        assert np.array_equal(computed, getattr(there, name)(rows)), "not as in memory"
+    for name in ("score", "bic", "aic"):
+        value = getattr(there, name)(X)
+        assert isinstance(value, float)
+        assert value == pytest.approx(getattr(there, name)(rows), rel=1e-12)
+    unknown = there.predict(X[X[:, 0] > 0])
+    assert np.isnan(unknown.shape[0])
+    assert np.array_equal(unknown.compute(), there.predict(rows[rows[:, 0] > 0]))
+    by_column = X.rechunk((1500, 1))
+    assert np.array_equal(there.predict(by_column).compute(), there.predict(rows))
+
+
+@pytest.mark.usefixtures("client")
+def test_labels_of_fit_predict_are_those_of_predict(X):
+    model = fastem.dask.GaussianMixture(K, random_state=0)
+    labels = model.fit_predict(X)
+    assert isinstance(labels, da.Array)
+    assert labels.chunks[0] == X.chunks[0]
+    assert np.array_equal(labels.compute(), model.predict(X).compute())
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.predict(X).compute(), labels.compute())
+
+
+@pytest.mark.usefixtures("client")
+def test_rows_in_memory_are_fitted_in_this_process(rows):
+    models = [
+        make(K, random_state=0).fit(rows)
+        for make in (fastem.GaussianMixture, fastem.dask.GaussianMixture)
+    ]
+    assert np.array_equal(models[0].means_, models[1].means_)
+    assert isinstance(models[1].predict(rows), np.ndarray)
+
+
+@pytest.mark.usefixtures("client")
+def test_a_ridge_relative_to_the_columns(rows, X):
+    scale = np.array([1.0, 1e3, 0.0]) + 1e6 * np.array([1, 1, 1])
+    constant = rows * np.array([1, 1, 0])
+    here, there = (
+        table.column_variances()
+        for table in (
+            RowsInMemory(constant + scale, np.empty(0), float(N)),
+            RowsOnCluster.checked(
+                fastem.GaussianMixture(), X * np.array([1, 1, 0]) + scale, None
+            ),
+        )
+    )
+    assert_close(there, here, 1e-9)
+    assert there[2] == 0
+
+
+@pytest.mark.usefixtures("client")
+def test_a_component_is_seeded_anew_among_rows_explained_badly(rows, X):
+    structure = STRUCTURES["full"]
+    table = RowsOnCluster.checked(fastem.GaussianMixture(), X, None)
+    model = fastem.GaussianMixture(K, random_state=0).fit(rows)
+    row = table.expectation(structure, None).draw_ill_explained(
+        model._fitted()[1], check_random_state(0)
+    )
+    assert row.tolist() in rows.tolist()
+    score = model.score_samples(row[np.newaxis])[0]
+    assert score < np.quantile(model.score_samples(rows), 0.06)
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({(3999, 1): np.nan}, "In partition 1: X contains 1 NaN .* row 2499, column 1"),
+        ({(4000, 0): np.inf}, "In partition 3: X contains 1 inf .* row 0, column 0"),
+        ({(5, 2): 1e200}, "In partition 0: X has values too large .* row 5, column 2"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(rows, change, said):
+    wrong = rows.copy()
+    for where, value in change.items():
+        wrong[where] = value
+    X = da.from_array(wrong, chunks=CHUNKS)
+    model = fastem.dask.GaussianMixture(2)
+    with pytest.raises(ValueError, match=said):
+        model.fit(X)
+    assert not hasattr(model, "n_features_in_"), "a failed fit leaves nothing"
+    fitted = fastem.dask.GaussianMixture(2, random_state=0).fit(rows)
+    with pytest.raises(ValueError, match=said):
+        fitted.predict(X).compute()
+    with pytest.raises(ValueError, match=said):
+        fitted.score(X)
+
+
+@pytest.mark.usefixtures("client")
+def test_weights_that_cannot_be_used_are_named(rows, X, row_weights):
+    model = fastem.dask.GaussianMixture(2, random_state=0)
+    wrong = row_weights.copy()
+    wrong[4001] = -1
+    for weights, said in (
+        (da.from_array(wrong, chunks=CHUNKS[:1]), "partition 3: .* -1 in row 1"),
+        (da.from_array(wrong, chunks=1500), "has 4 partitions, but X has 5"),
+        (da.zeros(N, chunks=CHUNKS[:1]), "zero for every row"),
+        (
+            da.ones(N, chunks=((1500, 2500, 0, 900, 1100),)),
+            "In partition [34]: .* shape",
+        ),
+    ):
+        with pytest.raises(ValueError, match=said):
+            model.fit(X, sample_weight=weights)
+    with pytest.raises(TypeError, match="Dask array or Series like X"):
+        model.fit(X, sample_weight=row_weights)
+    fitted = model.fit(rows)
+    with pytest.raises(ValueError, match="zero for every row"):
+        fitted.score(X, sample_weight=da.zeros(N, chunks=CHUNKS[:1]))
+
+
+@pytest.mark.usefixtures("client")
+def test_tables_that_cannot_be_used_are_refused(rows, X):
+    model = fastem.dask.GaussianMixture(3, random_state=0)
+    for table, said in (
+        (X[:1], "n_samples = 1 rows, but a fit needs 2"),
+        (X[:2], "3 components need at least as many rows"),
+        (X[:, 0], "Expected 2D array"),
+        (da.zeros((100, 2), chunks=20), "only 1 distinct row, fewer"),
+        (
+            dd.from_pandas(pd.DataFrame({"a": ["x", "y"], "b": [1, 2]}), npartitions=1),
+            "does not hold numbers in column 'a'",
+        ),
+    ):
+        with pytest.raises(ValueError, match=said):
+            model.fit(table)
+    with pytest.raises(TypeError, match="X is a Dask Bag"):
+        model.fit(dask.bag.from_sequence([1, 2]))
+    with pytest.raises(
+        ValueError, match="has 2 features, but GaussianMixture is expec"
+    ):
+        model.fit(rows).predict(X[:, :2])
+
+
+def test_without_a_client_the_error_says_how_to_make_one():
+    command = """
+import dask.array as da
+from fastem.dask import GaussianMixture
+try:
+    GaussianMixture().fit(da.ones((4, 2)))
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", command], capture_output=True, text=True, check=True
+    )
+    assert "dask.distributed.Client(address)" in done.stdout
+
+
+def test_without_dask_the_error_names_the_extra():
+    command = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name == "distributed":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+try:
+    import fastem.dask
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", command], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'fastem[dask]'" in done.stdout
+
+
+@pytest.mark.usefixtures("client")
+def test_the_example_runs():
+    failed, attempted = doctest.testmod(fastem.dask.estimator)
+    assert attempted > 5
+    assert not failed
+
+
+@pytest.mark.usefixtures("client")
+def test_large_parameters_are_sent_without_a_warning():
+    random = np.random.default_rng(0)
+    n_components, n_features = 420, 80  # 11 MB of triangular factors
+    X = da.from_array(random.normal(size=(500, n_features)), chunks=(250, -1))
+    model = fastem.dask.GaussianMixture(
+        n_components,
+        weights_init=np.full(n_components, 1 / n_components),
+        means_init=random.normal(size=(n_components, n_features)),
+        precisions_init=np.repeat(np.eye(n_features)[np.newaxis], n_components, 0),
+        max_iter=1,
+        reg_covar=1.0,
+    )
+    with (
+        pytest.warns(ConvergenceWarning, match="did not converge"),
+        pytest.warns(fastem.RegularizationWarning),
+    ):
+        model.fit(X)
+
+
+def has_kernel_threads():
+    return grid._helpers.n_started > 0
+
+
+def test_a_task_is_one_thread_where_it_is_not_told_otherwise(rows, other_cluster):
+    X = da.from_array(np.tile(rows, (10, 1)), chunks=(20_000, D))
+    with Client(other_cluster) as client:
+        for n_threads, has_others in ((None, False), (2, True)):
+            model = fastem.dask.GaussianMixture(
+                **start_of(rows, "full"), tol=10, n_threads=n_threads
+            )
+            model.fit(X)
+            assert any(client.run(has_kernel_threads).values()) == has_others
+
+
+@pytest.mark.usefixtures("client")
+def test_a_worker_that_dies_costs_time_only(rows, X, other_cluster, monkeypatch):
+    """In the third iteration, the one that holds the parameters and some rows."""
+    model = fastem.dask.GaussianMixture(**start_of(rows, "full"), tol=0, max_iter=6)
+
+    def fitted():
+        with pytest.warns(ConvergenceWarning, match="did not converge"):
+            model.fit(X)
+        return [getattr(model, name).tobytes() for name in ATTRIBUTES]
+
+    expected = fitted()
+    with Client(other_cluster) as client:
+        assert fitted() == expected, "on another number of workers"
+        processes = client.run(os.getpid)
+        sent = []
+
+        def submit(*arguments, **settings):
+            future = Client.submit(client, *arguments, **settings)
+            wait(future)
+            sent.append(future.key)
+            if len(sent) == 3:
+                (holder,) = client.who_has(future)[future.key]
+                os.kill(processes[holder], signal.SIGKILL)
+            return future
+
+        monkeypatch.setattr(client, "submit", submit)
+        assert fitted() == expected
+        assert len(sent) == model.n_iter_
+        assert len(client.scheduler_info()["workers"]) == len(processes) - 1
+
+
+@pytest.mark.parametrize("n_tasks", [1, 2, 8, 9, 64, 65, 600])
+def test_a_tree_adds_everything_in_order(n_tasks):
+    def submit(add, groups):
+        return [add(group) for group in groups]
+
+    words = [f"{i} " for i in range(n_tasks)]
+    assert summed(words, "".join, submit) == "".join(words)
+
+
+def test_distinct_rows_are_found_up_to_a_number():
+    rows = np.array([[0.0, 1], [-0.0, 1], [2, 2], [3, 3], [2, 2]])
+    none = np.empty(0)
+    assert distinct_rows(rows, none, 5).tolist() == [[0, 1], [2, 2], [3, 3]]
+    assert distinct_rows(rows, none, 2).tolist() == [[0, 1], [2, 2]]
+    weights = np.array([0, 0, 1, 0, 1.0])
+    assert distinct_rows(rows, weights, 5).tolist() == [[2, 2]]
+    assert distinct_of_all([rows[:3], rows[2:]], 5).tolist() == [[0, 1], [2, 2], [3, 3]]

@@ -1,0 +1,455 @@
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+from typer.testing import CliRunner
+
+import fastem
+from fastem import load_model
+from fastem.report.scaling import fit_standardized
+from fastem.terminal.commands import app
+from fastem.terminal.console import in_options
+
+
+def run(*arguments, code=0):
+    """Run the command in this process; what it says on both streams in one line."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return " ".join(result.output.split())
+
+
+def run_process(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "fastem", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
+
+
+@pytest.fixture
+def rows(random):
+    return np.vstack([random.normal(m, 1, (150, 2)) for m in (0, 8)]) * [1, 100]
+
+
+@pytest.fixture
+def csv(tmp_path, rows):
+    path = tmp_path / "data.csv"
+    lines = [f"someone,{a!r},{b!r}" for a, b in rows.tolist()]
+    path.write_text("\n".join(["name,speed,load", *lines, "z,,5"]) + "\n")
+    return path
+
+
+@pytest.fixture
+def model(csv, tmp_path):
+    path = tmp_path / "model.json"
+    run("fit", csv, "-k", 2, "--drop-missing", "--output", path)
+    return path
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("standardize", [[], ["--standardize"]])
+def test_a_fit_writes_all_that_was_asked_for(
+    csv, rows, tmp_path, covariance, standardize
+):
+    said = run(
+        *("fit", csv, "-k", 2, "--covariance", covariance, "--drop-missing"),
+        *("--output", tmp_path / "model.json", "--plot", tmp_path / "picture.png"),
+        *("--assign", tmp_path / "memberships.parquet", *standardize),
+    )
+    assert "Left out, not numeric: name (string)." in said
+    assert "Left out: 1 row with missing values." in said
+    assert "Using 300 rows x 2 columns: speed, load." in said
+    assert "iteration 1, mean log-likelihood" in said
+    assert "converged after" in said
+    assert ("is saved as such" in said) == (
+        covariance == "spherical" and bool(standardize)
+    )
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    memberships = parquet.read_table(tmp_path / "memberships.parquet")
+    assert memberships.num_rows == 301
+    assert not memberships["component"][300].is_valid
+    loaded = load_model(tmp_path / "model.json")
+    del loaded.feature_names_in_
+    np.testing.assert_array_equal(
+        memberships["component"][:300].to_numpy(), loaded.predict(rows)
+    )
+
+
+def test_a_fit_gives_what_the_library_gives(csv, rows, model):
+    expected = fastem.GaussianMixture(2, random_state=0).fit(rows)
+    np.testing.assert_array_equal(load_model(model).means_, expected.means_)
+
+
+def test_a_column_of_weights_counts(tmp_path, random):
+    X = random.normal(size=(40, 1))
+    weights = random.integers(0, 3, 40)
+    np.savetxt(tmp_path / "data.csv", np.column_stack([X, weights]), delimiter=",",
+               header="a,w", comments="")  # fmt: skip
+    run("fit", tmp_path / "data.csv", "-k", 1, "--weights", "w",
+        "--output", tmp_path / "model.json")  # fmt: skip
+    expected = np.average(X, axis=0, weights=weights)
+    np.testing.assert_allclose(load_model(tmp_path / "model.json").means_[0], expected)
+
+
+def test_predict_selects_columns_by_name(model, csv, rows, tmp_path):
+    other = tmp_path / "other.csv"
+    lines = [f"{b!r},7,{a!r}" for a, b in rows.tolist()]
+    other.write_text("\n".join(["load,extra,speed", *lines]) + "\n")
+    said = run("predict", model, other, "--output", tmp_path / "m.parquet")
+    assert "Ignored, not in the model: extra." in said
+    loaded = load_model(model)
+    del loaded.feature_names_in_
+    np.testing.assert_array_equal(
+        parquet.read_table(tmp_path / "m.parquet")["component"], loaded.predict(rows)
+    )
+
+
+def test_predict_names_columns_that_are_missing(model, tmp_path):
+    (tmp_path / "other.csv").write_text("load,velocity\n1,2\n")
+    said = run(
+        "predict", model, tmp_path / "other.csv", "-o", tmp_path / "m.csv", code=1
+    )
+    assert "no column 'speed'; its columns are 'load', 'velocity'" in said
+
+
+def test_models_of_arrays_take_arrays_of_their_width(rows, tmp_path):
+    np.save(tmp_path / "data.npy", rows)
+    np.save(tmp_path / "wide.npy", np.column_stack([rows, rows]))
+    fastem.save_model(fastem.GaussianMixture(2).fit(rows), tmp_path / "model.json")
+    out = ("-o", tmp_path / "m.csv")
+    run("predict", tmp_path / "model.json", tmp_path / "data.npy", *out)
+    said = run("predict", tmp_path / "model.json", tmp_path / "wide.npy", *out, code=1)
+    assert "wide.npy has 4 numeric columns, but" in said
+    assert "model.json needs 2" in said
+
+
+def test_info_shows_components_and_columns(model):
+    said = run("info", model)
+    for part in ("2 components, covariance full, 2 columns: speed, load", "n_rows 300",
+                 "what sets it apart", "Mean ± standard deviation"):  # fmt: skip
+        assert part in said
+
+
+def test_the_version_is_that_of_the_library():
+    assert run("--version") == f"fastem {fastem.__version__}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["absent.csv", "-k", 2], "Error: there is no file absent.csv"),
+        (["data.csv", "-k", 2], "Error: data.csv: 1 of 301 rows have missing values, "
+         "in the columns 'speed' (1). To leave those rows out, use --drop-missing"),
+        (["data.csv", "-k", 500, "--drop-missing"], "-k 500, but"),
+        (["data.csv", "-k", 2, "--columns", "sped"], "data.csv has no column 'sped'"),
+        (["data.csv", "-k", 2, "--columns", "name"], "'name' (string)"),
+        (["data.csv", "-k", 2, "--output", "absent/m.json"], "there is no folder"),
+        (["data.csv", "-k", 2, "--output", "model.pickle"], "must end in .json"),
+        (["data.csv", "-k", 2, "--assign", "data.xlsx"], "end in .parquet or .csv"),
+        (["data.csv", "-k", 2, "--plot", "."], "must end in .png"),
+        (["data.csv", "-k", 2, "--assign", "data.csv"], "data.csv is the data"),
+        (["flat.csv", "-k", 2, "--standardize"], "cannot scale 'flat', because its "
+         "values are all equal. Leave that out: --columns 'a,b'"),
+        (["flat.csv", "-k", 2, "--reg-covar", 0], "column 'flat' is constant"),
+    ],
+)  # fmt: skip
+def test_errors_are_one_line_and_nothing_is_written(
+    csv, random, tmp_path, monkeypatch, arguments, text
+):
+    monkeypatch.chdir(tmp_path)
+    flat = np.column_stack([random.normal(size=(40, 2)), np.full(40, 3.0)])
+    np.savetxt("flat.csv", flat, delimiter=",", header="a,b,flat", comments="")
+    before = sorted(tmp_path.iterdir())
+    outputs = [] if "--output" in arguments else ["--output", "model.json"]
+    said = run("fit", *arguments, *outputs, code=1)
+    assert text in said
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["fit", "data.csv"], "Missing option '-k' / '--components'"),
+        (["fit", "data.csv", "-k", 0], "Invalid value for '-k' / '--components'"),
+        (["fit", "data.csv", "-k", 2, "--covariance", "O"], "'O' is none of diag"),
+        (["fit", "data.csv", "-k", 2, "--init", "best"], "'best' is none of k-means++"),
+        (["fit", "data.csv", "-k", 2, "--tol", -1], "Invalid value for '--tol'"),
+        (["fit", "data.csv", "-k", 2, "--colums", "a"], "No such option"),
+        (["predict", "model.json", "data.csv"], "Missing option '--output'"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_has_code_2(arguments, text):
+    assert text in run(*arguments, code=2)
+
+
+def test_a_fit_that_does_not_converge_says_so_in_terms_of_options(csv):
+    said = run("fit", csv, "-k", 2, "--drop-missing", "--max-iter", 1)
+    assert "Warning: " in said
+    assert "Increase --max-iter or --tol" in said
+    assert "stopped after 1 iterations" in said
+
+
+def test_only_parameters_become_options():
+    assert in_options("tol=3, raise tol. n_components=5") == (
+        "--tol 3, raise --tol. -k 5"
+    )
+    for text in ("column 'tol' is", "/tmp/tol/x.csv", "tol.csv", "a-tol"):
+        assert in_options(text) == text
+
+
+def test_a_process_says_results_and_messages_on_their_own_streams(csv):
+    result = run_process("fit", csv, "-k", 2, "--drop-missing")
+    assert result.returncode == 0
+    assert "component" in result.stdout
+    assert "iteration 1" not in result.stdout
+    assert "iteration 1, " in result.stderr
+    assert "\x1b" not in result.stdout + result.stderr
+
+
+def test_an_error_of_a_process_has_no_traceback(tmp_path):
+    result = run_process("info", "absent.json", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr == "Error: absent.json: No such file or directory\n"
+    assert result.stdout == ""
+
+
+def test_without_typer_the_extra_is_named(tmp_path):
+    hidden = (
+        "import sys; sys.modules['typer'] = None; from fastem.cli import main; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", hidden], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr == (
+        "The command line needs typer and rich: pip install 'fastem[cli]'\n"
+    )
+
+
+def test_ctrl_c_ends_with_130_and_leaves_no_file(tmp_path, random):
+    np.save(tmp_path / "data.npy", random.normal(size=(200_000, 4)))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastem", "fit", "data.npy", "-k", "8", "--tol", "0",
+         "--max-iter", "100000", "--init", "random", "-o", "model.json"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("iteration 1,"):
+            break
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - began < 10
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "Interrupted: no unfinished file is left."
+    assert [path.name for path in tmp_path.iterdir()] == ["data.npy"]
+
+
+def test_a_closed_pipe_ends_quietly_with_all_files_written(csv, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastem", "fit", str(csv), "-k", "2", "--drop-missing",
+         "-o", str(tmp_path / "model.json")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 1
+    assert "rror" not in said
+    load_model(tmp_path / "model.json")
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "extra"),
+    [
+        ("matplotlib", ["--plot", "clusters.png"], "fastem[plot]"),
+        ("pyarrow", ["--assign", "m.csv"], "fastem[io]"),
+    ],
+)
+def test_extras_that_outputs_need_are_named_before_the_fit(
+    csv, tmp_path, monkeypatch, module, arguments, extra
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "fastem.storage.writing.find_spec",
+        lambda name: None if name == module else name,
+    )
+    said = run("fit", csv, "-k", 2, *arguments, code=1)
+    assert said == (
+        f"Error: {arguments[1]} cannot be written without {module}: "
+        f"pip install '{extra}'"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_gets_a_bar(csv):
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastem", "fit", str(csv), "-k", "2", "--drop-missing"],
+        stdout=follower, stderr=follower, env={**os.environ, "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(follower)
+    shown = b""
+    try:
+        while chunk := os.read(leader, 65536):
+            shown += chunk
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    os.close(leader)
+    assert process.wait(timeout=60) == 0
+    assert re.search(rb"iteration \d+.*log-likelihood -", shown)
+    assert b"converged after" in shown
+
+
+@pytest.fixture
+def folder(tmp_path, rows, random):
+    """Three Parquet files, one of them in a folder of its own."""
+    path = tmp_path / "big"
+    (path / "more").mkdir(parents=True)
+    X = random.permutation(rows)
+    for name, part in zip(
+        ("a.parquet", "b.parquet", "more/c.parquet"),
+        np.split(X, [50, 200]),
+        strict=True,
+    ):
+        columns = {
+            "name": ["someone"] * len(part),
+            "speed": part[:, 0],
+            "load": part[:, 1],
+            "w": np.full(len(part), 2.0),
+        }
+        parquet.write_table(pa.table(columns), path / name)
+    return path
+
+
+def read_folder(folder):
+    files = sorted(folder.rglob("*.parquet"))
+    columns = [parquet.read_table(file).select(["speed", "load"]) for file in files]
+    return pa.concat_tables(columns).to_pandas()
+
+
+@pytest.mark.parametrize("standardize", [[], ["--standardize"]])
+def test_a_folder_is_fitted_as_its_rows_are(folder, tmp_path, standardize):
+    said = run(
+        *("fit", folder, "-k", 2, "--columns", "speed,load", "--weights", "w"),
+        *("--output", tmp_path / "model.json", "--plot", tmp_path / "picture.png"),
+        *("--assign", tmp_path / "memberships.parquet", *standardize),
+    )
+    assert "Using 300 rows x 2 columns: speed, load." in said
+    assert "Warning" not in said
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    model = load_model(tmp_path / "model.json")
+    X = read_folder(folder)
+    expected = fastem.GaussianMixture(2, random_state=0)
+    if standardize:
+        expected = fit_standardized(expected, X.to_numpy())
+    else:
+        expected.fit(X)
+    np.testing.assert_allclose(model.means_, expected.means_, rtol=1e-9)
+    memberships = parquet.read_table(tmp_path / "memberships.parquet")
+    np.testing.assert_array_equal(memberships["component"], model.predict(X))
+
+
+def test_memberships_of_a_folder_are_files_of_the_same_names(folder, tmp_path):
+    run("fit", folder, "-k", 2, "--columns", "speed,load", "-o", tmp_path / "m.json")
+    output = tmp_path / "memberships"
+    said = run("predict", tmp_path / "m.json", folder, "--output", f"{output}/")
+    assert "Ignored, not in the model: name, w." in said
+    names = [str(p.relative_to(output)) for p in sorted(output.rglob("*.parquet"))]
+    assert names == ["a.parquet", "b.parquet", os.path.join("more", "c.parquet")]
+    parts = [parquet.read_table(output / name) for name in names]
+    assert [part.num_rows for part in parts] == [50, 150, 100]
+    X = read_folder(folder)
+    expected = load_model(tmp_path / "m.json").predict_proba(X)
+    written = pa.concat_tables(parts)
+    np.testing.assert_array_equal(written["p_1"], expected[:, 1])
+    for name in ("one.csv", "one.parquet"):
+        run("predict", tmp_path / "m.json", folder, "--output", tmp_path / name)
+    assert parquet.read_table(tmp_path / "one.parquet").equals(written)
+    assert len((tmp_path / "one.csv").read_text().splitlines()) == 301
+    run("predict", tmp_path / "m.json", folder / "a.parquet", "-o", tmp_path / "few")
+    (part,) = (tmp_path / "few").iterdir()
+    assert parquet.read_table(part).equals(parts[0])
+    assert "it exists" in run(
+        *("predict", tmp_path / "m.json", folder, "--output", output), code=1
+    )
+
+
+def test_a_folder_with_a_bad_row_leaves_no_output(folder, tmp_path):
+    run("fit", folder, "-k", 2, "--columns", "speed,load", "-o", tmp_path / "m.json")
+    bad = folder / "more" / "c.parquet"
+    table = parquet.read_table(bad).to_pandas()
+    table.loc[60, "load"] = np.nan
+    parquet.write_table(pa.Table.from_pandas(table), bad)
+    before = sorted(tmp_path.iterdir())
+    for output in ("memberships/", "one.parquet"):
+        said = run(
+            *("predict", tmp_path / "m.json", folder, "-o", tmp_path / output), code=1
+        )
+        assert f"row 260 (row 60 of {bad}, in block 2), column 'load'" in said
+        assert sorted(tmp_path.iterdir()) == before
+    said = run("fit", folder, "-k", 2, "--columns", "speed,load", code=1)
+    assert "row 260" in said
+    assert "leave them out with --drop-missing or replace the values first" in said
+
+
+def test_missing_values_in_a_folder_are_left_out_and_keep_their_rows(folder, tmp_path):
+    for name, missing in (("b.parquet", [0, 7, 149]), ("a.parquet", range(50))):
+        table = parquet.read_table(folder / name).to_pandas()
+        table.loc[missing, "load"] = np.nan
+        parquet.write_table(pa.Table.from_pandas(table), folder / name)
+    options = ("--columns", "speed,load", "--drop-missing", "-o", tmp_path / "m.json")
+    said = run("fit", folder, "-k", 2, *options)
+    assert "Left out: 53 rows with missing values." in said
+    assert "Using 247 rows x 2 columns: speed, load." in said
+    X = read_folder(folder)
+    kept = X.notna().all(axis=1).to_numpy()
+    expected = fastem.GaussianMixture(2, random_state=0).fit(X[kept])
+    model = load_model(tmp_path / "m.json")
+    np.testing.assert_allclose(model.means_, expected.means_, rtol=1e-9)
+    predict = ("predict", tmp_path / "m.json", folder, "--drop-missing", "--output")
+    for output in ("memberships/", "one.parquet"):
+        assert "Left out: 53 rows" in run(*predict, f"{tmp_path}{os.sep}{output}")
+    written = [
+        pa.concat_tables(
+            parquet.read_table(file)
+            for file in sorted((tmp_path / "memberships").rglob("*.parquet"))
+        ),
+        parquet.read_table(tmp_path / "one.parquet"),
+    ]
+    labels = model.predict(X[kept])
+    for table in written:
+        np.testing.assert_array_equal(table["component"].is_valid(), kept)
+        np.testing.assert_array_equal(table["component"].drop_null(), labels)
+    bad = parquet.read_table(folder / "b.parquet").to_pandas()
+    bad.loc[9, "speed"] = np.inf
+    parquet.write_table(pa.Table.from_pandas(bad), folder / "b.parquet")
+    said = run("fit", folder, "-k", 2, *options[:-2], code=1)
+    assert f"(row 9 of {folder / 'b.parquet'}, in block 1), column 'speed'" in said
+    bad["load"] = np.nan
+    (folder / "more" / "c.parquet").unlink()
+    parquet.write_table(pa.Table.from_pandas(bad), folder / "b.parquet")
+    said = run("fit", folder, "-k", 2, *options, code=1)
+    assert "every row has a missing value in one of the columns 'speed', 'load'" in said
+
+
+def test_a_large_file_is_read_block_by_block(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastem.sources.tables._LARGE_FILE", 100)
+    monkeypatch.setattr("fastem.sources.tables.read_table", None)
+    said = run("fit", folder / "a.parquet", "-k", 1, "--columns", "speed")
+    assert "Using 50 rows x 1 columns: speed." in said
