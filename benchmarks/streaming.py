@@ -98,7 +98,7 @@ def measure_passes(folder: Path, options: Options, repeats: int) -> tuple[int, R
     """Reading alone, computing in memory, and both: number of rows, and times."""
     import fastem
     from fastem import kernels
-    from fastem.checks.validation import read_only
+    from fastem.checks.rows import read_only
     from fastem.covariances import STRUCTURES
     from fastem.sources import reading
     from fastem.sources.parquet import ParquetBlocks

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.em.expectation import ExpectationStep
 from fastem.kernels import CHUNK_ROWS

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastem import kernels
 from fastem.checks import counting
-from fastem.checks.validation import Rows, read_only
+from fastem.checks.rows import Rows, read_only
 from fastem.covariances.representations import Representation, Variances
 from fastem.dask import passes
 from fastem.dask.outputs import values_of_rows

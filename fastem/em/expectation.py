@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastem import kernels
-from fastem.checks.validation import Rows, read_only
+from fastem.checks.rows import Rows, read_only
 from fastem.covariances.representations import Representation
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fastem.checks.given_start import GivenStart
+from fastem.checks.parameters import GivenStart
 from fastem.covariances import CovarianceStructure
 from fastem.covariances.representations import Representation
 from fastem.em.acceleration import Path, PlainPath

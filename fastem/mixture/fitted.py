@@ -16,8 +16,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from fastem import kernels
-from fastem.checks import counting, validation
-from fastem.checks.validation import Rows
+from fastem.checks import counting
+from fastem.checks.parameters import check_mixture
+from fastem.checks.rows import Rows, check_names
 from fastem.covariances import STRUCTURES, CovarianceStructure
 from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
@@ -96,7 +97,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
                 f"but is {covariance_type!r}"
             )
         structure = STRUCTURES[covariance_type]
-        fitted = validation.check_mixture(weights, means, covariances, structure)
+        fitted = check_mixture(weights, means, covariances, structure)
         n_components, n_features = fitted.means.shape
         model = cls(
             n_components=n_components,
@@ -109,7 +110,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         model._set_fitted(Fit(fitted, converged=False, lower_bounds=[]))
         model.n_features_in_ = n_features
         if feature_names is not None:
-            names = validation.check_names(feature_names, n_features)
+            names = check_names(feature_names, n_features)
             model.feature_names_in_ = names
         return model
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastem.checks.given_start import GivenStart
+from fastem.checks.parameters import GivenStart
 from fastem.covariances import STRUCTURES, SingularCovarianceError
 from fastem.em import convergence_warnings
 from fastem.em.checkpoint import remove

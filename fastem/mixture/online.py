@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from fastem.checks import counting
-from fastem.checks.given_start import GivenStart
-from fastem.checks.validation import Rows
+from fastem.checks.parameters import GivenStart
+from fastem.checks.rows import Rows
 from fastem.covariances import STRUCTURES, SingularCovarianceError
 from fastem.em.acceleration import ExtrapolatedPath, PlainPath
 from fastem.em.expectation import ExpectationStep

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastem.checks.validation import Rows
+from fastem.checks.rows import Rows
 from fastem.mixture import GaussianMixture
 from fastem.report.description import column_names, dense_covariances
 from fastem.report.memberships import probabilities_of

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from fastem.checks.counting import check_sample_weight
-from fastem.checks.validation import Rows
+from fastem.checks.rows import Rows
 from fastem.covariances import STRUCTURES
 from fastem.covariances.diagonal import Diagonal
 from fastem.em.progress import Progress

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastem import kernels
-from fastem.checks.validation import Rows
+from fastem.checks.rows import Rows
 from fastem.covariances import SingularCovarianceError
 from fastem.covariances.representations import Representation, dense
 from fastem.em import convergence_warnings

@@ -17,7 +17,7 @@ from fastem import kernels
 from fastem.em import convergence_warnings
 from fastem.statistics import Array
 
-Rows = NDArray[np.floating]  # as validation gives them
+Rows = NDArray[np.floating]  # as checks.rows gives them
 
 _TOLERANCE = 1e-4  # of the mean variance, for the sum of squared shifts
 _MAX_ITER = 300

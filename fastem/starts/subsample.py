@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from fastem.checks.counting import check_enough_rows
-from fastem.checks.validation import Rows, read_only
+from fastem.checks.rows import Rows, read_only
 from fastem.covariances import SingularCovarianceError
 from fastem.em import convergence_warnings
 from fastem.em.acceleration import PlainPath

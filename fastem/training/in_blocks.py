@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from fastem import kernels
-from fastem.checks import counting, validation
-from fastem.checks.validation import Rows, read_only
+from fastem.checks import counting
+from fastem.checks.rows import Rows, check_columns, check_rows, check_sums, read_only
 from fastem.covariances.representations import Representation
 from fastem.em.expectation import ExpectationStep, MemorylessExpectation
 from fastem.em.maximization import Maximization
@@ -67,9 +67,7 @@ class RowsInBlocks:
         cls, estimator: Any, source: Source, sample_weight: ArrayLike | None
     ) -> Self:
         """Walk over all rows once; the estimator remembers the columns' names."""
-        validation.check_columns(
-            estimator, source.names, source.n_features, fitting=True
-        )
+        check_columns(estimator, source.names, source.n_features, fitting=True)
         weights = None if sample_weight is None else _weights_of(sample_weight)
         # A start must find the random numbers that it would find without the sample.
         random_state = deepcopy(check_random_state(estimator.random_state))
@@ -91,7 +89,7 @@ class RowsInBlocks:
             raise ValueError("sample_weight is zero for every row: none is left to use")
         with np.errstate(over="ignore"):
             mean_squares = facts.variances + facts.mean**2
-        validation.check_sums(
+        check_sums(
             *(source.dtype, facts.n_rows, facts.largest, mean_squares),
             lambda column: name_column(source.names, column),
         )
@@ -253,10 +251,10 @@ def answer_blocks(
     if source is None:
         if named:
             X, sample_weight = without_column(X, named)
-        rows = validation.check_rows(estimator, X, fitting=False)
+        rows = check_rows(estimator, X, fitting=False)
         yield rows, _weights_of(sample_weight, len(rows))
         return
-    validation.check_columns(estimator, source.names, source.n_features, fitting=False)
+    check_columns(estimator, source.names, source.n_features, fitting=False)
     given = None
     if not named and sample_weight is not None:
         given = _weights_of(sample_weight)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastem import kernels
-from fastem.checks import counting, validation
-from fastem.checks.validation import Rows
+from fastem.checks import counting
+from fastem.checks.rows import Rows, check_rows
 from fastem.covariances import SingularCovarianceError
 from fastem.covariances.representations import Representation
 from fastem.em.expectation import Expectation, ExpectationStep
@@ -75,7 +75,7 @@ class RowsInMemory:
     @classmethod
     def checked(cls, estimator: Any, X: Any, sample_weight: ArrayLike | None) -> Self:
         """From what the user passed to ``fit``; remembers the columns' names."""
-        rows = validation.check_rows(estimator, X, fitting=True)
+        rows = check_rows(estimator, X, fitting=True)
         return cls(rows, *counting.check_row_weights(sample_weight, rows))
 
     @property

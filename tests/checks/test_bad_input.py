@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from fastem import GaussianMixture, RegularizationWarning, SingularCovarianceError
-from fastem.checks import validation
+from fastem.checks import rows as checked_rows
 from fastem.covariances import STRUCTURES
 from tests.mixtures import draw, random_mixture
 
@@ -163,7 +163,7 @@ def test_rows_that_cannot_be_used_are_named(fitted, what, method):
     ("value", "word"), [(np.nan, "1 NaN"), (np.inf, "1 inf"), (1e200, "too large")]
 )
 def test_a_bad_value_is_found_in_any_block_of_rows(monkeypatch, row, value, word):
-    monkeypatch.setattr(validation, "_BLOCK_ROWS", 7)
+    monkeypatch.setattr(checked_rows, "_BLOCK_ROWS", 7)
     X = changed(row, 2, value)
     words = [word, f"row {row}, column 2"]
     assert_refused(lambda: GaussianMixture().fit(X), ValueError, words)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from fastem import Degeneracy, SingularCovarianceError, kernels
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.covariances.representations import dense
 from fastem.statistics import EPS, SufficientStatistics

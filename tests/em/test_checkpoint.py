@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import fastem
 from fastem import GaussianMixture, StopFit
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.em import checkpoint
 from fastem.em.convergence import Convergence, Trace

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastem import GaussianMixture, kernels
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.em import expectation
 from fastem.em.expectation import ExpectationStep

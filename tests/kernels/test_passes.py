@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fastem import kernels
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.kernels import grid, launch
 from fastem.kernels.tiles import tile_rows

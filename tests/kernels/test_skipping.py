@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastem import kernels
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.kernels.compilation import kernel
 from fastem.kernels.dispatch import box_distances

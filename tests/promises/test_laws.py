@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from fastem import GaussianMixture, RegularizationWarning, SingularCovarianceError
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.em.expectation import ExpectationStep
 from fastem.kernels import CHUNK_ROWS, grid

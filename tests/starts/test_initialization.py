@@ -5,8 +5,8 @@ import pytest
 from sklearn.cluster import KMeans, kmeans_plusplus
 
 from fastem import GaussianMixture
-from fastem.checks.given_start import GivenStart
-from fastem.checks.validation import read_only
+from fastem.checks.parameters import GivenStart
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan

@@ -9,7 +9,7 @@ from fastem import (
     RegularizationWarning,
     SingularCovarianceError,
 )
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.em import restarts
 from fastem.em.maximization import Maximization

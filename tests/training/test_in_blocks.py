@@ -16,7 +16,7 @@ from pyarrow import parquet
 from scipy.stats import binomtest, kstest
 
 from fastem import GaussianMixture, kernels
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.sources import opening, reading
 from fastem.sources.opening import source_of
 from fastem.sources.reading import blocks_of
