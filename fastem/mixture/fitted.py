@@ -22,6 +22,7 @@ from fastem.checks.rows import Rows, check_names
 from fastem.covariances import STRUCTURES, CovarianceStructure
 from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
+from fastem.mixture.drawing import draw_rows
 from fastem.mixture.pickled import VersionedPickle
 from fastem.statistics import Array, MixtureParameters
 from fastem.training.in_blocks import answer_blocks
@@ -208,12 +209,22 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         mean, n_rows = self._score(X, sample_weight)
         return 2 * self._n_parameters() - 2 * mean * n_rows
 
-    def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.intp]]:
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> tuple[Array, NDArray[np.intp]]:
         """Draw rows from the mixture.
+
+        The same seed gives scikit-learn's rows, except where the columns' units are so
+        far apart (1e8 and more) that its own do not have the covariances.
 
         Parameters
         ----------
         n_samples : int, default=1
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws; None for the one of the constructor.
 
         Returns
         -------
@@ -227,29 +238,10 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             raise ValueError(
                 f"n_samples must be a whole number, at least 1, but is {n_samples!r}"
             )
-        random = check_random_state(self.random_state)
-        n_components, n_features = fitted.means.shape
-        counts = random.multinomial(n_samples, fitted.weights)
-        representation = structure.representation
-        if representation.has_matrices:
-            matrices = representation.expand(
-                fitted.covariances, n_components, n_features
-            )
-            drawn = [
-                random.multivariate_normal(mean, matrix, int(count))
-                for mean, matrix, count in zip(
-                    fitted.means, matrices, counts, strict=True
-                )
-            ]
-        else:
-            drawn = [
-                mean
-                + random.standard_normal(size=(count, n_features)) * np.sqrt(variance)
-                for mean, variance, count in zip(
-                    fitted.means, fitted.covariances, counts, strict=True
-                )
-            ]
-        return np.concatenate(drawn), np.repeat(np.arange(n_components), counts)
+        random = check_random_state(
+            self.random_state if random_state is None else random_state
+        )
+        return draw_rows(fitted, structure.representation, int(n_samples), random)
 
     def _check_settings(self) -> None:
         """Raise ValueError if a constructor parameter has no meaning."""

@@ -53,10 +53,8 @@ def initial_parameters(
         assert given.weights is not None
         assert given.means is not None
         assert given.precisions is not None
-        cholesky = _cholesky_of(given.precisions, representation)
-        return MixtureParameters(
-            given.weights, given.means, representation.invert(cholesky), cholesky
-        )
+        shape = _shape_of(given.precisions, representation)
+        return MixtureParameters(given.weights, given.means, *shape)
     statistics = _METHODS[plan.method](X, row_weights, plan)
     total = float(row_weights.sum(dtype=np.float64)) if len(row_weights) else len(X)
     return parameters_of_start(statistics, total, plan, maximize)
@@ -82,18 +80,24 @@ def parameters_of_start(
     if given.means is not None:
         parameters = replace(parameters, means=given.means)
     if given.precisions is not None:
-        cholesky = _cholesky_of(given.precisions, plan.representation)
+        covariances, factors = _shape_of(given.precisions, plan.representation)
         parameters = replace(
-            parameters,
-            covariances=plan.representation.invert(cholesky),
-            precisions_cholesky=cholesky,
+            parameters, covariances=covariances, precisions_cholesky=factors
         )
     return parameters
 
 
-def _cholesky_of(precisions: Array, representation: Representation) -> Array:
+def _shape_of(precisions: Array, representation: Representation) -> tuple[Array, Array]:
+    """Covariances, and the factors of their inverses, from the user's precisions.
+
+    Factors of the covariances, not of the precisions: so a model that is saved right
+    after the start is read back to the last bit, as all are.
+    """
     try:
-        return representation.cholesky_of_precisions(precisions)
+        covariances = representation.invert(
+            representation.cholesky_of_precisions(precisions)
+        )
+        return covariances, representation.cholesky(covariances)
     except SingularCovarianceError as error:
         raise error.after("precisions_init has no inverse") from None
 
