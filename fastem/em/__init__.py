@@ -16,8 +16,8 @@ still gain in total log-likelihood. That needs more iterations: raise `max_iter`
 >>> random = np.random.default_rng(0)
 >>> X = random.normal(size=(4000, 1)) + 1.5 * (random.random((4000, 1)) < 0.75)
 >>> quick = GaussianMixture(2, random_state=0).fit(X)
->>> exact = GaussianMixture(2, stopping="remaining_gain", max_iter=5000, random_state=0)
->>> exact = exact.fit(X)
+>>> exact = GaussianMixture(2, max_iter=5000, random_state=0)
+>>> exact = exact.set_params(stopping="remaining_gain").fit(X)
 >>> exact.convergence_.remaining_gain < 1e-3
 True
 >>> quick.n_iter_ < exact.n_iter_ and quick.score(X) < exact.score(X)
