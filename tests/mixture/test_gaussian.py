@@ -1,8 +1,6 @@
 """The estimator: what scikit-learn's users rely on, and what it adds."""
 
 import copy
-import doctest
-import importlib
 import pickle
 
 import numpy as np
@@ -539,19 +537,3 @@ def test_rows_without_the_names_of_the_fit_are_warned_of(random):
     model = GaussianMixture(1).fit(tables(X)["pandas"])
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         model.predict(X)
-
-
-# Documentation
-
-
-@pytest.mark.parametrize(
-    "module", ["fastem", "fastem.mixture", "fastem.mixture.fitted"]
-)
-def test_examples_in_docstrings_give_what_they_show(module):
-    failed, _ = doctest.testmod(importlib.import_module(module))
-    assert failed == 0
-
-
-def test_there_are_examples_in_docstrings():
-    module = importlib.import_module("fastem.mixture.gaussian")
-    assert sum(len(test.examples) for test in doctest.DocTestFinder().find(module)) > 5
