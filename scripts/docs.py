@@ -34,6 +34,9 @@ GUIDES = (
 )
 WITH_NAMES = {"fastem", "fastem.dask"}
 
+# A role that pdoc does not know, or a name of ours that it could not link.
+UNRESOLVED = r":\w+:<code>.*?</code>|<code>fastem\.[\w.]+(?:\(\))?</code>"
+
 
 class WholeClass(pdoc.doc.Class):
     """A class with the methods of its bases: users do not see where these stand."""
@@ -108,13 +111,14 @@ def readable_markdown(context: Any, docstring: str) -> str:
 
 
 class Page(HTMLParser):
-    """What a page links to, and the places that can be linked to."""
+    """Links, places that can be linked to, and text of a page."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.links: set[str] = set()
         self.anchors: set[str] = set()
-        self.feed(path.read_text(encoding="utf-8"))
+        self.text = path.read_text(encoding="utf-8")
+        self.feed(self.text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note links and anchors."""
@@ -165,7 +169,7 @@ def find_problems() -> list[str]:
                 problems.append(f"{path}: no place for the link {link}")
         problems += [
             f"{path}: {left} was not understood"
-            for left in re.findall(r":[a-z]+:`[^`]*`", path.read_text(encoding="utf-8"))
+            for left in re.findall(UNRESOLVED, page.text)
         ]
     return problems
 

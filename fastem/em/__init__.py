@@ -73,13 +73,13 @@ the ridge decides. `on_collapse='drop'` leaves the component out, 'reseed' puts 
 elsewhere, and `collapses_` tells what was done.
 
 >>> X = np.vstack([random.normal(size=(500, 2)), np.full((20, 2), 7.0)])
->>> spike = GaussianMixture(2, reg_covar=0, means_init=[[0, 0], [7, 7]])
+>>> spike = GaussianMixture(2, reg_covar=0, random_state=0)
 >>> try:
 ...     spike.fit(X)
 ... except SingularCovarianceError as error:
 ...     print(error.component, error.constant_columns, round(error.n_rows))
 1 (0, 1) 20
->>> kept = GaussianMixture(2, means_init=[[0, 0], [7, 7]], on_collapse="drop").fit(X)
+>>> kept = GaussianMixture(2, on_collapse="drop", random_state=0).fit(X)
 >>> len(kept.weights_), kept.collapses_[0].action
 (1, 'dropped')
 """

@@ -26,7 +26,7 @@ dropped before its end.
 A start of your own is `means_init`, `weights_init` and `precisions_init`; what is not
 given follows from `init_params`:
 
->>> model = GaussianMixture(2, means_init=[[0, 0], [6, 6]]).fit(X)
+>>> model = GaussianMixture(2, means_init=[[0, 0], [6, 6]], random_state=0).fit(X)
 >>> model.means_.round().astype(int)
 array([[0, 0],
        [6, 6]])
