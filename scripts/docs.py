@@ -26,13 +26,13 @@ import fastem
 
 FOLDER = Path("docs-output")
 
-# Packages whose pages are a guide and names that users may use. All others, and all
-# modules, are rooms of the house that nobody needs to know who fits a mixture.
+# Pages are the packages that the first one lists. The others, and all modules, are
+# rooms of the house that nobody needs to know who fits a mixture.
 GUIDES = (
-    *("fastem", "fastem.mixture", "fastem.starts", "fastem.em", "fastem.sources"),
-    *("fastem.dask", "fastem.terminal", "fastem.kernels"),
+    "fastem",
+    *re.findall(r"^- `(fastem\.\w+)`", fastem.__doc__ or "", re.MULTILINE),
 )
-WITH_NAMES = {"fastem", "fastem.dask"}
+WITH_NAMES = {"fastem", "fastem.dask"}  # of the others only the text is shown
 
 # A role that pdoc does not know, or a name of ours that it could not link.
 UNRESOLVED = r":\w+:<code>.*?</code>|<code>fastem\.[\w.]+(?:\(\))?</code>"
@@ -49,7 +49,7 @@ class WholeClass(pdoc.doc.Class):
         )
 
     @cached_property
-    def members(self) -> dict[str, pdoc.doc.Doc]:
+    def members(self) -> dict[str, pdoc.doc.Doc[Any]]:
         """With the constructor of the estimator, whose text is that of the class."""
         members = super().members
         if self.name == fastem.GaussianMixture.__name__:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture import MODULES
-
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("tests/**/*.md"), *ROOT.glob("benchmarks/**/*.md")]
@@ -20,11 +18,13 @@ def docstring_of(module: str) -> str:
     return inspect.getdoc(importlib.import_module(module)) or ""
 
 
-# A folder's docstring is a guide if there is more to it than a line.
+# The package's own docstring lists the others.
 GUIDES = {
     module: docstring_of(module)
-    for module, path in MODULES.items()
-    if path.name == "__init__.py" and "\n" in docstring_of(module)
+    for module in (
+        "fastem",
+        *re.findall(r"^- `(fastem\.\w+)`", docstring_of("fastem"), flags=re.MULTILINE),
+    )
 }
 
 

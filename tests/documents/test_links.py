@@ -65,10 +65,9 @@ def test_the_picture_is_small():
 
 
 def test_the_readme_names_every_guide():
-    named = set(re.findall(r"`help\((fastem[\w.]*)\)`", README))
+    assert len(GUIDES) > 5
+    named = set(re.findall(r'`help\("(fastem[\w.]*)"\)`', README))
     assert named == GUIDES.keys()
-    for guide in GUIDES.keys() - {"fastem"}:
-        assert f"`{guide}`" in GUIDES["fastem"]
 
 
 def test_the_guides_can_be_rendered(tmp_path):
