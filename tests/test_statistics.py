@@ -21,7 +21,9 @@ def parameters(random, covariance_type):
 
 def statistics_of(X, row_weights, parameters, covariance_type):
     structure = STRUCTURES[covariance_type]
-    expect = ExpectationStep(read_only(X), read_only(row_weights), structure, None)
+    expect = ExpectationStep(
+        read_only(X), read_only(row_weights), structure.representation, None
+    )
     return expect(parameters)
 
 

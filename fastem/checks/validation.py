@@ -27,6 +27,8 @@ DROP_ROWS = "drop them (for example X[np.isfinite(X).all(axis=1)])"
 _BLOCK_ROWS = 16384
 # A variance is inverted, and two of them are added.
 _LARGEST_VARIANCE = 1e306
+# Relative; what a structure says to be equal may have been written with few digits.
+_SAME_VARIANCE = 1e-6
 _KERNEL_TYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -394,13 +396,15 @@ def check_positive_definite(
     array
         In the structure's shape, symmetric to the last bit.
     """
-    array = _check_numbers(values, name, structure.shape(n_components, n_features))
+    representation = structure.representation
+    shape = representation.shape(n_components, n_features)
+    array = _check_numbers(values, name, shape)
     if np.abs(array).max() > _LARGEST_VARIANCE:
         raise ValueError(
             f"{name} holds {np.abs(array).max():.1e}, and nothing above "
             f"{_LARGEST_VARIANCE:.0e} can be inverted. Scale the columns."
         )
-    if structure.has_matrices:
+    if representation.has_matrices:
         transposed = np.swapaxes(array, -1, -2)
         if not np.allclose(array, transposed, atol=1e-8 * np.abs(array).max()):
             raise ValueError(
@@ -416,18 +420,36 @@ def check_positive_definite(
         at = f" at {', '.join(str(i) for i in where)}" if where else ""
         raise ValueError(
             f"{name} must be symmetric, positive-definite, but is not{at}"
-            if structure.has_matrices
+            if representation.has_matrices
             else f"{name} must be positive, but is {array[where]:g}{at}"
         )
     diagonals = (
-        np.diagonal(array, axis1=-2, axis2=-1) if structure.has_matrices else array
+        np.diagonal(array, axis1=-2, axis2=-1) if representation.has_matrices else array
     )
     if diagonals.min() < 1 / _LARGEST_VARIANCE:
         raise ValueError(
             f"{name} holds {diagonals.min():.1e}, and nothing below "
             f"{1 / _LARGEST_VARIANCE:.0e} can be inverted. Scale the columns."
         )
+    _check_structure(array, structure, name)
     return array
+
+
+def _check_structure(array: Array, structure: CovarianceStructure, name: str) -> None:
+    """Raise ValueError if the structure cannot have such covariances.
+
+    Those that it can have are their own maximum-likelihood estimate. So are their
+    inverses: each structure holds the inverses of its covariances.
+    """
+    nearest = structure.nearest(array)
+    differs = ~np.isclose(array, nearest, rtol=_SAME_VARIANCE, atol=0)
+    if differs.any():
+        where = tuple(int(i) for i in np.argwhere(differs)[0])
+        raise ValueError(
+            f"{name} is not what covariance_type={structure.name!r} can be: at "
+            f"{', '.join(map(str, where))} it is {array[where]:g}, where the nearest "
+            f"that can be has {nearest[where]:g}"
+        )
 
 
 def check_mixture(
@@ -444,7 +466,7 @@ def check_mixture(
         )
     checked = check_positive_definite(covariances, structure, *shape, "covariances")
     try:
-        factors = structure.cholesky(checked)
+        factors = structure.representation.cholesky(checked)
     except SingularCovarianceError as error:
         raise error.after("covariances has no inverse") from None
     return MixtureParameters(

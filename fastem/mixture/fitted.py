@@ -1,5 +1,7 @@
 """What can be asked of a mixture once its parameters are known."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
@@ -64,7 +66,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         means : array-like of shape (K, D)
         covariances : array-like
             In the shape that ``covariance_type`` gives to ``covariances_``.
-        covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        covariance_type : {'full', 'tied', 'diag', 'spherical', 'EEI'}, default='full'
         feature_names : array-like of str of shape (D,), default=None
         **parameters
             Other constructor parameters.
@@ -101,7 +103,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             covariance_type=covariance_type,
             weights_init=fitted.weights,
             means_init=fitted.means,
-            precisions_init=structure.gram(fitted.precisions_cholesky),
+            precisions_init=structure.representation.gram(fitted.precisions_cholesky),
             **parameters,
         )
         model._set_fitted(Fit(fitted, converged=False, lower_bounds=[]))
@@ -227,8 +229,11 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         random = check_random_state(self.random_state)
         n_components, n_features = fitted.means.shape
         counts = random.multinomial(n_samples, fitted.weights)
-        if structure.has_matrices:
-            matrices = structure.expand(fitted.covariances, n_components, n_features)
+        representation = structure.representation
+        if representation.has_matrices:
+            matrices = representation.expand(
+                fitted.covariances, n_components, n_features
+            )
             drawn = [
                 random.multivariate_normal(mean, matrix, int(count))
                 for mean, matrix, count in zip(
@@ -287,7 +292,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
 
     def _factors(self, dtype: DTypeLike) -> Any:
         structure, fitted = self._fitted()
-        return structure.factors(fitted, dtype)
+        return structure.representation.factors(fitted, dtype)
 
     def _score(
         self, X: Any, sample_weight: ArrayLike | str | None
@@ -338,7 +343,9 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         self.means_ = fit.parameters.means
         self.covariances_ = fit.parameters.covariances
         self.precisions_cholesky_ = fit.parameters.precisions_cholesky
-        self.precisions_ = structure.gram(fit.parameters.precisions_cholesky)
+        self.precisions_ = structure.representation.gram(
+            fit.parameters.precisions_cholesky
+        )
         self.converged_ = fit.converged
         self.convergence_ = fit.convergence
         self.n_dropped_ = n_dropped

@@ -1,5 +1,7 @@
 """Models as JSON: a file that a person can read and that executes nothing."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -246,7 +246,6 @@ class _Lloyd:
                 f"k-means has found {filled.sum()} distinct clusters for "
                 f"n_components={len(filled)}: other components start without rows. "
                 "Use fewer components, or another init_params.",
-                stacklevel=10,
             )
         n_features = self._X.shape[1]
         weights = np.where(filled, self._sums[:-1, n_features], 1)

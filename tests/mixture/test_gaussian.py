@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import pydoc
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import fastem
 from fastem import GaussianMixture, Progress, SingularCovarianceError
 from fastem.covariances import STRUCTURES
 from tests import reference
@@ -537,3 +539,12 @@ def test_rows_without_the_names_of_the_fit_are_warned_of(random):
     model = GaussianMixture(1).fit(tables(X)["pandas"])
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         model.predict(X)
+
+
+# Documentation
+
+
+@pytest.mark.parametrize("name", sorted(set(fastem.__all__) - {"__version__"}))
+def test_help_shows_types_that_a_person_can_read(name):
+    told = pydoc.plain(pydoc.render_doc(getattr(fastem, name)))
+    assert "numpy._typing" not in told

@@ -13,7 +13,7 @@ from fastem.checks.validation import read_only
 from fastem.covariances import STRUCTURES
 from fastem.em import restarts
 from fastem.em.maximization import Maximization
-from fastem.starts.initialization import UserStart
+from fastem.em.plan import Plan
 from fastem.starts.subsample import (
     draw_subsample,
     n_iterations,
@@ -130,7 +130,7 @@ def test_a_complete_start_of_the_users_is_left_as_it_is(random, X):
 
 
 def test_singular_runs_are_left_out(X, monkeypatch):
-    whole, runs = restarts.em.fit, []
+    whole, runs = restarts.loop.fit, []
 
     def fails_at_first(*arguments, **options):
         runs.append(1)
@@ -138,7 +138,7 @@ def test_singular_runs_are_left_out(X, monkeypatch):
             raise SingularCovarianceError(Degeneracy(0))
         return whole(*arguments, **options)
 
-    monkeypatch.setattr(restarts.em, "fit", fails_at_first)
+    monkeypatch.setattr(restarts.loop, "fit", fails_at_first)
     model = fit(X)
     assert len(runs) == 4  # three on the subsample, one on all rows
     assert model.converged_
@@ -149,9 +149,9 @@ def test_the_error_is_that_of_all_rows_if_every_run_is_singular(random):
     X[:, 1] = 1
     with pytest.raises(SingularCovarianceError, match="column 1"):
         subsample_parameters(
-            *(read_only(X), read_only(np.empty(0)), STRUCTURES["full"], K),
+            *(read_only(X), read_only(np.empty(0))),
+            Plan(K, STRUCTURES["full"], random_state=np.random.RandomState(0)),
             Maximization(STRUCTURES["full"], 0.0, "raise", lambda parameters: X[0]),
-            *(UserStart(), np.random.RandomState(0)),
         )
 
 

@@ -196,9 +196,9 @@ def test_other_starts_are_made_from_the_sample(X, init, monkeypatch):
     used = []
     real = in_blocks.RowsInMemory.start
 
-    def spy(self, plan):
+    def spy(self, plan, maximize):
         used.append((plan.method, self.values))
-        return real(self, plan)
+        return real(self, plan, maximize)
 
     monkeypatch.setattr(in_blocks.RowsInMemory, "start", spy)
     model = GaussianMixture(2, init_params=init, random_state=0, max_iter=2)
