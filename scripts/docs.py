@@ -49,6 +49,11 @@ class WholeClass(pdoc.doc.Class):
         )
 
     @cached_property
+    def _var_annotations(self) -> dict[str, Any]:
+        """None: attributes are told of in the docstrings of classes."""
+        return {}
+
+    @cached_property
     def members(self) -> dict[str, pdoc.doc.Doc[Any]]:
         """With the constructor of the estimator, whose text is that of the class."""
         members = super().members

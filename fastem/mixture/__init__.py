@@ -49,6 +49,7 @@ rounding of the data |
 parameters float64 |
 | memory | several arrays of rows x components | none, except the answer of \
 `predict_proba` |
+| another structure | - | 'EEI': all components share one variance for each column |
 | fewer iterations | - | `accelerate=True` |
 | when to stop | when it moves slowly | or `stopping='remaining_gain'`: when little \
 is left to gain |
