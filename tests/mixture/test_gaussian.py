@@ -1,8 +1,6 @@
 """The estimator: what scikit-learn's users rely on, and what it adds."""
 
 import copy
-import doctest
-import importlib
 import pickle
 import pydoc
 
@@ -544,19 +542,6 @@ def test_rows_without_the_names_of_the_fit_are_warned_of(random):
 
 
 # Documentation
-
-
-@pytest.mark.parametrize(
-    "module", ["fastem", "fastem.mixture", "fastem.mixture.fitted"]
-)
-def test_examples_in_docstrings_give_what_they_show(module):
-    failed, _ = doctest.testmod(importlib.import_module(module))
-    assert failed == 0
-
-
-def test_there_are_examples_in_docstrings():
-    module = importlib.import_module("fastem.mixture")
-    assert sum(len(test.examples) for test in doctest.DocTestFinder().find(module)) > 5
 
 
 @pytest.mark.parametrize("name", sorted(set(fastem.__all__) - {"__version__"}))

@@ -1,4 +1,4 @@
-"""The optima of R's mclust from the same starts: see tests/data/README.md."""
+"""The optima of R's mclust from the same starts: see data/README.md."""
 
 import json
 from pathlib import Path
