@@ -43,5 +43,6 @@ def warn_of_rounding(
         "The digits of the rows are the limit, not those of the fit: "
         f"{named_columns([j], names)} spreads by {deviation:.2g} in component {k}, at "
         f"{means[k, j]:.2g}, where {np.dtype(dtype).name} numbers are "
-        f"{apart[k, j]:.2g} apart. Subtract what its values have in common before they are rounded so."
+        f"{apart[k, j]:.2g} apart. Subtract what its values have in common before they "
+        "are rounded so."
     )
