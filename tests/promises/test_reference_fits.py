@@ -15,7 +15,11 @@ from tests.mixtures import assert_close, start_of
 DATA = Path(__file__).parent / "data"
 MODELS = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII", "EEI": "EEI"}
 MODELS_OF_ONE_COLUMN = {
-    **{"full": "V", "tied": "E", "diag": "V", "spherical": "V", "EEI": "E"},
+    "full": "V",
+    "tied": "E",
+    "diag": "V",
+    "spherical": "V",
+    "EEI": "E",
 }
 
 
