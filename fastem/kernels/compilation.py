@@ -17,6 +17,7 @@ from numba import njit
 from numba.extending import register_jitable
 
 from fastem.kernels.stored_code import CodeCache, NoCache
+from fastem.runtime import compiling
 
 # A named set, never fastmath=True: "nnan" and "ninf" would let LLVM assume
 # that -inf (the log-weight of an empty component) and NaN cannot occur.
@@ -112,6 +113,17 @@ def _interrupts_later() -> Iterator[None]:
             handler(*came[0])
 
 
+def _told(compile_types: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but all who listen are told of it."""
+
+    def compile_and_tell(types: tuple[Any, ...], return_type: Any) -> Any:
+        # Rows come first. Merging takes their bits, as unsigned integers.
+        with compiling.told(f"float{types[0].dtype.bitwidth} rows"):
+            return compile_types(types, return_type)
+
+    return compile_and_tell
+
+
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a function for compilation, cached on disk where possible.
 
@@ -122,7 +134,9 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         compiled = njit(**{**OPTIONS, **options})(function)
         if not numba.config.DISABLE_JIT:
             compiled._cache = _cache(function)
-            compiled._compile_for_args = _interrupts_later()(compiled._compile_for_args)
+            compiled._compiler.compile = _told(compiled._compiler.compile)
+            ready = compiling.clock_stopped()(compiled._compile_for_args)
+            compiled._compile_for_args = _interrupts_later()(ready)
         return compiled
 
     return decorate

@@ -346,8 +346,9 @@ class GaussianMixture(OnlineMixture):
         -------
         array of shape (N,), int
         """
-        rows = self._fit(X, sample_weight)
-        return rows.labels(self._factors(rows.dtype), self.n_threads)
+        with self._announced():
+            rows = self._fit(X, sample_weight)
+            return rows.labels(self._factors(rows.dtype), self.n_threads)
 
     def _fit(
         self,
@@ -358,7 +359,7 @@ class GaussianMixture(OnlineMixture):
     ) -> TrainingRows:
         """Fit, and return the rows as they were used."""
         self._check_settings()
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), self._announced():
             warm = self.warm_start and hasattr(self, "converged_")
             rows = self._training_rows(X, sample_weight)
             rows.check_enough(self.n_components)
