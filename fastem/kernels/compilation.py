@@ -16,6 +16,7 @@ import numba
 from numba import njit
 from numba.extending import register_jitable
 
+from fastem.kernels.linked_code import SubroutineCompiler
 from fastem.kernels.stored_code import CodeCache, NoCache
 from fastem.runtime import compiling
 
@@ -150,8 +151,13 @@ def subroutine(
     It gets no entry from Python and no file in the cache; called from Python, it
     runs as Python. One that makes arrays must say that it ``allocates``.
     """
+    return register_jitable(**subroutine_options(allocates=allocates, **options))
+
+
+def subroutine_options(*, allocates: bool = False, **options: Any) -> dict[str, Any]:
+    """What Numba is to compile a subroutine with."""
     settings = OPTIONS if allocates else OPTIONS_WITHOUT_REFERENCES
-    return register_jitable(**{**settings, **options})
+    return {**settings, "pipeline_class": SubroutineCompiler, **options}
 
 
 def compiled_by(intrinsic: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from numba.extending import overload
 
-from fastem.kernels.compilation import OPTIONS, OPTIONS_WITHOUT_REFERENCES
+from fastem.kernels.compilation import subroutine_options
 
 _log_densities: dict[type, Callable[..., Any]] = {}
 _accumulate: dict[type, Callable[..., Any]] = {}
@@ -88,25 +88,25 @@ def write_rows(output, start, stop, values, weights, scratch):
     _write_rows[type(output)](output, start, stop, values, weights, scratch)
 
 
-@overload(tile_log_densities, jit_options=OPTIONS_WITHOUT_REFERENCES)
+@overload(tile_log_densities, jit_options=subroutine_options())
 def _overload_log_densities(factors, tile, scratch, chosen, log_densities_out):
     return _log_densities.get(factors.instance_class)
 
 
-@overload(tile_accumulate, jit_options=OPTIONS_WITHOUT_REFERENCES)
+@overload(tile_accumulate, jit_options=subroutine_options())
 def _overload_accumulate(
     factors, tile, row_weights, chosen, values, scratch, first_out, scatter_out
 ):
     return _accumulate.get(factors.instance_class)
 
 
-@overload(box_distances, jit_options=OPTIONS)
+@overload(box_distances, jit_options=subroutine_options(allocates=True))
 def _overload_box_distances(
     factors, blocks, center, half_widths, central_out, nearest_out
 ):
     return _box_distances.get(factors.instance_class)
 
 
-@overload(write_rows, jit_options=OPTIONS_WITHOUT_REFERENCES)
+@overload(write_rows, jit_options=subroutine_options())
 def _overload_write_rows(output, start, stop, values, weights, scratch):
     return _write_rows.get(output.instance_class)

@@ -40,7 +40,8 @@ def fit_table(
         lasted += f", and {progress.compiling:.1f} s of compiling"
     outcome = "converged after" if fitted.converged_ else "stopped after"
     say(
-        f"Fitted in {lasted}: {outcome} {fitted.n_iter_} iterations, mean log-likelihood {fitted.lower_bound_:.6f}"
+        f"Fitted in {lasted}: {outcome} {fitted.n_iter_} iterations, mean "
+        f"log-likelihood {fitted.lower_bound_:.6f}"
         f"{' in the units of the data' if standardize else ''}; "
         f"{fitted.convergence_}."
     )
