@@ -28,18 +28,20 @@ FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
 # integer, so functions that round that way are compiled with this set.
 FASTMATH_EXACT_ROUNDING = {"contract"}
 
-# Without entries for C callbacks, which take a tenth of a first fit.
+# Without entries for C callbacks, which take a tenth of a first fit; and without a
+# count of references to arrays. Each view of an array is one, counted atomically, and
+# ten of them a component and vector took a tenth to a fifth of a pass over 2 to 32
+# columns. So nothing is allocated in a kernel (Numba refuses to compile that, or an
+# array as the result): it gets its space as an argument. To compile ``np.empty`` and
+# its like took a seventh of a first fit.
 OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "fastmath": FASTMATH,
     "no_cfunc_wrapper": True,
+    "_nrt": False,
 }
 
-# For functions that allocate nothing: Numba then counts no references to arrays in
-# them. Each view of an array is one, counted atomically, and ten of them a component
-# and vector took a tenth to a fifth of a pass over 2 to 32 columns. With this set,
-# Numba refuses to compile an allocation, or an array as the result.
-OPTIONS_WITHOUT_REFERENCES: dict[str, Any] = {**OPTIONS, "_nrt": False}
+SUBROUTINE_OPTIONS: dict[str, Any] = {**OPTIONS, "pipeline_class": SubroutineCompiler}
 
 
 def source_hash(folder: Path) -> str:
@@ -143,21 +145,13 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-def subroutine(
-    *, allocates: bool = False, **options: Any
-) -> Callable[[Callable[..., Any]], Any]:
+def subroutine(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a function that only kernels call.
 
     It gets no entry from Python and no file in the cache; called from Python, it
-    runs as Python. One that makes arrays must say that it ``allocates``.
+    runs as Python.
     """
-    return register_jitable(**subroutine_options(allocates=allocates, **options))
-
-
-def subroutine_options(*, allocates: bool = False, **options: Any) -> dict[str, Any]:
-    """What Numba is to compile a subroutine with."""
-    settings = OPTIONS if allocates else OPTIONS_WITHOUT_REFERENCES
-    return {**settings, "pipeline_class": SubroutineCompiler, **options}
+    return register_jitable(**{**SUBROUTINE_OPTIONS, **options})
 
 
 def compiled_by(intrinsic: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -3,6 +3,7 @@
 The functions here are what the rest of fastem sees of the kernels.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from fastem.kernels import passes
 from fastem.kernels.grid import add_in_order, walk
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 from fastem.kernels.skipping import Reach
+from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE, tile_space
 
 
 class PassSums(NamedTuple):
@@ -64,6 +66,7 @@ def expectation_pass(
     for sums in walk(
         passes.expectation_chunks,
         (X, row_weights, factors, reach),
+        lambda _: tile_space(factors, CHUNK_ROWS if reach is None else NEAR_TILE),
         n_rows=n_rows,
         n_sums=totals.size,
         row_work=row_work(*factors.means.shape),
@@ -83,6 +86,7 @@ def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -
     for _ in walk(
         passes.row_chunks,
         (X, factors, output),
+        partial(tile_space, factors),
         n_rows=X.shape[0],
         n_sums=0,
         row_work=row_work(*factors.means.shape),

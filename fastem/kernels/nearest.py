@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.compilation import kernel, subroutine
-from fastem.kernels.tiles import CHUNK_ROWS, SMALLEST_TILE, load_tile
+from fastem.kernels.tiles import CHUNK_ROWS, SMALLEST_TILE, load_tile, rounding_unit
 from fastem.kernels.vectors.arithmetic import (
+    NARROW_BYTES,
     load_wide,
     multiply_add,
-    narrow_lanes,
     splat_wide,
     store,
     subtract,
@@ -36,6 +36,47 @@ class Points(NamedTuple):
     values: np.ndarray  # (N,) in the type of the rows
 
 
+class SeedSpace(NamedTuple):
+    """What the walk of k-means++ works in."""
+
+    tile: np.ndarray  # (D, B) in the type of the rows
+    weights: np.ndarray  # (B,)
+    closest: np.ndarray  # (B,)
+
+
+def seed_space(X: np.ndarray, nearest: Points) -> SeedSpace:
+    """Space for a walk over X."""
+    return SeedSpace(
+        np.empty((X.shape[1], SMALLEST_TILE), X.dtype),
+        np.empty(SMALLEST_TILE, X.dtype),
+        np.zeros(SMALLEST_TILE, X.dtype),
+    )
+
+
+class AssignSpace(NamedTuple):
+    """What the walk of the assignments works in: float32, but for rows."""
+
+    rows: np.ndarray  # (chunk and a tile more,) intp, numbers of rows
+    buffer: np.ndarray  # (B, R), R the columns and some zeros, to whole vectors
+    tile: np.ndarray  # (1 + R, B), ones and the columns
+    scorers: np.ndarray  # (P to whole fours, 1 + D)
+    results: np.ndarray  # (5, B)
+
+
+def assign_space(X: np.ndarray, nearest: Points) -> AssignSpace:
+    """Space for a walk over X."""
+    n_points, n_features = nearest.points.shape
+    lanes = NARROW_BYTES // 4
+    width = -(-n_features // lanes) * lanes
+    return AssignSpace(
+        np.zeros(CHUNK_ROWS + SMALLEST_TILE, np.intp),
+        np.zeros((SMALLEST_TILE, width), np.float32),
+        np.ones((1 + width, SMALLEST_TILE), np.float32),
+        np.zeros((-(-n_points // 4) * 4, 1 + n_features), np.float32),
+        np.empty((5, SMALLEST_TILE), np.float32),
+    )
+
+
 @subroutine()
 def _squared_distance(tile, point, b):
     distance = splat_wide(tile.dtype.type(0))
@@ -45,13 +86,10 @@ def _squared_distance(tile, point, b):
     return distance
 
 
-@subroutine(allocates=True)
-def _seed(X, row_weights, nearest, start, stop, sums_out):
-    n_features = X.shape[1]
+@subroutine()
+def _seed(X, row_weights, nearest, space, start, stop, sums_out):
     n_points = nearest.points.shape[0]
-    tile = np.empty((n_features, SMALLEST_TILE), X.dtype)
-    weights = np.empty(SMALLEST_TILE, X.dtype)
-    closest = np.zeros(SMALLEST_TILE, X.dtype)
+    tile, weights, closest = space.tile, space.weights, space.closest
     lanes = wide_lanes(tile)
     for p in range(n_points):
         sums_out[p] = 0
@@ -177,8 +215,8 @@ def _search(x, nearest):
     return label, (far - near) - (n_features + 8) * _EPSILON * (near + far)
 
 
-@subroutine(allocates=True)
-def _assign(X, row_weights, nearest, start, stop, sums_out):
+@subroutine()
+def _assign(X, row_weights, nearest, space, start, stop, sums_out):
     """Move rows to the points nearest to them; sum up what that changes.
 
     Let a row's nearest point a be nearer than all others by g. When a has moved by s
@@ -193,24 +231,18 @@ def _assign(X, row_weights, nearest, start, stop, sums_out):
     n_points, n_features = nearest.points.shape
     travel, labels, values = nearest.travel, nearest.labels, nearest.values
     dtype = values.dtype.type
-    rows = np.full(CHUNK_ROWS + SMALLEST_TILE, start)
-    lanes = narrow_lanes(np.empty(0, np.float32))
-    width = (n_features + lanes - 1) // lanes * lanes
-    buffer = np.zeros((SMALLEST_TILE, width), np.float32)
-    tile = np.ones((1 + width, SMALLEST_TILE), np.float32)
-    scorers = np.zeros(((n_points + 3) // 4 * 4, 1 + n_features), np.float32)
-    scorers[n_points:, 0] = np.inf
+    rows, buffer, tile, scorers = space.rows, space.buffer, space.tile, space.scorers
+    for p in range(n_points, scorers.shape[0]):
+        scorers[p, 0] = np.inf
     for p in range(n_points):
         point, square = nearest.points[p], 0.0
         for j in range(n_features):
             square += point[j] * point[j]
             scorers[p, 1 + j] = -2 * point[j]
         scorers[p, 0] = square
-    squares = np.empty(SMALLEST_TILE, np.float32)
-    best = np.empty(SMALLEST_TILE, np.float32)
-    second = np.empty(SMALLEST_TILE, np.float32)
-    index = np.empty(SMALLEST_TILE, np.float32)
-    leads = np.empty(SMALLEST_TILE, np.float32)
+    squares, best, second = space.results[0], space.results[1], space.results[2]
+    index, leads = space.results[3], space.results[4]
+    shorter = 1 - 4 * rounding_unit(values)
     rounding = np.float32((n_features + 8) * 2.0**-23)
     for s in range(sums_out.shape[0]):
         sums_out[s] = 0
@@ -229,7 +261,7 @@ def _assign(X, row_weights, nearest, start, stop, sums_out):
             before, label, lead = labels[i], np.intp(index[b]), np.float64(leads[b])
             if not lead > 0:
                 label, lead = _search(X[i], nearest)
-            values[i] = dtype((travel[label] + lead) * (1 - 4 * np.finfo(dtype).eps))
+            values[i] = dtype((travel[label] + lead) * shorter)
             if label == before:
                 continue
             labels[i] = label
@@ -248,7 +280,7 @@ def _assign(X, row_weights, nearest, start, stop, sums_out):
 
 
 @kernel(nogil=True)
-def seed_chunks(X, row_weights, nearest, start, stop, sums_out):
+def seed_chunks(X, row_weights, nearest, space, start, stop, sums_out):
     """Potentials of k-means++ if each of some candidates became a point.
 
     The first of ``points`` has become one: ``values``, the squared distances of the
@@ -259,11 +291,11 @@ def seed_chunks(X, row_weights, nearest, start, stop, sums_out):
     for c in range(sums_out.shape[0]):
         first = start + c * CHUNK_ROWS
         last = min(first + CHUNK_ROWS, stop)
-        _seed(X, row_weights, nearest, first, last, sums_out[c])
+        _seed(X, row_weights, nearest, space, first, last, sums_out[c])
 
 
 @kernel(nogil=True)
-def assign_chunks(X, row_weights, nearest, start, stop, sums_out):
+def assign_chunks(X, row_weights, nearest, space, start, stop, sums_out):
     """Move rows to the points nearest to them; sum up what that changes.
 
     A row without a point has label P, the number of points. For each chunk of rows
@@ -274,4 +306,4 @@ def assign_chunks(X, row_weights, nearest, start, stop, sums_out):
     for c in range(sums_out.shape[0]):
         first = start + c * CHUNK_ROWS
         last = min(first + CHUNK_ROWS, stop)
-        _assign(X, row_weights, nearest, first, last, sums_out[c])
+        _assign(X, row_weights, nearest, space, first, last, sums_out[c])

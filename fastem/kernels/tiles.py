@@ -1,9 +1,12 @@
 """Tiles: a few hundred rows, transposed, that stay in the core's own cache."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, subroutine
 from fastem.kernels.vectors.arithmetic import (
+    NARROW_BYTES,
     add,
     divide,
     load_wide,
@@ -35,14 +38,52 @@ NEAR_TILE = 128
 CHUNK_ROWS = 1024
 
 
-@subroutine()
-def tile_rows(n_features, n_components, itemsize):
+def tile_rows(n_features: int, n_components: int, itemsize: int) -> int:
     """Number of rows in a tile: a power of two, so that tiles fill up a chunk."""
     row_bytes = itemsize * (3 * n_features + n_components + 4)
     rows = _COLUMN_BYTES // itemsize
     while rows > SMALLEST_TILE and rows * row_bytes > _TILE_BYTES:
         rows //= 2
     return rows
+
+
+class TileSpace(NamedTuple):
+    """What a pass over the rows works in: nothing of it lasts."""
+
+    tile: np.ndarray  # (D, B)
+    weights: np.ndarray  # (B,)
+    values: np.ndarray  # (K, B)
+    scratch: np.ndarray  # (2 D + 4, B)
+    chosen: np.ndarray  # (K,) intp, at first 0 to K - 1
+    # Where components are left out:
+    box: np.ndarray  # (4, D) float64
+    distances: np.ndarray  # (2, K and a vector more) float64
+    taken: np.ndarray  # (K,) bool
+
+
+def tile_space(factors: Any, most_rows: int) -> TileSpace:
+    """Space for tiles of as many rows as is best, but of no more than needed."""
+    n_components, n_features = factors.means.shape
+    dtype = factors.means.dtype
+    # A whole tile would take one row as long as all.
+    needed = -(-most_rows // SMALLEST_TILE) * SMALLEST_TILE
+    width = min(tile_rows(n_features, n_components, dtype.itemsize), needed)
+    return TileSpace(
+        np.empty((n_features, width), dtype),
+        np.empty(width, dtype),
+        np.empty((n_components, width), dtype),
+        np.empty((2 * n_features + 4, width), dtype),
+        np.arange(n_components),
+        np.empty((4, n_features)),
+        np.empty((2, n_components + NARROW_BYTES // 8)),
+        np.empty(n_components, np.bool_),
+    )
+
+
+@subroutine()
+def rounding_unit(array):
+    """The distance from 1 to the next number of the array's type."""
+    return 2.0**-52 if array.itemsize == 8 else 2.0**-23
 
 
 @subroutine(fastmath=FASTMATH_EXACT_ROUNDING)
