@@ -120,8 +120,9 @@ def _told(compile_types: Callable[..., Any]) -> Callable[..., Any]:
     """The same, but all who listen are told of it."""
 
     def compile_and_tell(types: tuple[Any, ...], return_type: Any) -> Any:
-        # Rows come first. Merging takes their bits, as unsigned integers.
-        with compiling.told(f"float{types[0].dtype.bitwidth} rows"):
+        # The first array holds the rows. Merging takes their bits, as unsigned numbers.
+        arrays = (t for t in types if isinstance(t, numba.types.Array))
+        with compiling.told(f"float{next(arrays).dtype.bitwidth} rows"):
             return compile_types(types, return_type)
 
     return compile_and_tell
