@@ -340,7 +340,8 @@ def test_a_terminal_gets_a_bar(csv):
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", FIRST_USE, "fit", str(csv), "-k", "2", "--drop-missing"],
-        stdout=follower, stderr=follower, env={**os.environ, "TERM": "xterm"},
+        stdout=follower, stderr=follower,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
     )  # fmt: skip
     os.close(follower)
     shown = b""
