@@ -10,7 +10,7 @@ class LinkedCode(JITCodeLibrary):
     """Code that LLVM looks at within a kernel only.
 
     Numba would optimise each function, with all that it calls, and make machine code of
-    it, which nobody enters: of a kernel's subroutines that was a third of a first fit.
+    it, which nobody enters: for the subroutines of four kernels, 2.2 s of a first fit.
     """
 
     def _optimize_final_module(self) -> None:

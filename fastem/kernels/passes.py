@@ -71,7 +71,7 @@ def expectation_chunks(X, row_weights, factors, reach, space, start, stop, sums_
     For each chunk, a row of ``sums_out`` holds the log-likelihood, a number of (row,
     component) pairs, the K weights, the K x D first moments and the scatter. The pairs
     are those that were computed, or else, counted in the first tile, those that had
-    to be.
+    to be. ``space`` is that of tiles.
     """
     n_components, n_features = factors.means.shape
     tile, weights, values = space.tile, space.weights, space.values
