@@ -12,7 +12,7 @@ from fastem.kernels import passes
 from fastem.kernels.grid import add_in_order, walk
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 from fastem.kernels.skipping import Reach
-from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE, tile_space
+from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE, TileSpace, tile_space
 
 
 class PassSums(NamedTuple):
@@ -53,6 +53,12 @@ def expectation_pass(
         multiples of CHUNK_ROWS, the last sums have the bits of one pass over all
         (except for the share, which is of these rows)
     """
+
+    def space(_: int) -> TileSpace:
+        if reach is None:
+            return tile_space(factors, CHUNK_ROWS)
+        return tile_space(factors, NEAR_TILE, near=True)
+
     n_rows = X.shape[0]
     n_components, n_features = factors.means.shape
     first_start = 2 + n_components
@@ -66,7 +72,7 @@ def expectation_pass(
     for sums in walk(
         passes.expectation_chunks,
         (X, row_weights, factors, reach),
-        lambda _: tile_space(factors, CHUNK_ROWS if reach is None else NEAR_TILE),
+        space,
         n_rows=n_rows,
         n_sums=totals.size,
         row_work=row_work(*factors.means.shape),

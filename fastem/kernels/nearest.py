@@ -5,7 +5,13 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.compilation import kernel, subroutine
-from fastem.kernels.tiles import CHUNK_ROWS, SMALLEST_TILE, load_tile, rounding_unit
+from fastem.kernels.tiles import (
+    CHUNK_ROWS,
+    SMALLEST_TILE,
+    aligned_empty,
+    load_tile,
+    rounding_unit,
+)
 from fastem.kernels.vectors.arithmetic import (
     NARROW_BYTES,
     load_wide,
@@ -46,11 +52,10 @@ class SeedSpace(NamedTuple):
 
 def seed_space(X: np.ndarray, nearest: Points) -> SeedSpace:
     """Space for a walk over X."""
-    return SeedSpace(
-        np.empty((X.shape[1], SMALLEST_TILE), X.dtype),
-        np.empty(SMALLEST_TILE, X.dtype),
-        np.zeros(SMALLEST_TILE, X.dtype),
-    )
+    rows = aligned_empty(X.shape[1] + 2, SMALLEST_TILE, X.dtype)
+    tile, weights, closest = rows[:-2], rows[-2], rows[-1]
+    closest[:] = 0
+    return SeedSpace(tile, weights, closest)
 
 
 class AssignSpace(NamedTuple):
@@ -68,12 +73,17 @@ def assign_space(X: np.ndarray, nearest: Points) -> AssignSpace:
     n_points, n_features = nearest.points.shape
     lanes = NARROW_BYTES // 4
     width = -(-n_features // lanes) * lanes
+    buffer = aligned_empty(SMALLEST_TILE, width, np.float32)
+    rows = aligned_empty(1 + width + 5, SMALLEST_TILE, np.float32)
+    tile, results = rows[:-5], rows[-5:]
+    buffer[:] = 0
+    tile[:] = 1
     return AssignSpace(
         np.zeros(CHUNK_ROWS + SMALLEST_TILE, np.intp),
-        np.zeros((SMALLEST_TILE, width), np.float32),
-        np.ones((1 + width, SMALLEST_TILE), np.float32),
+        buffer,
+        tile,
         np.zeros((-(-n_points // 4) * 4, 1 + n_features), np.float32),
-        np.empty((5, SMALLEST_TILE), np.float32),
+        results,
     )
 
 

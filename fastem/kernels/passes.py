@@ -30,9 +30,9 @@ def _near_log_densities(factors, reach, space):
 
     Returns the number of components that were computed, and n.
     """
-    tile, scratch, box, taken = space.tile, space.scratch, space.box, space.taken
-    chosen_out, values_out = space.chosen, space.values
-    central, nearest = space.distances[0], space.distances[1]
+    tile, scratch, values_out = space.tile, space.scratch, space.values
+    box, taken, chosen_out = space.near.box, space.near.taken, space.chosen
+    central, nearest = space.near.distances[0], space.near.distances[1]
     largest = scratch[2 * factors.means.shape[1] + 2]
     largest[:] = -np.inf
     bound_box(tile, box[0], box[1])
