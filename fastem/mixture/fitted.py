@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from numbers import Integral
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
 from fastem.mixture.drawing import draw_rows
 from fastem.mixture.pickled import VersionedPickle
+from fastem.runtime import compiling
 from fastem.statistics import Array, MixtureParameters
 from fastem.training.in_blocks import answer_blocks
 
@@ -37,6 +38,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
 
     n_components: int
     covariance_type: str
+    verbose: int
     n_threads: int | None
     random_state: int | np.random.RandomState | None
     weights_: Array
@@ -281,7 +283,14 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             for rows, of_rows in blocks:
                 if factors is None:
                     factors = self._factors(rows.dtype)
-                yield row_pass(rows, factors, self.n_threads), of_rows
+                with self._announced():
+                    answers = row_pass(rows, factors, self.n_threads)
+                yield answers, of_rows
+
+    def _announced(self) -> AbstractContextManager[None]:
+        """Have all that is compiled in a block announced at once."""
+        model = f"covariance_type={self.covariance_type!r}"
+        return compiling.announced(model, verbose=bool(self.verbose))
 
     def _factors(self, dtype: DTypeLike) -> Any:
         structure, fitted = self._fitted()

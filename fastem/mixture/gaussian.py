@@ -345,8 +345,9 @@ class GaussianMixture(OnlineMixture):
         -------
         array of shape (N,), int
         """
-        rows = self._fit(X, sample_weight)
-        return rows.labels(self._factors(rows.dtype), self.n_threads)
+        with self._announced():
+            rows = self._fit(X, sample_weight)
+            return rows.labels(self._factors(rows.dtype), self.n_threads)
 
     def _fit(
         self,
@@ -357,7 +358,7 @@ class GaussianMixture(OnlineMixture):
     ) -> TrainingRows:
         """Fit, and return the rows as they were used."""
         self._check_settings()
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), self._announced():
             rows = self._training_rows(X, sample_weight)
             names = getattr(self, "feature_names_in_", None)
             rows.check_enough(self.n_components)

@@ -135,7 +135,7 @@ class OnlineMixture(FittedMixture):
             self._fit(X, sample_weight)
             return self
         self._check_settings()
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), self._announced():
             try:
                 self._update(X, sample_weight)
             except SingularCovarianceError as error:

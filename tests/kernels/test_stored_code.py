@@ -1,5 +1,6 @@
 """Compiled code on disk: kept where possible, and never trusted."""
 
+import re
 import shutil
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests.processes import CLUSTERS, run
 
 FIT = CLUSTERS + "check(fit())"
+LOGGED = "import logging; logging.basicConfig(level=logging.INFO)\n" + FIT
 # Counts what is compiled: a file that is refused must be, one that is taken must not.
 COUNTED = f"""
 from numba.core import event
@@ -27,12 +29,29 @@ def files_in(folder):
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory):
-    """A cache folder after a fit."""
+def first_use(tmp_path_factory):
+    """A cache folder after a fit, and the records of that."""
     folder = tmp_path_factory.mktemp("cache")
-    fit_with(folder)
+    _, said = fit_with(folder, LOGGED)
     assert files_in(folder)
-    return folder
+    return folder, said
+
+
+@pytest.fixture
+def filled(first_use):
+    """A cache folder after a fit."""
+    return first_use[0]
+
+
+def test_a_first_use_says_so_once_and_the_next_process_says_nothing(first_use):
+    folder, said = first_use
+    began, ended = said.splitlines()
+    assert began == (
+        "INFO:fastem:Compiling kernels for covariance_type='diag' and float64 rows, "
+        "once for this environment: some seconds ..."
+    )
+    assert re.fullmatch(r"INFO:fastem:Compiled \d kernels? in [\d.]+ s\.", ended)
+    assert fit_with(folder, LOGGED) == ("", "")
 
 
 @pytest.fixture
