@@ -1,9 +1,27 @@
-"""Fixtures that many tests share."""
+"""Fixtures that many tests share, and which tests run without ``--all``."""
 
 import numpy as np
 import pytest
 
 from fastem.covariances import STRUCTURES
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--all",
+        action="store_true",
+        help="run the tests marked as exhaustive as well",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Without --all, leave out what is exhaustive; with it, leave out nothing."""
+    if config.getoption("all"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+    if left_out:
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture

@@ -553,5 +553,5 @@ def test_examples_in_docstrings_give_what_they_show(module):
 
 
 def test_there_are_examples_in_docstrings():
-    module = importlib.import_module("fastem.mixture.gaussian")
+    module = importlib.import_module("fastem.mixture")
     assert sum(len(test.examples) for test in doctest.DocTestFinder().find(module)) > 5

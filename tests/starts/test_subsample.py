@@ -130,7 +130,7 @@ def test_a_complete_start_of_the_users_is_left_as_it_is(random, X):
 
 
 def test_singular_runs_are_left_out(X, monkeypatch):
-    whole, runs = restarts.em.fit, []
+    whole, runs = restarts.loop.fit, []
 
     def fails_at_first(*arguments, **options):
         runs.append(1)
@@ -138,7 +138,7 @@ def test_singular_runs_are_left_out(X, monkeypatch):
             raise SingularCovarianceError(Degeneracy(0))
         return whole(*arguments, **options)
 
-    monkeypatch.setattr(restarts.em, "fit", fails_at_first)
+    monkeypatch.setattr(restarts.loop, "fit", fails_at_first)
     model = fit(X)
     assert len(runs) == 4  # three on the subsample, one on all rows
     assert model.converged_
