@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastem.covariances import STRUCTURES
+from tests import pythons
 
 
 def pytest_addoption(parser):
@@ -12,6 +13,12 @@ def pytest_addoption(parser):
         action="store_true",
         help="run the tests marked as exhaustive as well",
     )
+
+
+def pytest_report_header(config):
+    if config.getoption("all"):
+        return f"release: to be tried in Python {', '.join(pythons.found())}"
+    return "exhaustive tests are left out; --all runs them too"
 
 
 def pytest_collection_modifyitems(config, items):
