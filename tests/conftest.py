@@ -25,10 +25,11 @@ def pytest_collection_modifyitems(config, items):
     """Without --all, leave out what is exhaustive; with it, leave out nothing."""
     if config.getoption("all"):
         return
-    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
-    if left_out:
-        items[:] = [item for item in items if item not in set(left_out)]
-        config.hook.pytest_deselected(items=left_out)
+    chosen, left_out = [], []
+    for item in items:
+        (left_out if item.get_closest_marker("exhaustive") else chosen).append(item)
+    items[:] = chosen
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture
