@@ -8,8 +8,6 @@ from pathlib import Path
 from benchmarks import instruments
 from benchmarks.instruments import INSTRUMENTS, Options
 
-_ROOT = Path(__file__).parents[1]
-
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -113,7 +111,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--readme",
         action="store_true",
-        help="put the main table into README.md, between the markers",
+        help="put the main table into benchmarks/README.md, between the markers",
     )
     arguments = parser.parse_args()
     elsewhere = arguments.instrument or arguments.compile or arguments.memory
@@ -142,7 +140,7 @@ def main() -> int:
     from benchmarks.table import replace_between_markers
     from benchmarks.tables import select_tables
 
-    readme = _ROOT / "README.md"
+    readme = Path(__file__).with_name("README.md")
     try:
         problems = select(_names(arguments.problems), short=arguments.short)
         libraries = session.select_libraries(_names(arguments.libraries))

@@ -26,12 +26,12 @@ def _rows_and_factors(problem: Problem) -> tuple[np.ndarray, Any]:
     """What a pass takes, as the estimator would give it."""
     X, start = generate(problem)
     X.flags.writeable = False
-    structure = STRUCTURES[problem.covariance_type]
-    cholesky = structure.cholesky_of_precisions(start.precisions)
+    representation = STRUCTURES[problem.covariance_type].representation
+    cholesky = representation.cholesky_of_precisions(start.precisions)
     parameters = MixtureParameters(
-        start.weights, start.means, structure.invert(cholesky), cholesky
+        start.weights, start.means, representation.invert(cholesky), cholesky
     )
-    return X, structure.factors(parameters, X.dtype)
+    return X, representation.factors(parameters, X.dtype)
 
 
 @pytest.mark.parametrize("problem", _SHORT, ids=lambda problem: problem.name)
@@ -39,7 +39,7 @@ def test_expectation_pass(benchmark: Any, problem: Problem) -> None:
     X, factors = _rows_and_factors(problem)
     no_weights = np.empty(0, X.dtype)
     no_weights.flags.writeable = False
-    scatter_size = STRUCTURES[problem.covariance_type].scatter_size(
+    scatter_size = STRUCTURES[problem.covariance_type].representation.scatter_size(
         problem.n_components, problem.n_features
     )
     benchmark.group = problem.name

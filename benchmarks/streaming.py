@@ -98,7 +98,7 @@ def measure_passes(folder: Path, options: Options, repeats: int) -> tuple[int, R
     """Reading alone, computing in memory, and both: number of rows, and times."""
     import fastem
     from fastem import kernels
-    from fastem.checks.validation import read_only
+    from fastem.checks.rows import read_only
     from fastem.covariances import STRUCTURES
     from fastem.sources import reading
     from fastem.sources.parquet import ParquetBlocks
@@ -107,14 +107,14 @@ def measure_passes(folder: Path, options: Options, repeats: int) -> tuple[int, R
     source = ParquetBlocks(folder)
     with closing(reading.blocks_of(source)) as blocks:
         X = read_only(np.concatenate([rows for rows, _ in blocks]))
-    structure = STRUCTURES[fastem.GaussianMixture().covariance_type]
+    representation = STRUCTURES[fastem.GaussianMixture().covariance_type].representation
     model = fastem.GaussianMixture.from_parameters(
         np.full(K, 1 / K), X[:K], np.repeat(np.eye(D)[np.newaxis], K, axis=0)
     )
     _, parameters = model._fitted()
-    factors = structure.factors(parameters, X.dtype)
+    factors = representation.factors(parameters, X.dtype)
     rows = RowsInBlocks.checked(model, source, None)
-    step = ExpectationInBlocks(rows, structure, options.n_threads)
+    step = ExpectationInBlocks(rows, representation, options.n_threads)
 
     def read() -> None:
         with closing(reading.blocks_of(source, checked=True)) as blocks:
@@ -123,7 +123,7 @@ def measure_passes(folder: Path, options: Options, repeats: int) -> tuple[int, R
 
     def compute() -> None:
         kernels.expectation_pass(
-            *(X, read_only(np.empty(0)), factors, structure.scatter_size(K, D)),
+            *(X, read_only(np.empty(0)), factors, representation.scatter_size(K, D)),
             n_threads=options.n_threads,
         )
 

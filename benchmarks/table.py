@@ -1,4 +1,4 @@
-"""The Markdown that the README carries."""
+"""The Markdown that benchmarks/README.md carries."""
 
 from collections.abc import Sequence
 from statistics import median, quantiles

@@ -1,11 +1,15 @@
 """Random mixtures, rows drawn from them, and their parameters as fastem takes them."""
 
 import numpy as np
+from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from fastem.covariances import STRUCTURES
 from fastem.statistics import MixtureParameters
 from tests import reference
 from tests.reference import Mixture
+
+(_named,) = SklearnMixture._parameter_constraints["covariance_type"]
+OF_SCIKIT_LEARN = [name for name in STRUCTURES if name in _named.options]
 
 
 def random_covariance(random, n_features):
@@ -38,7 +42,10 @@ def parameters_of(mixture, name):
     structure = STRUCTURES[name]
     covariances = np.array(reference.STRUCTURES[name].compact(mixture.covariances))
     return MixtureParameters(
-        mixture.weights, mixture.means, covariances, structure.cholesky(covariances)
+        mixture.weights,
+        mixture.means,
+        covariances,
+        structure.representation.cholesky(covariances),
     )
 
 

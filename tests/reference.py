@@ -62,11 +62,16 @@ def _estimate_spherical(weights, scatter):
     return variances[:, np.newaxis, np.newaxis] * np.eye(scatter.shape[1])
 
 
+def _estimate_eei(weights, scatter):
+    return diagonal_matrices(diagonals(_estimate_tied(weights, scatter)))
+
+
 # A new structure costs one line here, and every test knows it.
 STRUCTURES = {
     "full": Structure(_estimate_full, lambda C: C, lambda S: S),
     "tied": Structure(_estimate_tied, lambda C: C[0], lambda S: S.sum(axis=0)),
     "diag": Structure(_estimate_diagonal, diagonals, diagonals),
+    "EEI": Structure(_estimate_eei, diagonals, diagonals),
     "spherical": Structure(_estimate_spherical, lambda C: C[:, 0, 0], diagonals),
 }
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.em.expectation import ExpectationStep
 from fastem.kernels import CHUNK_ROWS
@@ -21,7 +21,9 @@ def parameters(random, covariance_type):
 
 def statistics_of(X, row_weights, parameters, covariance_type):
     structure = STRUCTURES[covariance_type]
-    expect = ExpectationStep(read_only(X), read_only(row_weights), structure, None)
+    expect = ExpectationStep(
+        read_only(X), read_only(row_weights), structure.representation, None
+    )
     return expect(parameters)
 
 

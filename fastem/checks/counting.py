@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastem.checks.validation import Rows, as_numbers, read_only
+from fastem.checks.parameters import as_numbers
+from fastem.checks.rows import Rows, read_only
 from fastem.statistics import Array
 
 _PREFIX_ROWS = 256

@@ -1,6 +1,13 @@
-"""Covariance structures, one small file each, and the registry of their names."""
+"""How covariances follow from scatter: one small file a rule, and their registry.
+
+A *rule* estimates covariances and counts their free parameters. How they are stored,
+factorised and handed to the kernels is a *representation*, of which there are four
+(:mod:`fastem.covariances.representations`). A new structure is a rule in a file of its
+own, and its name below.
+"""
 
 from fastem.covariances.diagonal import Diagonal
+from fastem.covariances.eei import EEI
 from fastem.covariances.full import Full
 from fastem.covariances.singular import (
     Degeneracy,
@@ -14,7 +21,8 @@ from fastem.covariances.structure import CovarianceStructure
 from fastem.covariances.tied import Tied
 
 STRUCTURES: dict[str, CovarianceStructure] = {
-    structure.name: structure for structure in (Full(), Tied(), Diagonal(), Spherical())
+    structure.name: structure
+    for structure in (Full(), Tied(), Diagonal(), Spherical(), EEI())
 }
 
 __all__ = [

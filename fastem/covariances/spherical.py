@@ -1,27 +1,10 @@
-"""Each component has one variance of its own, the same for every column.
+"""Each component has one variance of its own, the same for every column."""
 
-The kernels see a diagonal structure: a second one would save one multiplication
-a value in the expectation step, which is bound by other things.
-"""
+from typing import ClassVar, final
 
-from typing import Any, ClassVar, final
-
-import numpy as np
-from numpy.typing import DTypeLike
-
-from fastem.covariances.diagonal import Diagonal
-from fastem.covariances.singular import Degeneracy, SingularCovarianceError
+from fastem.covariances.representations import OneVariance, Representation
 from fastem.covariances.structure import CovarianceStructure
-from fastem.kernels import DiagonalFactors, PassSums
-from fastem.statistics import (
-    EPS,
-    Array,
-    MixtureParameters,
-    Ridge,
-    SufficientStatistics,
-)
-
-_diagonal = Diagonal()
+from fastem.statistics import Array
 
 
 @final
@@ -29,77 +12,11 @@ class Spherical(CovarianceStructure):
     """Covariances of shape (K,)."""
 
     name: ClassVar[str] = "spherical"
-    has_matrices: ClassVar[bool] = False
-
-    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
-        return (n_components,)
+    representation: ClassVar[Representation] = OneVariance()
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_components
 
-    def estimate(self, statistics: SufficientStatistics, ridge: Ridge) -> Array:
-        variances: Array = _diagonal.estimate(statistics, ridge).mean(axis=1)
+    def estimate(self, spreads: Array, weights: Array) -> Array:
+        variances: Array = spreads.mean(axis=1)
         return variances
-
-    def variances(self, covariances: Array) -> Array:
-        return covariances[:, np.newaxis]
-
-    def cholesky(self, covariances: Array, eps: float = EPS) -> Array:
-        singular = np.flatnonzero(~(covariances > 0))
-        if len(singular):
-            raise SingularCovarianceError(Degeneracy(int(singular[0])))
-        return _diagonal.cholesky(covariances[:, np.newaxis])[:, 0]
-
-    def cholesky_of_precisions(self, precisions: Array) -> Array:
-        return np.sqrt(precisions)
-
-    def gram(self, factors: Array) -> Array:
-        return factors**2
-
-    def invert(self, precisions_cholesky: Array) -> Array:
-        return precisions_cholesky**-2
-
-    def log_determinants(self, precisions_cholesky: Array, n_features: int) -> Array:
-        log_determinants: Array = n_features * np.log(precisions_cholesky)
-        return log_determinants
-
-    def coordinates(self, base: MixtureParameters, precisions_cholesky: Array) -> Array:
-        scales = np.sqrt(2 * base.means.shape[1] * base.weights)
-        logarithms = np.log(precisions_cholesky / base.precisions_cholesky)
-        coordinates: Array = scales * logarithms
-        return coordinates
-
-    def from_coordinates(self, base: MixtureParameters, coordinates: Array) -> Array:
-        scales = np.sqrt(2 * base.means.shape[1] * base.weights)
-        factors: Array = base.precisions_cholesky * np.exp(coordinates / scales)
-        return factors
-
-    def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
-        return covariances[:, np.newaxis, np.newaxis] * np.eye(n_features)
-
-    def zero_scatter(self, n_components: int, n_features: int) -> Array:
-        return _diagonal.zero_scatter(n_components, n_features)
-
-    def add_scatter(
-        self, scatter: Array, component: int, weights: Array, residuals: Array
-    ) -> None:
-        _diagonal.add_scatter(scatter, component, weights, residuals)
-
-    def scatter_size(self, n_components: int, n_features: int) -> int:
-        return _diagonal.scatter_size(n_components, n_features)
-
-    def scatter(self, sums: PassSums, factors: Any) -> Array:
-        return _diagonal.scatter(sums, factors)
-
-    def kernel_factors(
-        self,
-        center: Array,
-        means: Array,
-        precisions_cholesky: Array,
-        log_normalizers: Array,
-        dtype: DTypeLike,
-    ) -> DiagonalFactors:
-        whiteners = np.broadcast_to(precisions_cholesky[:, np.newaxis], means.shape)
-        return _diagonal.kernel_factors(
-            center, means, whiteners, log_normalizers, dtype
-        )

@@ -1,5 +1,7 @@
 """The estimator for Dask arrays and DataFrames."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from typing import Any

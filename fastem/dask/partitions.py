@@ -12,8 +12,8 @@ from dask.utils import is_dataframe_like, is_series_like
 from numpy.typing import DTypeLike
 
 from fastem import mixture
-from fastem.checks import counting, validation
-from fastem.checks.validation import Rows
+from fastem.checks import counting
+from fastem.checks.rows import Rows, check_rows, read_only
 from fastem.statistics import Array
 
 
@@ -44,7 +44,7 @@ class Partitions:
 
         Values are looked at on the workers.
         """
-        example = validation.check_rows(estimator, _example(X), fitting=fitting)
+        example = check_rows(estimator, _example(X), fitting=fitting)
         columns = mixture.GaussianMixture()
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(estimator, name):
@@ -143,11 +143,11 @@ def checked_rows(
         With the number of the partition, from 0, and of the row in it.
     """
     if not len(block):
-        return validation.read_only(np.empty((0, columns.n_features_in_), dtype))
+        return read_only(np.empty((0, columns.n_features_in_), dtype))
     with _named(number):
-        rows = validation.check_rows(columns, block, fitting=False)
+        rows = check_rows(columns, block, fitting=False)
         if np.can_cast(rows.dtype, dtype):
-            return validation.read_only(np.require(rows, dtype, ["C"]))
+            return read_only(np.require(rows, dtype, ["C"]))
         raise TypeError(
             f"X holds {rows.dtype}, but as a whole it should hold {np.dtype(dtype)}. "
             "Convert it with astype."

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastem import kernels
-from fastem.checks import validation
-from fastem.checks.validation import Rows
+from fastem.checks.rows import Rows, read_only
 from fastem.kernels import PassSums
 from fastem.starts.subsample import draw_subsample
 from fastem.statistics import Array
@@ -20,7 +19,7 @@ from fastem.statistics import Array
 
 def _for_kernels(array: Rows) -> Rows:
     """An array that may have travelled, as kernels take it."""
-    return validation.read_only(np.require(array, requirements=["C", "A"]))
+    return read_only(np.require(array, requirements=["C", "A"]))
 
 
 def itself(value: Any) -> Any:
@@ -123,7 +122,7 @@ def weight_facts(weights: Array) -> WeightFacts:
 
 def relative_weights(weights: Array, rows: Rows, largest: float) -> Rows:
     """Weights of a partition over the largest of all, in the type of the rows."""
-    return validation.read_only((weights / largest).astype(rows.dtype))
+    return read_only((weights / largest).astype(rows.dtype))
 
 
 def distinct_rows(rows: Rows, row_weights: Rows, most: int) -> Rows:

@@ -11,19 +11,20 @@ import numpy as np
 
 from fastem import kernels
 from fastem.checks import counting
-from fastem.checks.validation import Rows, read_only
-from fastem.covariances import CovarianceStructure
-from fastem.covariances.diagonal import Diagonal
+from fastem.checks.rows import Rows, read_only
+from fastem.covariances.representations import Representation, Variances
 from fastem.dask import passes
 from fastem.dask.outputs import values_of_rows
 from fastem.dask.partitions import Partitions, without_weights
 from fastem.dask.passes import ExpectationTask, RowTask
 from fastem.dask.trees import Add, summed
 from fastem.em.expectation import MemorylessExpectation
+from fastem.em.maximization import Maximization
+from fastem.em.plan import Plan
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
-from fastem.training.in_memory import RowsInMemory, StartPlan, start_on_sample
+from fastem.training.in_memory import RowsInMemory, start_on_sample
 
 _LARGE_GRAPH = "distributed.admin.large-graph-warning-threshold"
 
@@ -142,29 +143,29 @@ class RowsOnCluster:
 
         Sums are taken about a row, which is as near to the mean as rows are.
         """
-        structure = Diagonal()
+        representation = Variances()
         row = self._results(passes.first_row, self._filled[:1])[0]
         ones = np.ones((1, self.n_features))
-        expect = self.expectation(structure, None)
+        expect = self.expectation(representation, None)
         statistics = expect(MixtureParameters(np.ones(1), row, ones, ones))
-        variances: Array = np.maximum(structure.estimate(statistics, 0.0)[0], 0.0)
+        variances: Array = np.maximum(representation.spreads(statistics, 0.0)[0], 0.0)
         return variances
 
     def expectation(
-        self, structure: CovarianceStructure, n_threads: int | None
+        self, representation: Representation, n_threads: int | None
     ) -> "ExpectationOnCluster":
         """The expectation step on these rows."""
-        return ExpectationOnCluster(self, structure, n_threads)
+        return ExpectationOnCluster(self, representation, n_threads)
 
-    def start(self, plan: StartPlan) -> MixtureParameters:
+    def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from: the method's, on rows drawn at random."""
-        if plan.user.is_complete:
+        if plan.given.is_complete:
             none = np.empty((0, self.n_features), self.dtype)
-            return RowsInMemory(none, none[:, 0], 0.0).start(plan)
+            return RowsInMemory(none, none[:, 0], 0.0).start(plan, maximize)
         some = self.sample(plan.n_components, plan.random_state)
         if len(some.values) == self.shape[0]:
-            return some.start(plan)
-        return start_on_sample(some, self.shape[0], plan)
+            return some.start(plan, maximize)
+        return start_on_sample(some, self.shape[0], plan, maximize)
 
     def labels(self, factors: Any, n_threads: int | None) -> Any:
         """The most likely component of each row, (N,): a Dask array, not computed."""
@@ -238,9 +239,12 @@ class ExpectationOnCluster(MemorylessExpectation):
     """
 
     def __init__(
-        self, rows: RowsOnCluster, structure: CovarianceStructure, n_threads: int | None
+        self,
+        rows: RowsOnCluster,
+        representation: Representation,
+        n_threads: int | None,
     ) -> None:
-        super().__init__(rows.dtype, structure, n_threads)
+        super().__init__(rows.dtype, representation, n_threads)
         self._rows = rows
 
     def draw_ill_explained(
@@ -248,13 +252,13 @@ class ExpectationOnCluster(MemorylessExpectation):
     ) -> Array:
         """A row (D,) from the twentieth explained worst of rows drawn at random."""
         some = self._rows.sample(len(parameters.weights), random_state)
-        expect = some.expectation(self._structure, self._n_threads)
+        expect = some.expectation(self._representation, self._n_threads)
         return expect.draw_ill_explained(parameters, random_state)
 
     def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
         task = ExpectationTask(
             factors,
-            self._structure.scatter_size(*parameters.means.shape),
+            self._representation.scatter_size(*parameters.means.shape),
             self._n_threads or 1,
             self._rows.shape[0],
         )

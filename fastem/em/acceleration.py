@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Protocol, final
 
 import numpy as np
 
-from fastem.covariances import CovarianceStructure
+from fastem.covariances.representations import Representation
 from fastem.em.charts import Chart
 from fastem.statistics import Array, MixtureParameters
 
@@ -62,11 +62,11 @@ class Path(Protocol):
 
 @final
 class PlainPath:
-    """EM's own path, whatever the structure."""
+    """EM's own path, whatever the representation."""
 
     extrapolated = False
 
-    def __init__(self, structure: CovarianceStructure) -> None:
+    def __init__(self, representation: Representation) -> None:
         pass
 
     def choose(
@@ -187,7 +187,7 @@ class ExtrapolatedPath:
 
     Parameters
     ----------
-    structure : CovarianceStructure
+    representation : Representation
 
     References
     ----------
@@ -198,8 +198,8 @@ class ExtrapolatedPath:
        335-353.
     """
 
-    def __init__(self, structure: CovarianceStructure) -> None:
-        self._structure = structure
+    def __init__(self, representation: Representation) -> None:
+        self._representation = representation
         self._secants = _Secants()
         self._at: Place | None = None
         self._step = np.empty(0)
@@ -213,7 +213,7 @@ class ExtrapolatedPath:
         is_near: Callable[[float], bool],
     ) -> MixtureParameters:
         """The next point: farther than EM's, unless the end is near."""
-        chart = Chart(self._structure, parameters)
+        chart = Chart(self._representation, parameters)
         em_step = chart.coordinates(image)
         if not np.isfinite(em_step).all():
             # A covariance has become singular to rounding: start anew from here.
@@ -234,7 +234,7 @@ class ExtrapolatedPath:
         assert self._at is not None
         assert self._chosen is not None
         if image is not None:
-            em_step = Chart(self._structure, self._chosen).coordinates(image)
+            em_step = Chart(self._representation, self._chosen).coordinates(image)
             self._secants.learn(self._step, self._at.em_step, em_step)
         self._step = self._at.em_step
         self._chosen = self._at.image

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastem.covariances import CovarianceStructure
+from fastem.covariances.representations import Representation
 from fastem.statistics import Array, MixtureParameters
 
 _LEAST_WEIGHT = 1e-280
@@ -26,9 +26,9 @@ class Chart:
     """
 
     def __init__(
-        self, structure: CovarianceStructure, parameters: MixtureParameters
+        self, representation: Representation, parameters: MixtureParameters
     ) -> None:
-        self._structure = structure
+        self._representation = representation
         self._base = replace(parameters, weights=_positive(parameters.weights))
         self._scales = np.sqrt(self._base.weights)[:, np.newaxis]
 
@@ -40,7 +40,7 @@ class Chart:
             [
                 self._scales[:, 0] * np.log(weights / base.weights),
                 (self._scales * self._whitened(parameters.means - base.means)).ravel(),
-                self._structure.coordinates(
+                self._representation.coordinates(
                     base, parameters.precisions_cholesky
                 ).ravel(),
             ]
@@ -54,26 +54,26 @@ class Chart:
         log_weights: Array = np.log(base.weights) + log_ratios / self._scales[:, 0]
         weights = np.exp(log_weights - log_weights.max())
         shifts = self._unwhitened(means.reshape(base.means.shape) / self._scales)
-        precisions_cholesky = self._structure.from_coordinates(
+        precisions_cholesky = self._representation.from_coordinates(
             base, shape.reshape(base.precisions_cholesky.shape)
         )
         return MixtureParameters(
             weights / weights.sum(),
             base.means + shifts,
-            self._structure.invert(precisions_cholesky),
+            self._representation.invert(precisions_cholesky),
             precisions_cholesky,
         )
 
     def _whitened(self, points: Array) -> Array:
         factors = self._base.precisions_cholesky
-        if self._structure.has_matrices:
+        if self._representation.has_matrices:
             whitened: Array = (points[:, np.newaxis] @ factors)[:, 0]
             return whitened
         return points * factors.reshape(len(points), -1)
 
     def _unwhitened(self, points: Array) -> Array:
         factors = self._base.precisions_cholesky
-        if self._structure.has_matrices:
+        if self._representation.has_matrices:
             transposed = np.swapaxes(factors, -1, -2)
             solved = np.linalg.solve(transposed, points[:, :, np.newaxis])
             return np.asarray(solved[:, :, 0], np.float64)

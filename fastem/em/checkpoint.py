@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from fastem.covariances import Degeneracy, SingularCovarianceError
-from fastem.em.acceleration import Pair, Path, Place
+from fastem.em.acceleration import Pair, Place
 from fastem.em.convergence import Convergence, Trace
 from fastem.em.expectation import Expectation
 from fastem.em.loop import Fit, Position
 from fastem.em.maximization import Collapse, Maximization
+from fastem.em.plan import Plan
 from fastem.em.restarts import Search
 from fastem.statistics import MixtureParameters
 from fastem.storage.json_text import Section, brief, readable
@@ -49,12 +50,9 @@ class Checkpoint:
     identify : callable
         Returns what a fit must have in common with the one that wrote the file, to go
         on from it: for each section, names and plain values. Not called without a path.
+    plan : Plan
     expect : Expectation
     maximize : Maximization
-    make_path : callable
-        Makes the path of a run.
-    random_state : RandomState
-        That of the starts, and of components that are seeded anew.
 
     Attributes
     ----------
@@ -64,10 +62,9 @@ class Checkpoint:
 
     path: PathLike | None
     identify: Callable[[], dict[str, dict[str, Any]]]
+    plan: Plan
     expect: Expectation
     maximize: Maximization
-    make_path: Callable[[], Path]
-    random_state: np.random.RandomState
     search: Search = field(default_factory=Search)
 
     def __post_init__(self) -> None:
@@ -121,7 +118,7 @@ class Checkpoint:
             },
             "expectation": self.expect.state(),
             "collapses": list(self.maximize.collapses),
-            "random_state": self.random_state.get_state(legacy=False),
+            "random_state": self.plan.random_state.get_state(legacy=False),
         }
         with complete_or_absent(self.path) as temporary:
             text = readable(to_json(content)) + "\n"
@@ -132,11 +129,6 @@ class Checkpoint:
         ended = time.perf_counter()
         pause = max(_SECONDS_BETWEEN, (ended - began) / _LARGEST_SHARE)
         self._due = ended + pause
-
-    def remove(self) -> None:
-        """The fit is complete: nothing is left to go on from."""
-        if self.path is not None:
-            FilePath(self.path).unlink(missing_ok=True)
 
     def _read(self, path: PathLike) -> Position:
         content = Section.of_file(FilePath(path))
@@ -154,11 +146,11 @@ class Checkpoint:
         self.search.failures = [
             SingularCovarianceError(*arguments) for arguments in search["failures"]
         ]
-        way = self.make_path()
+        way = self.plan.path()
         way.restore(place["path"])
         self.expect.restore(expectation)
         self.maximize.collapses = collapses
-        self.random_state.set_state(random_state)
+        self.plan.random_state.set_state(random_state)
         return Position(
             place["parameters"],
             place["reached"],
@@ -194,6 +186,12 @@ class Checkpoint:
             raise ValueError(
                 f'{self.path}, "{key}": {error}. Delete the file to start anew.'
             ) from None
+
+
+def remove(path: PathLike | None) -> None:
+    """The fit is complete: nothing is left to go on from."""
+    if path is not None:
+        FilePath(path).unlink(missing_ok=True)
 
 
 def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

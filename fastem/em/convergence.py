@@ -21,7 +21,8 @@ class Convergence:
         Total log-likelihood (the sum over rows, times their weights, in nats) that
         EM would still gain if it went on for ever. It is a forecast from how the
         last gains shrink, and foresees no second rise after a plateau. nan if it
-        cannot be told: too few iterations, or gains that do not shrink steadily yet.
+        cannot be told: too few iterations, gains that do not shrink steadily yet, or
+        losses: with a ridge, EM may lower the log-likelihood for ever.
     rate : float
         What the gains shrink by in an iteration, in the limit: at 0.99, a hundred
         more iterations leave a third of the remaining gain. nan if it cannot be told.
@@ -48,7 +49,14 @@ class Convergence:
                 f"({self.remaining_gain:.1g} nats in total)"
             )
         if math.isnan(self.remaining_gain):
-            return "what is left to gain cannot be told yet"
+            told = "what is left to gain cannot be told"
+            if not self.n_decreases:
+                return f"{told} yet"
+            times = f"{self.n_decreases} time{'' if self.n_decreases == 1 else 's'}"
+            return (
+                f"{told}, as the log-likelihood fell {times}: reg_covar decides where "
+                "this ends (make it smaller, or 'relative')"
+            )
         return f"about {self.remaining_gain:.2g} nats in total are left to gain"
 
 
@@ -157,6 +165,8 @@ class Trace:
         remaining, rate = self.forecast()
         if math.isnan(remaining):
             remaining, rate = otherwise[0] * self.n_rows, otherwise[1]
+        if remaining < 0:
+            remaining = math.nan
         at_rounding = self.n_plain > 0 and abs(self.change) <= self.resolution
         if at_rounding:
             remaining = self.resolution * self.n_rows

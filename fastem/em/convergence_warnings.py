@@ -7,13 +7,15 @@ from contextvars import ContextVar
 
 from sklearn.exceptions import ConvergenceWarning
 
+from fastem.runtime.callers import levels_to_caller
+
 _is_muted = ContextVar("_is_muted", default=False)
 
 
-def warn(text: str, stacklevel: int) -> None:
-    """Warn of it, in the name of the caller so many levels up."""
+def warn(text: str) -> None:
+    """Warn of it, in the name of whoever called fastem."""
     if not _is_muted.get():
-        warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel + 1)
+        warnings.warn(text, ConvergenceWarning, stacklevel=levels_to_caller())
 
 
 @contextmanager

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastem import kernels
-from fastem.checks.validation import Rows, read_only
-from fastem.covariances import CovarianceStructure
+from fastem.checks.rows import Rows, read_only
+from fastem.covariances.representations import Representation
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 
 # Tables of fewer rows are left as they are: nothing is to be gained.
@@ -68,10 +68,10 @@ class MemorylessExpectation(ABC):
     """
 
     def __init__(
-        self, dtype: DTypeLike, structure: CovarianceStructure, n_threads: int | None
+        self, dtype: DTypeLike, representation: Representation, n_threads: int | None
     ) -> None:
         self._dtype = dtype
-        self._structure = structure
+        self._representation = representation
         self._n_threads = n_threads
 
     @abstractmethod
@@ -90,7 +90,7 @@ class MemorylessExpectation(ABC):
 
     def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
         """The statistics under the parameters, up to rounding."""
-        _, statistics = self._structure.statistics_by(
+        _, statistics = self._representation.statistics_by(
             lambda factors: self._pass(parameters, factors), parameters, self._dtype
         )
         return statistics
@@ -105,7 +105,7 @@ class ExpectationStep:
         Validated rows.
     row_weights : array of shape (N,) or (0,)
         Empty means all 1.
-    structure : CovarianceStructure
+    representation : Representation
     n_threads : int or None
         At most this many threads; None for Numba's own setting.
     """
@@ -114,11 +114,11 @@ class ExpectationStep:
         self,
         X: Rows,
         row_weights: Rows,
-        structure: CovarianceStructure,
+        representation: Representation,
         n_threads: int | None,
     ) -> None:
         self._X, self._row_weights = _merged(X, row_weights)
-        self._structure = structure
+        self._representation = representation
         self._n_threads = n_threads
         self._is_ordered = False
         self.forget()
@@ -149,7 +149,7 @@ class ExpectationStep:
 
     def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
         """The statistics under the parameters, up to rounding."""
-        sums, statistics = self._structure.statistics_by(
+        sums, statistics = self._representation.statistics_by(
             lambda factors: self._pass(parameters, factors), parameters, self._X.dtype
         )
         self._choose(sums, *parameters.means.shape)
@@ -163,7 +163,9 @@ class ExpectationStep:
         Not the worst one, which may be an outlier that no component can be fitted to.
         """
         log_densities = kernels.log_likelihood_pass(
-            self._X, self._structure.factors(parameters, self._X.dtype), self._n_threads
+            self._X,
+            self._representation.factors(parameters, self._X.dtype),
+            self._n_threads,
         )
         order = np.argsort(log_densities, kind="stable")
         weights = (
@@ -184,7 +186,7 @@ class ExpectationStep:
             self._X,
             self._row_weights,
             factors,
-            self._structure.scatter_size(*parameters.means.shape),
+            self._representation.scatter_size(*parameters.means.shape),
             n_threads=self._n_threads,
             reach=reach,
         )

@@ -249,5 +249,4 @@ def _warn_of_fall(
             f"The mean log-likelihood fell by {fall:.1e} in iteration "
             f"{iteration}, which only rounding can do: a covariance is close "
             "to singular. Scale the columns alike, or raise reg_covar.",
-            stacklevel=7,
         )

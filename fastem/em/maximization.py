@@ -165,9 +165,10 @@ class Maximization:
         """
         if not np.any(self._ridge):
             return 0.0
+        representation = self._structure.representation
         penalties = [
             np.broadcast_to(
-                self._structure.ridge_shares(p.precisions_cholesky, self._ridge),
+                representation.ridge_shares(p.precisions_cholesky, self._ridge),
                 p.means.shape,
             ).sum(axis=1)
             for p in (before, after)
@@ -187,7 +188,7 @@ class Maximization:
             return None
         collapsed = weights == 0
         if np.any(self._ridge):
-            shares = self._structure.ridge_shares(
+            shares = self._structure.representation.ridge_shares(
                 parameters.precisions_cholesky, self._ridge
             )
             held_up = shares > _HELD_UP
@@ -206,7 +207,6 @@ class Maximization:
 
         Its weight is 1 / K.
         """
-        structure = self._structure
         row = self._draw_row(parameters)
         n_components = len(parameters.weights) + 1
         covariance = np.average(
@@ -218,5 +218,5 @@ class Maximization:
             np.insert(others, number, 1 / n_components),
             np.insert(parameters.means, number, row, axis=0),
             covariances,
-            structure.cholesky(covariances),
+            self._structure.representation.cholesky(covariances),
         )

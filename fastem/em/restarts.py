@@ -7,13 +7,12 @@ from typing import Any
 
 from fastem.covariances import SingularCovarianceError
 from fastem.em import convergence_warnings, loop
-from fastem.em.acceleration import Path
 from fastem.em.convergence import Trace
 from fastem.em.expectation import Expectation
 from fastem.em.loop import Fit, Position, Recorder
 from fastem.em.maximization import Maximization
+from fastem.em.plan import Plan
 from fastem.em.progress import Reporter
-from fastem.em.stopping import StoppingRule
 from fastem.statistics import MixtureParameters
 
 
@@ -23,16 +22,13 @@ class Run:
 
     Attributes
     ----------
+    plan : Plan
     expect : Expectation
     maximize : Maximization
-    rule : StoppingRule
-    make_path : callable
-        Makes the :class:`Path` of a run.
     n_rows : float
         Number of rows, each as often as its weight says.
     rounding : float
         How exact a log-likelihood is, relative to it.
-    max_iter : int
     reporter : Reporter
     before : float
         Lower bound of an earlier fit that this one continues.
@@ -40,13 +36,11 @@ class Run:
         Keeps the positions of the runs.
     """
 
+    plan: Plan
     expect: Expectation
     maximize: Maximization
-    rule: StoppingRule
-    make_path: Callable[[], Path]
     n_rows: float
     rounding: float
-    max_iter: int
     reporter: Reporter
     before: float = -math.inf
     recorder: Recorder | None = None
@@ -59,8 +53,8 @@ class Run:
             start if isinstance(start, Position) else self._position(start),
             self.expect,
             self.maximize,
-            rule=self.rule,
-            max_iter=self.max_iter,
+            rule=self.plan.stopping,
+            max_iter=self.plan.max_iter,
             is_hopeless=is_hopeless,
             reporter=self.reporter,
             recorder=self.recorder,
@@ -69,7 +63,7 @@ class Run:
     def _position(self, parameters: MixtureParameters) -> Position:
         self.expect.forget()
         trace = Trace(self.n_rows, self.rounding, self.before)
-        return Position.start(parameters, trace, self.make_path())
+        return Position.start(parameters, trace, self.plan.path())
 
 
 @dataclass
@@ -157,6 +151,5 @@ def best_of(
         convergence_warnings.warn(
             f"Left out {n_failed} {what} that ended in a singular covariance; the "
             f"first one said: {search.failures[0]}",
-            stacklevel=4,
         )
     return Best(search.best, search.n_dropped, stopped)

@@ -12,6 +12,8 @@ from fastem.covariances import (
     named_columns,
     needed_rows,
 )
+from fastem.covariances.representations import Representation
+from fastem.runtime.callers import levels_to_caller
 from fastem.statistics import Array, MixtureParameters, Ridge
 
 RELATIVE = "relative"
@@ -123,10 +125,10 @@ def degeneracy_of(
         the others (collinear ones) the ridge is more than this share.
     """
     n_features = parameters.means.shape[1]
-    covariance = structure.expand(parameters.covariances, *parameters.means.shape)[
-        component
-    ]
-    shares = structure.ridge_shares(parameters.precisions_cholesky, ridge)
+    representation = structure.representation
+    shape = parameters.means.shape
+    covariance = representation.expand(parameters.covariances, *shape)[component]
+    shares = representation.ridge_shares(parameters.precisions_cholesky, ridge)
     mine = np.broadcast_to(shares[0 if len(shares) == 1 else component], (n_features,))
     is_constant = ridge > share * np.diag(covariance)
     is_collinear = (mine > share) & ~is_constant
@@ -158,7 +160,10 @@ def warn_of_ridge(
     names : sequence of str or None
         Names of all columns.
     """
-    shares = structure.ridge_shares(parameters.precisions_cholesky, ridge)
+    representation = structure.representation
+    shares = representation.ridge_shares(parameters.precisions_cholesky, ridge)
+    if structure.is_shared:
+        shares = shares[:1]
     is_noticeable = shares > _NOTICEABLE
     n_affected = int(np.count_nonzero(is_noticeable.any(axis=1)))
     if not n_affected:
@@ -172,7 +177,7 @@ def warn_of_ridge(
     everywhere = is_noticeable.all(axis=0).any()
     if degeneracy.lacks_rows:
         advice = needed_rows(degeneracy.n_features)
-    elif (ridge > _NOTICEABLE * _variances(structure, parameters)).any():
+    elif (ridge > _NOTICEABLE * _variances(representation, parameters)).any():
         advice = "leave such a column out if it is constant"
         if reg_covar != RELATIVE:
             advice += "; if not, lower reg_covar, or use reg_covar='relative'"
@@ -191,15 +196,15 @@ def warn_of_ridge(
         RegularizationWarning(
             *(reg_covar, degeneracy, share, n_affected, len(shares), advice, names)
         ),
-        stacklevel=4,
+        stacklevel=levels_to_caller(),
     )
 
 
-def _variances(structure: CovarianceStructure, parameters: MixtureParameters) -> Array:
+def _variances(representation: Representation, parameters: MixtureParameters) -> Array:
     """The variances of the columns under the mixture: (D,)."""
     shares = parameters.weights / parameters.weights.sum()
     within = np.broadcast_to(
-        structure.variances(parameters.covariances), parameters.means.shape
+        representation.variances(parameters.covariances), parameters.means.shape
     )
     between = (parameters.means - parameters.center) ** 2
     variances: Array = shares @ (within + between)

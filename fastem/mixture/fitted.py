@@ -1,5 +1,7 @@
 """What can be asked of a mixture once its parameters are known."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
@@ -14,11 +16,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from fastem import kernels
-from fastem.checks import counting, validation
-from fastem.checks.validation import Rows
+from fastem.checks import counting
+from fastem.checks.parameters import check_mixture
+from fastem.checks.rows import Rows, check_names
 from fastem.covariances import STRUCTURES, CovarianceStructure
 from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
+from fastem.mixture.drawing import draw_rows
 from fastem.mixture.pickled import VersionedPickle
 from fastem.statistics import Array, MixtureParameters
 from fastem.training.in_blocks import answer_blocks
@@ -64,7 +68,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         means : array-like of shape (K, D)
         covariances : array-like
             In the shape that ``covariance_type`` gives to ``covariances_``.
-        covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        covariance_type : {'full', 'tied', 'diag', 'spherical', 'EEI'}, default='full'
         feature_names : array-like of str of shape (D,), default=None
         **parameters
             Other constructor parameters.
@@ -94,20 +98,20 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
                 f"but is {covariance_type!r}"
             )
         structure = STRUCTURES[covariance_type]
-        fitted = validation.check_mixture(weights, means, covariances, structure)
+        fitted = check_mixture(weights, means, covariances, structure)
         n_components, n_features = fitted.means.shape
         model = cls(
             n_components=n_components,
             covariance_type=covariance_type,
             weights_init=fitted.weights,
             means_init=fitted.means,
-            precisions_init=structure.gram(fitted.precisions_cholesky),
+            precisions_init=structure.representation.gram(fitted.precisions_cholesky),
             **parameters,
         )
         model._set_fitted(Fit(fitted, converged=False, lower_bounds=[]))
         model.n_features_in_ = n_features
         if feature_names is not None:
-            names = validation.check_names(feature_names, n_features)
+            names = check_names(feature_names, n_features)
             model.feature_names_in_ = names
         return model
 
@@ -205,12 +209,22 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         mean, n_rows = self._score(X, sample_weight)
         return 2 * self._n_parameters() - 2 * mean * n_rows
 
-    def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.intp]]:
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> tuple[Array, NDArray[np.intp]]:
         """Draw rows from the mixture.
+
+        The same seed gives scikit-learn's rows, except where the columns' units are so
+        far apart (1e8 and more) that its own do not have the covariances.
 
         Parameters
         ----------
         n_samples : int, default=1
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws; None for the one of the constructor.
 
         Returns
         -------
@@ -224,26 +238,10 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             raise ValueError(
                 f"n_samples must be a whole number, at least 1, but is {n_samples!r}"
             )
-        random = check_random_state(self.random_state)
-        n_components, n_features = fitted.means.shape
-        counts = random.multinomial(n_samples, fitted.weights)
-        if structure.has_matrices:
-            matrices = structure.expand(fitted.covariances, n_components, n_features)
-            drawn = [
-                random.multivariate_normal(mean, matrix, int(count))
-                for mean, matrix, count in zip(
-                    fitted.means, matrices, counts, strict=True
-                )
-            ]
-        else:
-            drawn = [
-                mean
-                + random.standard_normal(size=(count, n_features)) * np.sqrt(variance)
-                for mean, variance, count in zip(
-                    fitted.means, fitted.covariances, counts, strict=True
-                )
-            ]
-        return np.concatenate(drawn), np.repeat(np.arange(n_components), counts)
+        random = check_random_state(
+            self.random_state if random_state is None else random_state
+        )
+        return draw_rows(fitted, structure.representation, int(n_samples), random)
 
     def _check_settings(self) -> None:
         """Raise ValueError if a constructor parameter has no meaning."""
@@ -287,7 +285,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
 
     def _factors(self, dtype: DTypeLike) -> Any:
         structure, fitted = self._fitted()
-        return structure.factors(fitted, dtype)
+        return structure.representation.factors(fitted, dtype)
 
     def _score(
         self, X: Any, sample_weight: ArrayLike | str | None
@@ -338,7 +336,9 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         self.means_ = fit.parameters.means
         self.covariances_ = fit.parameters.covariances
         self.precisions_cholesky_ = fit.parameters.precisions_cholesky
-        self.precisions_ = structure.gram(fit.parameters.precisions_cholesky)
+        self.precisions_ = structure.representation.gram(
+            fit.parameters.precisions_cholesky
+        )
         self.converged_ = fit.converged
         self.convergence_ = fit.convergence
         self.n_dropped_ = n_dropped

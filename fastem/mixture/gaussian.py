@@ -1,36 +1,30 @@
 """The estimator: scikit-learn's interface to the rooms below."""
 
-import math
-import warnings
+from __future__ import annotations
+
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastem.covariances import (
-    STRUCTURES,
-    SingularCovarianceError,
-)
-from fastem.em.acceleration import ExtrapolatedPath, PlainPath
-from fastem.em.checkpoint import Checkpoint, plain_settings
-from fastem.em.convergence import rounding_of
-from fastem.em.maximization import Maximization
+from fastem.checks.parameters import GivenStart
+from fastem.covariances import STRUCTURES, SingularCovarianceError
+from fastem.em import convergence_warnings
+from fastem.em.checkpoint import remove
 from fastem.em.progress import Progress, Reporter
-from fastem.em.restarts import Run, best_of
 from fastem.em.ridge import RELATIVE, ridge_of, warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.mixture.online import OnlineMixture
-from fastem.starts.initialization import UserStart
 from fastem.statistics import MixtureParameters
 from fastem.storage.writing import PathLike
+from fastem.training.fitting import best_fit
 from fastem.training.in_blocks import training_rows
-from fastem.training.in_memory import StartPlan, TrainingRows
+from fastem.training.in_memory import TrainingRows
 
 
 class GaussianMixture(OnlineMixture):
@@ -45,11 +39,13 @@ class GaussianMixture(OnlineMixture):
     ----------
     n_components : int, default=1
         Number of components, K.
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'EEI'}, default='full'
         - 'full': each component has its own covariance matrix.
         - 'tied': all components share one covariance matrix.
         - 'diag': each component has a variance of its own for each column.
         - 'spherical': each component has one variance for all columns.
+        - 'EEI': all components share one variance for each column, as in the model
+          that R's mclust calls so.
     tol : float, default=1e-3
         EM stops when it is this close to its limit, as ``stopping`` measures it.
     reg_covar : float or 'relative', default=1e-6
@@ -139,12 +135,12 @@ class GaussianMixture(OnlineMixture):
     means_ : array of shape (K, D)
         Means of the components.
     covariances_ : array
-        Shape (K, D, D) for 'full', (D, D) for 'tied', (K, D) for 'diag', (K,) for
-        'spherical'.
+        Shape (K, D, D) for 'full', (D, D) for 'tied', (K, D) for 'diag' and 'EEI',
+        (K,) for 'spherical'.
     precisions_ : array
         Inverses of the covariances, in the same shape.
     precisions_cholesky_ : array
-        Upper triangular U with U U' = precision; for 'diag' and 'spherical',
+        Upper triangular U with U U' = precision; where covariances are variances,
         1 / standard deviation.
     converged_ : bool
         Whether the best start met ``tol`` within ``max_iter``.
@@ -359,86 +355,46 @@ class GaussianMixture(OnlineMixture):
         """Fit, and return the rows as they were used."""
         self._check_settings()
         with unchanged_on_error(self):
-            warm = self.warm_start and hasattr(self, "converged_")
             rows = self._training_rows(X, sample_weight)
+            names = getattr(self, "feature_names_in_", None)
             rows.check_enough(self.n_components)
-            rule = STOPPING_RULES[self.stopping](self.tol)
-            make_path = ExtrapolatedPath if self.accelerate else PlainPath
-            structure = STRUCTURES[self.covariance_type]
-            user = UserStart.checked(
-                self.weights_init,
-                self.means_init,
-                self.precisions_init,
-                structure,
+            given = GivenStart.checked(
+                *(self.weights_init, self.means_init, self.precisions_init),
+                STRUCTURES[self.covariance_type],
                 (self.n_components, rows.shape[1]),
             )
-            random_state = check_random_state(self.random_state)
-            expect = rows.expectation(structure, self.n_threads)
-            ridge = ridge_of(self.reg_covar, rows.column_variances)
-            maximize = Maximization(
-                structure,
-                ridge,
-                self.on_collapse,
-                lambda parameters: expect.draw_ill_explained(parameters, random_state),
-            )
-
-            plan = StartPlan(
-                *(self.init_params, self.n_components, structure, maximize, user),
-                *(random_state, self.n_threads),
-            )
-
-            def start() -> MixtureParameters:
-                maximize.begin()
-                if warm:
-                    return self._continued_parameters(rows.shape[1])
-                return rows.start(plan)
-
-            before = self.lower_bound_ if warm else -math.inf
-            kept = Checkpoint(
-                checkpoint,
-                lambda: {
-                    "data": rows.fingerprint(),
-                    "parameters": plain_settings(
-                        {**self.get_params(), "continues_from": before}
-                    ),
-                },
-                expect,
-                maximize,
-                lambda: make_path(structure),
-                random_state,
-            )
-            starts = kept.starts(start, 1 if warm else self.n_init)
-            run = Run(
-                expect,
-                maximize,
-                rule,
-                kept.make_path,
-                n_rows=rows.n_rows,
-                rounding=rounding_of(rows.dtype),
-                max_iter=self.max_iter,
-                reporter=Reporter(
-                    *(self.verbose, self.verbose_interval, callback),
-                    *(rows.shape[0], kept.search.n_finished),
-                ),
-                before=before,
-                recorder=kept,
-            )
-            names = getattr(self, "feature_names_in_", None)
+            plan = self._plan(ridge_of(self.reg_covar, rows.column_variances), given)
             try:
-                best = best_of(starts, run, rule.is_hopeless, kept.search)
+                best = best_fit(
+                    plan,
+                    rows,
+                    make_reporter=partial(
+                        Reporter, self.verbose, self.verbose_interval, callback
+                    ),
+                    continued=self._continued(rows.shape[1]),
+                    checkpoint=checkpoint,
+                    settings=self.get_params(),
+                )
             except SingularCovarianceError as error:
                 raise error.with_names(names) from None
             self._set_fitted(best.fit, best.n_dropped)
-            self._begin_stream(rows.n_rows, ridge)
+            self._begin_stream(rows.n_rows, plan.ridge)
             if not best.stopped:
-                kept.remove()
+                remove(checkpoint)
         if not (self.converged_ or best.stopped) and self.max_iter > 0:
-            shortfall = best.fit.shortfall(self.tol)
-            warnings.warn(shortfall, ConvergenceWarning, stacklevel=3)
+            convergence_warnings.warn(best.fit.shortfall(self.tol))
         if self.n_iter_ > 0:
-            fitted = best.fit.parameters
-            warn_of_ridge(structure, fitted, ridge, self.reg_covar, rows.n_rows, names)
+            warn_of_ridge(
+                *(plan.structure, best.fit.parameters, plan.ridge),
+                *(self.reg_covar, rows.n_rows, names),
+            )
         return rows
+
+    def _continued(self, n_features: int) -> tuple[MixtureParameters, float] | None:
+        """Where the last fit ended, and its lower bound, if this goes on from it."""
+        if not (self.warm_start and hasattr(self, "converged_")):
+            return None
+        return self._continued_parameters(n_features), self.lower_bound_
 
     def _training_rows(
         self, X: Any, sample_weight: ArrayLike | str | None

@@ -1,5 +1,7 @@
 """Models as JSON: a file that a person can read and that executes nothing."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -85,8 +87,8 @@ def save_model(
     --------
     >>> import fastem
     >>> model = fastem.GaussianMixture.from_parameters([1.0], [[0.0]], [[[2.0]]])
-    >>> fastem.save_model(model, "model.json")  # doctest: +SKIP
-    >>> fastem.load_model("model.json").covariances_  # doctest: +SKIP
+    >>> fastem.save_model(model, "model.json")
+    >>> fastem.load_model("model.json").covariances_
     array([[[2.]]])
     """
     check_is_fitted(model)

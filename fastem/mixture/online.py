@@ -1,5 +1,7 @@
 """Streams of rows: stepwise EM."""
 
+from __future__ import annotations
+
 import math
 import sys
 from contextlib import closing
@@ -10,11 +12,15 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from fastem.checks import counting
-from fastem.checks.validation import Rows
-from fastem.covariances import SingularCovarianceError
+from fastem.checks.parameters import GivenStart
+from fastem.checks.rows import Rows
+from fastem.covariances import STRUCTURES, SingularCovarianceError
+from fastem.em.acceleration import ExtrapolatedPath, PlainPath
 from fastem.em.expectation import ExpectationStep
 from fastem.em.loop import Fit
-from fastem.em.maximization import Collapse, Maximization
+from fastem.em.maximization import Collapse
+from fastem.em.plan import Plan
+from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import FittedMixture, unchanged_on_error
 from fastem.statistics import MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
@@ -50,7 +56,14 @@ def _countable(n_rows: float) -> float:
 class OnlineMixture(FittedMixture):
     """A mixture that learns from rows as they come."""
 
+    n_components: int
+    tol: float
+    max_iter: int
+    stopping: str
+    accelerate: bool
     on_collapse: str
+    n_init: int
+    init_params: str
     forgetting: float
     memory: float | None
     n_samples_seen_: float
@@ -127,6 +140,23 @@ class OnlineMixture(FittedMixture):
                 raise error.with_names(names) from None
         return self
 
+    def _plan(self, ridge: Ridge, given: GivenStart | None = None) -> Plan:
+        """What a fit is made of; all but ``ridge`` and ``given`` is the user's wish."""
+        return Plan(
+            n_components=self.n_components,
+            structure=STRUCTURES[self.covariance_type],
+            ridge=ridge,
+            on_collapse=self.on_collapse,
+            method=self.init_params,
+            given=given or GivenStart(),
+            n_starts=self.n_init,
+            make_path=ExtrapolatedPath if self.accelerate else PlainPath,
+            stopping=STOPPING_RULES[self.stopping](self.tol),
+            max_iter=self.max_iter,
+            random_state=check_random_state(self.random_state),
+            n_threads=self.n_threads,
+        )
+
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
         """From here on rows are to be added to so many, with this ridge."""
         self.n_samples_seen_ = _countable(n_rows)
@@ -170,23 +200,18 @@ class OnlineMixture(FittedMixture):
         collapses: list[Collapse],
     ) -> MixtureParameters:
         """The parameters after one batch, whose weights count ``scale`` each."""
-        structure, _ = self._fitted()
-        expect = ExpectationStep(rows, weights, structure, self.n_threads)
-        random_state = check_random_state(self.random_state)
-        maximize = Maximization(
-            structure,
-            self._ridge,
-            self.on_collapse,
-            lambda others: expect.draw_ill_explained(others, random_state),
-        )
+        plan = self._plan(self._ridge)
+        representation = plan.representation
+        expect = ExpectationStep(rows, weights, representation, plan.n_threads)
+        maximize = plan.maximization(expect)
         new = expect(parameters)
         n_new = float(new.weights.sum())
         bounds.append(new.log_likelihood / n_new)
         n_old = rows_remembered(
             scale * n_new, self.n_samples_seen_, self.forgetting, self.memory
         )
-        old = structure.statistics_of(parameters, n_old / scale, self._ridge)
-        statistics = structure.move(old, new.reference) + new
+        old = representation.statistics_of(parameters, n_old / scale, self._ridge)
+        statistics = representation.move(old, new.reference) + new
         self.n_samples_seen_ = _countable(self.n_samples_seen_ + scale * n_new)
         try:
             return maximize(statistics)

@@ -50,8 +50,8 @@ def component_variances(model: GaussianMixture) -> Array:
 
 def dense_covariances(model: GaussianMixture) -> Array:
     """The covariance matrix of each component, shape (K, D, D)."""
-    structure = STRUCTURES[model.covariance_type]
-    return structure.expand(model.covariances_, *model.means_.shape)
+    representation = STRUCTURES[model.covariance_type].representation
+    return representation.expand(model.covariances_, *model.means_.shape)
 
 
 def column_names(model: GaussianMixture) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastem import kernels
-from fastem.checks.validation import Rows, read_only
+from fastem.checks.rows import Rows, read_only
 from fastem.mixture import GaussianMixture
 from fastem.sources.blocks import Block, Source
 from fastem.sources.parquet import ParquetBlocks

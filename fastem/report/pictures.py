@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastem.checks.validation import Rows
+from fastem.checks.rows import Rows
 from fastem.mixture import GaussianMixture
 from fastem.report.description import column_names, dense_covariances
 from fastem.report.memberships import probabilities_of
@@ -49,7 +49,7 @@ def draw_clusters(
     component and are the paler the less certain that is. Ellipses lie at 1 and 2
     standard deviations. A column of few distinct values is spread at random by at
     most a third of their distance, to show how many rows there are. With a single
-    column, a histogram and the densities.
+    column, a histogram and the densities. A line below says what is drawn.
 
     Parameters
     ----------
@@ -86,6 +86,7 @@ def draw_clusters(
         axes.set_ylabel("density" if len(shown) == 1 else names[shown[1]])
         axes.spines[["top", "right"]].set_visible(False)
     _add_legend(figure, model, sample)
+    figure.supxlabel(_caption(views, sample, names), fontsize=9, color="#555555")
     n_shown, n_rows = len(sample.rows), sample.n_rows
     of_all = "" if n_shown == n_rows else f"{n_shown:,} of "
     figure.suptitle(
@@ -93,6 +94,30 @@ def draw_clusters(
     )
     with complete_or_absent(path) as temporary:
         figure.savefig(temporary, format=Path(path).suffix[1:].lower(), dpi=150)
+
+
+def _caption(
+    views: Sequence[tuple[int, ...]], sample: _Sample, names: Sequence[str]
+) -> str:
+    """What rows, paleness and lines mean, for who sees such a picture first."""
+    shown = sorted({column for view in views for column in view})
+    if len(shown) == 1:
+        return (
+            "Grey: how many rows have which value. Coloured: each component's density "
+            "times its weight. Black: their sum, the mixture."
+        )
+    lines = [
+        "Each point is a row, in the colour of its most likely component: the paler, "
+        "the less certain. Each pair of ellipses is a component:",
+        "within the thick one, at 1 standard deviation, lie 39 % of it; within the "
+        "thin one, at 2, 86 %. The number stands at its mean.",
+    ]
+    spread = [names[j] for j in shown if _is_discrete(sample.rows[:, j])]
+    if spread:
+        lines.append(
+            f"Points of equal {' and '.join(spread)} are spread a little, at random."
+        )
+    return "\n".join(lines)
 
 
 def _sample(model: GaussianMixture, X: Rows | Source) -> _Sample:
@@ -144,12 +169,16 @@ def _limits(values: NDArray[Any]) -> tuple[float, float]:
     )
 
 
+def _is_discrete(values: NDArray[Any]) -> bool:
+    """Whether many rows share a few values."""
+    return 2 <= len(np.unique(values)) <= min(31, len(values) // 50)
+
+
 def _spread_if_discrete(values: Array) -> Array:
     """The values, moved a little at random if many rows share a few of them."""
-    distinct = np.unique(values)
-    if not 2 <= len(distinct) <= min(31, len(values) // 50):
+    if not _is_discrete(values):
         return values
-    reach = 0.35 * np.diff(distinct).min()
+    reach = 0.35 * np.diff(np.unique(values)).min()
     moves = np.random.default_rng(1).uniform(-reach, reach, len(values))
     return np.asarray(values + moves)
 

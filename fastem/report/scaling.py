@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from fastem.checks.counting import check_sample_weight
-from fastem.checks.validation import Rows
+from fastem.checks.rows import Rows
 from fastem.covariances import STRUCTURES
 from fastem.covariances.diagonal import Diagonal
 from fastem.em.progress import Progress
@@ -85,9 +85,9 @@ class Scaling:
         the sum of the log s. Variances that were equal in all columns (spherical) no
         longer are: that model becomes a 'diag' one.
         """
-        structure = STRUCTURES[model.covariance_type]
+        has_matrices = STRUCTURES[model.covariance_type].representation.has_matrices
         s = self.deviations
-        if structure.has_matrices:
+        if has_matrices:
             covariances = model.covariances_ * np.outer(s, s)
         else:
             n_columns = len(s)
@@ -97,7 +97,7 @@ class Scaling:
         parameters: dict[str, Any] = model.get_params()
         for given in ("n_components", "weights_init", "means_init", "precisions_init"):
             del parameters[given]
-        if not structure.has_matrices:
+        if covariances.ndim != model.covariances_.ndim:
             parameters["covariance_type"] = Diagonal.name
         scaled = GaussianMixture.from_parameters(
             model.weights_, self.means + s * model.means_, covariances, **parameters

@@ -9,7 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
-from fastem.checks.validation import Rows
+from fastem.checks.rows import Rows
 from fastem.sources.blocks import Block
 
 # That are turned from columns into rows at once: they stay in the cache.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from fastem.checks.validation import Rows
+from fastem.checks.rows import Rows
 from fastem.statistics import Array
 
 

@@ -10,7 +10,7 @@ from typing import Any, final
 
 import numpy as np
 
-from fastem.checks.validation import Rows, check_block
+from fastem.checks.rows import Rows, check_block
 from fastem.sources.arrow import ArrowBlocks, spooled
 from fastem.sources.blocks import Block, Source
 from fastem.sources.parquet import ParquetBlocks

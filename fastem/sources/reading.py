@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from fastem.checks.counting import check_range_of_weights
-from fastem.checks.validation import Rows, check_range, read_only
+from fastem.checks.rows import Rows, check_range, read_only
 from fastem.kernels import CHUNK_ROWS
 from fastem.runtime.threads import start_thread
 from fastem.sources.blocks import Block, Source, UnreadableFileError

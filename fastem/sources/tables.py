@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastem.checks.validation import Rows
+from fastem.checks.rows import Rows
 from fastem.sources.data_files import DataFile, choose_columns, open_data_file
 from fastem.sources.parquet import ParquetBlocks
 from fastem.statistics import Array

@@ -6,17 +6,18 @@ them into parameters.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from fastem import kernels
-from fastem.checks import validation
-from fastem.checks.validation import Rows
-from fastem.covariances import CovarianceStructure, SingularCovarianceError, dense
+from fastem.checks.rows import Rows
+from fastem.covariances import SingularCovarianceError
+from fastem.covariances.representations import Representation, dense
 from fastem.em import convergence_warnings
+from fastem.em.maximization import Maximization
+from fastem.em.plan import Plan
 from fastem.starts import kmeans
 from fastem.statistics import (
     EPS,
@@ -28,61 +29,8 @@ from fastem.statistics import (
 _BLOCK_VALUES = 1 << 20
 
 
-@dataclass(frozen=True)
-class UserStart:
-    """The parts of a start that the user gave; None for the others."""
-
-    weights: Array | None = None
-    means: Array | None = None
-    precisions: Array | None = None
-
-    @classmethod
-    def checked(
-        cls,
-        weights: ArrayLike | None,
-        means: ArrayLike | None,
-        precisions: ArrayLike | None,
-        structure: CovarianceStructure,
-        shape: tuple[int, int],
-    ) -> Self:
-        """Validated copies of the user's ``*_init``, for (K, D) = ``shape``."""
-        return cls(
-            None
-            if weights is None
-            else validation.check_weights(weights, shape[0], "weights_init"),
-            None
-            if means is None
-            else validation.check_means(means, shape, "means_init"),
-            None
-            if precisions is None
-            else validation.check_positive_definite(
-                precisions, structure, *shape, "precisions_init"
-            ),
-        )
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the user gave nothing."""
-        return self.weights is None and self.means is None and self.precisions is None
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether nothing is left to estimate from the rows."""
-        return not (
-            self.weights is None or self.means is None or self.precisions is None
-        )
-
-
 def initial_parameters(
-    X: Rows,
-    row_weights: Rows,
-    structure: CovarianceStructure,
-    n_components: int,
-    method: str,
-    maximize: Callable[[SufficientStatistics], MixtureParameters],
-    user: UserStart,
-    random_state: np.random.RandomState,
-    n_threads: int | None = None,
+    X: Rows, row_weights: Rows, plan: Plan, maximize: Maximization
 ) -> MixtureParameters:
     """Parameters to start EM from.
 
@@ -91,74 +39,77 @@ def initial_parameters(
     X : array of shape (N, D)
     row_weights : array of shape (N,) or (0,)
         Empty means all 1.
-    method : {'kmeans', 'k-means++', 'random', 'random_from_data'}
-    maximize : callable
-        The maximisation step.
-    user : UserStart
-        Replaces what the method gives.
+    plan : Plan
+        Its method is 'kmeans', 'k-means++', 'random' or 'random_from_data'.
+    maximize : Maximization
 
     Raises
     ------
     SingularCovarianceError
         If ``maximize`` raises it, as rows of a component do not span all columns.
     """
-    if user.is_complete:
-        assert user.weights is not None
-        assert user.means is not None
-        assert user.precisions is not None
-        cholesky = _cholesky_of(user.precisions, structure)
-        return MixtureParameters(
-            user.weights, user.means, structure.invert(cholesky), cholesky
-        )
-    statistics = _METHODS[method](
-        X, row_weights, n_components, random_state, structure, n_threads
-    )
+    given, representation = plan.given, plan.representation
+    if given.is_complete:
+        assert given.weights is not None
+        assert given.means is not None
+        assert given.precisions is not None
+        shape = _shape_of(given.precisions, representation)
+        return MixtureParameters(given.weights, given.means, *shape)
+    statistics = _METHODS[plan.method](X, row_weights, plan)
     total = float(row_weights.sum(dtype=np.float64)) if len(row_weights) else len(X)
-    return parameters_of_start(statistics, total, structure, maximize, user)
+    return parameters_of_start(statistics, total, plan, maximize)
 
 
 def parameters_of_start(
     statistics: SufficientStatistics,
     total: float,
-    structure: CovarianceStructure,
-    maximize: Callable[[SufficientStatistics], MixtureParameters],
-    user: UserStart,
+    plan: Plan,
+    maximize: Maximization,
 ) -> MixtureParameters:
     """Parameters from a method's statistics of rows whose weights sum to ``total``."""
-    parameters = maximize(statistics)
+    given = plan.given
+    # One that the user gave in part has the number of components given there.
+    step = maximize.start if given.is_empty else maximize.strict()
+    parameters = step(statistics)
     # Of all rows, not of those that a component has claimed: scikit-learn's way, by
     # which the weights of k-means++ and random_from_data sum to K / N.
     claimed = float(statistics.weights.sum()) / total
     parameters = replace(parameters, weights=parameters.weights * claimed)
-    if user.weights is not None:
-        parameters = replace(parameters, weights=user.weights)
-    if user.means is not None:
-        parameters = replace(parameters, means=user.means)
-    if user.precisions is not None:
-        cholesky = _cholesky_of(user.precisions, structure)
+    if given.weights is not None:
+        parameters = replace(parameters, weights=given.weights)
+    if given.means is not None:
+        parameters = replace(parameters, means=given.means)
+    if given.precisions is not None:
+        covariances, factors = _shape_of(given.precisions, plan.representation)
         parameters = replace(
-            parameters,
-            covariances=structure.invert(cholesky),
-            precisions_cholesky=cholesky,
+            parameters, covariances=covariances, precisions_cholesky=factors
         )
     return parameters
 
 
-def _cholesky_of(precisions: Array, structure: CovarianceStructure) -> Array:
+def _shape_of(precisions: Array, representation: Representation) -> tuple[Array, Array]:
+    """Covariances, and the factors of their inverses, from the user's precisions.
+
+    Factors of the covariances, not of the precisions: so a model that is saved right
+    after the start is read back to the last bit, as all are.
+    """
     try:
-        return structure.cholesky_of_precisions(precisions)
+        covariances = representation.invert(
+            representation.cholesky_of_precisions(precisions)
+        )
+        return covariances, representation.cholesky(covariances)
     except SingularCovarianceError as error:
         raise error.after("precisions_init has no inverse") from None
 
 
 def warn_of_identical(
-    parameters: MixtureParameters, structure: CovarianceStructure
+    parameters: MixtureParameters, representation: Representation
 ) -> None:
     """Warn if two components start alike: EM cannot tell them apart ever after."""
     K, D = parameters.means.shape
     if len(np.unique(parameters.means, axis=0)) == K:
         return
-    dense_covariances = structure.expand(parameters.covariances, K, D)
+    dense_covariances = representation.expand(parameters.covariances, K, D)
     seen: dict[bytes, int] = {}
     for k, (mean, covariance) in enumerate(
         zip(parameters.means, dense_covariances, strict=True)
@@ -169,7 +120,6 @@ def warn_of_identical(
                 f"Components {first} and {k} start with the same mean and covariance: "
                 "EM moves them alike, so that they will always count as one. Give "
                 "them different means (means_init), or use fewer components.",
-                stacklevel=7,
             )
             return
 
@@ -225,7 +175,7 @@ def statistics_of_labels(
     row_weights: Rows,
     labels: NDArray[np.int32],
     reference: Array,
-    structure: CovarianceStructure,
+    representation: Representation,
     n_threads: int | None = None,
 ) -> SufficientStatistics:
     """Statistics when each row belongs to one component wholly.
@@ -236,39 +186,34 @@ def statistics_of_labels(
     reference : array of shape (K, D)
         What the moments are taken about: the nearer to the means, the more exact.
     """
-    scatter = structure.zero_scatter(*reference.shape)
-    n_scatters = scatter.size // X.shape[1] ** (2 if structure.has_matrices else 1)
+    scatter = representation.zero_scatter(*reference.shape)
     weights, first, sums = kernels.member_pass(
         X,
         row_weights,
         labels,
         reference,
-        structure.has_matrices,
-        n_scatters < len(reference),
+        representation.has_matrices,
+        representation.is_shared,
         n_threads,
     )
-    if structure.has_matrices:
+    if representation.has_matrices:
         sums = dense.mirror_lower(sums)
     scatter += sums.reshape(scatter.shape)
     return SufficientStatistics(0.0, weights, reference, first, scatter)
 
 
-def _kmeans(
-    X: Rows,
-    row_weights: Rows,
-    n_components: int,
-    random_state: np.random.RandomState,
-    structure: CovarianceStructure,
-    n_threads: int | None,
-) -> SufficientStatistics:
-    clusters = kmeans.cluster(X, row_weights, n_components, random_state, n_threads)
+def _kmeans(X: Rows, row_weights: Rows, plan: Plan) -> SufficientStatistics:
+    clusters = kmeans.cluster(
+        *(X, row_weights, plan.n_components, plan.random_state, plan.n_threads)
+    )
     return statistics_of_labels(
-        *(X, row_weights, clusters.labels, clusters.centers, structure, n_threads)
+        *(X, row_weights, clusters.labels, clusters.centers),
+        *(plan.representation, plan.n_threads),
     )
 
 
 def _statistics_of_chosen(
-    X: Rows, row_weights: Rows, chosen: np.ndarray, structure: CovarianceStructure
+    X: Rows, row_weights: Rows, chosen: np.ndarray, representation: Representation
 ) -> SufficientStatistics:
     """Statistics when each component has one row, and the other rows have none."""
     n_features = X.shape[1]
@@ -281,69 +226,45 @@ def _statistics_of_chosen(
             second_moment += (w * block.T) @ block
         return second_moment
 
-    scatter = structure.zero_scatter(len(chosen), n_features)
+    scatter = representation.zero_scatter(len(chosen), n_features)
     return SufficientStatistics(
         0.0,
         weights,
         means,
         np.zeros_like(means),
-        structure.count_unclaimed(scatter, second_moment_of_others),
+        representation.count_unclaimed(scatter, second_moment_of_others),
     )
 
 
-def _kmeans_plus_plus(
-    X: Rows,
-    row_weights: Rows,
-    n_components: int,
-    random_state: np.random.RandomState,
-    structure: CovarianceStructure,
-    n_threads: int | None,
-) -> SufficientStatistics:
-    chosen = kmeans.choose_seeds(X, row_weights, n_components, random_state, n_threads)
-    return _statistics_of_chosen(X, row_weights, chosen, structure)
+def _kmeans_plus_plus(X: Rows, row_weights: Rows, plan: Plan) -> SufficientStatistics:
+    chosen = kmeans.choose_seeds(
+        *(X, row_weights, plan.n_components, plan.random_state, plan.n_threads)
+    )
+    return _statistics_of_chosen(X, row_weights, chosen, plan.representation)
 
 
-def _random_from_data(
-    X: Rows,
-    row_weights: Rows,
-    n_components: int,
-    random_state: np.random.RandomState,
-    structure: CovarianceStructure,
-    n_threads: int | None,
-) -> SufficientStatistics:
+def _random_from_data(X: Rows, row_weights: Rows, plan: Plan) -> SufficientStatistics:
     probabilities = None
     if len(row_weights):
         probabilities = row_weights.astype(np.float64)
         probabilities /= probabilities.sum()
-    chosen = random_state.choice(
-        len(X), size=n_components, replace=False, p=probabilities
+    chosen = plan.random_state.choice(
+        len(X), size=plan.n_components, replace=False, p=probabilities
     )
-    return _statistics_of_chosen(X, row_weights, chosen, structure)
+    return _statistics_of_chosen(X, row_weights, chosen, plan.representation)
 
 
-def _random(
-    X: Rows,
-    row_weights: Rows,
-    n_components: int,
-    random_state: np.random.RandomState,
-    structure: CovarianceStructure,
-    n_threads: int | None,
-) -> SufficientStatistics:
+def _random(X: Rows, row_weights: Rows, plan: Plan) -> SufficientStatistics:
     """Uniform responsibilities."""
-    blocks = weighted_blocks(X, row_weights, max(n_components, X.shape[1]))
-    return statistics_of_random(
-        *(blocks, _mean(X, row_weights), X.dtype, n_components),
-        *(random_state, structure),
-    )
+    blocks = weighted_blocks(X, row_weights, max(plan.n_components, X.shape[1]))
+    return statistics_of_random(blocks, _mean(X, row_weights), X.dtype, plan)
 
 
 def statistics_of_random(
     blocks: Iterable[tuple[Array, Array]],
     center: Array,
     dtype: DTypeLike,
-    n_components: int,
-    random_state: np.random.RandomState,
-    structure: CovarianceStructure,
+    plan: Plan,
 ) -> SufficientStatistics:
     """Uniform responsibilities, drawn block by block in the order of the rows.
 
@@ -358,10 +279,11 @@ def statistics_of_random(
     dtype : dtype
         What responsibilities are rounded to.
     """
-    n_features = len(center)
+    n_components, n_features = plan.n_components, len(center)
+    representation, random_state = plan.representation, plan.random_state
     weights = np.zeros(n_components)
     first = np.zeros((n_components, n_features))
-    scatter = structure.zero_scatter(n_components, n_features)
+    scatter = representation.zero_scatter(n_components, n_features)
     for block, w in blocks:
         r = random_state.uniform(size=(len(block), n_components)).astype(dtype)
         r /= r.sum(axis=1)[:, np.newaxis]
@@ -370,18 +292,12 @@ def statistics_of_random(
         weights += weighted.sum(axis=1)
         first += weighted @ block
         for k in range(n_components):
-            structure.add_scatter(scatter, k, weighted[k], block)
+            representation.add_scatter(scatter, k, weighted[k], block)
     reference = np.repeat(center[np.newaxis], n_components, axis=0)
     return SufficientStatistics(0.0, weights, reference, first, scatter)
 
 
-_METHODS: dict[
-    str,
-    Callable[
-        [Rows, Rows, int, np.random.RandomState, CovarianceStructure, int | None],
-        SufficientStatistics,
-    ],
-] = {
+_METHODS: dict[str, Callable[[Rows, Rows, Plan], SufficientStatistics]] = {
     "kmeans": _kmeans,
     "k-means++": _kmeans_plus_plus,
     "random": _random,

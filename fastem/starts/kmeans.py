@@ -17,7 +17,7 @@ from fastem import kernels
 from fastem.em import convergence_warnings
 from fastem.statistics import Array
 
-Rows = NDArray[np.floating]  # as validation gives them
+Rows = NDArray[np.floating]  # as checks.rows gives them
 
 _TOLERANCE = 1e-4  # of the mean variance, for the sum of squared shifts
 _MAX_ITER = 300
@@ -246,7 +246,6 @@ class _Lloyd:
                 f"k-means has found {filled.sum()} distinct clusters for "
                 f"n_components={len(filled)}: other components start without rows. "
                 "Use fewer components, or another init_params.",
-                stacklevel=10,
             )
         n_features = self._X.shape[1]
         weights = np.where(filled, self._sums[:-1, n_features], 1)

@@ -1,19 +1,22 @@
 """A start from some rows drawn at random: the best of a few short runs on them."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from fastem.checks.counting import check_enough_rows
-from fastem.checks.validation import Rows, read_only
-from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.checks.rows import Rows, read_only
+from fastem.covariances import SingularCovarianceError
 from fastem.em import convergence_warnings
 from fastem.em.acceleration import PlainPath
 from fastem.em.convergence import rounding_of
 from fastem.em.expectation import ExpectationStep
 from fastem.em.maximization import Maximization
+from fastem.em.plan import Plan
 from fastem.em.progress import Reporter
 from fastem.em.restarts import Run, best_of
 from fastem.em.stopping import SmallChange
-from fastem.starts.initialization import UserStart, initial_parameters
+from fastem.starts.initialization import initial_parameters
 from fastem.statistics import MixtureParameters
 
 _MOST_RUNS = 4
@@ -74,12 +77,8 @@ def draw_subsample(
 def subsample_parameters(
     X: Rows,
     row_weights: Rows,
-    structure: CovarianceStructure,
-    n_components: int,
+    plan: Plan,
     maximize: Maximization,
-    user: UserStart,
-    random_state: np.random.RandomState,
-    n_threads: int | None = None,
 ) -> MixtureParameters:
     """Parameters to start EM from: the best of some short runs on some of the rows.
 
@@ -93,46 +92,35 @@ def subsample_parameters(
     X : array of shape (N, D)
     row_weights : array of shape (N,) or (0,)
         Empty means all 1.
-    maximize : callable
-        The maximisation step.
-    user : UserStart
+    plan : Plan
+    maximize : Maximization
 
     Raises
     ------
     SingularCovarianceError
         If no run succeeds, and k-means on all rows does not either.
     """
-    settings = user, random_state, n_threads
+    plan = replace(plan, method="kmeans")
 
     def start() -> MixtureParameters:
-        table = X, row_weights, structure, n_components
-        return initial_parameters(*table, "kmeans", maximize.start, *settings)
+        return initial_parameters(X, row_weights, plan, maximize)
 
-    size = subsample_size(len(X), n_components, X.shape[1])
-    if user.is_complete or size > _LARGEST_SHARE * len(X):
+    size = subsample_size(len(X), plan.n_components, X.shape[1])
+    if plan.given.is_complete or size > _LARGEST_SHARE * len(X):
         return start()
-    rows, weights = draw_subsample(X, row_weights, size, random_state)
+    rows, weights = draw_subsample(X, row_weights, size, plan.random_state)
     try:
-        check_enough_rows(rows, weights, n_components)
+        check_enough_rows(rows, weights, plan.n_components)
     except ValueError:  # of the few that were drawn; all rows have been checked before
         return start()
-    table = rows, weights, len(X), structure, n_components
     try:
-        return best_on_sample(*table, maximize, *settings)
+        return best_on_sample(rows, weights, len(X), plan)
     except SingularCovarianceError:
         return start()
 
 
 def best_on_sample(
-    rows: Rows,
-    weights: Rows,
-    n_rows: int,
-    structure: CovarianceStructure,
-    n_components: int,
-    maximize: Maximization,
-    user: UserStart,
-    random_state: np.random.RandomState,
-    n_threads: int | None = None,
+    rows: Rows, weights: Rows, n_rows: int, plan: Plan
 ) -> MixtureParameters:
     """The best of some short runs on rows drawn from ``n_rows``.
 
@@ -141,25 +129,29 @@ def best_on_sample(
     SingularCovarianceError
         If no run succeeds.
     """
-    size = subsample_size(n_rows, n_components, rows.shape[1])
+    size = subsample_size(n_rows, plan.n_components, rows.shape[1])
     runs = n_runs(n_rows, size)
+    short = replace(
+        plan,
+        method="kmeans",
+        on_collapse="raise",
+        make_path=PlainPath,
+        stopping=SmallChange(_TOLERANCE),
+        max_iter=n_iterations(n_rows, size, runs),
+    )
+    expect = ExpectationStep(rows, weights, plan.representation, plan.n_threads)
+    maximize = short.maximization(expect)
     run = Run(
-        ExpectationStep(rows, weights, structure, n_threads),
-        maximize.strict(),
-        SmallChange(_TOLERANCE),
-        lambda: PlainPath(structure),
+        *(short, expect, maximize),
         n_rows=len(rows),
         rounding=rounding_of(rows.dtype),
-        max_iter=n_iterations(n_rows, size, runs),
         reporter=Reporter(0, 1, None),
     )
 
     def start() -> MixtureParameters:
-        return initial_parameters(
-            *(rows, weights, structure, n_components, "kmeans", maximize.strict()),
-            *(user, random_state, n_threads),
-        )
+        return initial_parameters(rows, weights, short, maximize)
 
     # Of clusters without rows, and of runs that turned singular.
     with convergence_warnings.muted():
-        return best_of([start] * runs, run, run.rule.is_hopeless).fit.parameters
+        best = best_of([start] * runs, run, short.stopping.is_hopeless)
+    return best.fit.parameters

@@ -1,1 +1,28 @@
-"""The command line: commands, and what it shows while they run."""
+"""The command line: fit, predict and info for files.
+
+Install `fastem[cli]`, and `fastem[cli,plot]` for pictures. Tables are CSV, TSV,
+Parquet or NPY files, or folders of Parquet files.
+
+    $ fastem fit cars.csv -k 3 --standardize --output model.json --plot clusters.png
+    $ fastem predict model.json cars.csv --output memberships.parquet
+    $ fastem info model.json
+
+`--standardize` fits on columns scaled to mean 0 and standard deviation 1; the model
+is saved in the units of the data. `--drop-missing` leaves rows with missing values
+out; without it they are an error. `--columns A,B,C` chooses columns, `--weights A`
+names that of the row weights, and `--assign memberships.csv` saves memberships
+together with the fit.
+
+    $ fastem fit cars.csv -k 3 --columns speed,load --weights cars --assign degrees.csv
+    $ fastem fit cars.csv -k 3 --covariance diag --n-init 5 --stopping remaining_gain
+    $ fastem fit --help
+
+The table of components says for each its weight (the sum of degrees of membership over
+all rows), its rows (those that belong to it most) and how many of these are sure
+(to more than 90 %).
+
+In the picture, a point is a row in the colour of its most likely component, the
+paler, the less certain; ellipses lie at 1 and 2 standard deviations and hold 39 % and
+86 % of their component. The columns shown are those that tell the components apart
+best.
+"""

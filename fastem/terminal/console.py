@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
-from fastem.checks.validation import DROP_ROWS
+from fastem.checks.rows import DROP_ROWS
 from fastem.covariances import SingularCovarianceError
 from fastem.em.progress import Progress
 from fastem.em.ridge import RegularizationWarning

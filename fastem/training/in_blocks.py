@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from fastem import kernels
-from fastem.checks import counting, validation
-from fastem.checks.validation import Rows, read_only
-from fastem.covariances import CovarianceStructure
+from fastem.checks import counting
+from fastem.checks.rows import Rows, check_columns, check_rows, check_sums, read_only
+from fastem.covariances.representations import Representation
 from fastem.em.expectation import ExpectationStep, MemorylessExpectation
+from fastem.em.maximization import Maximization
+from fastem.em.plan import Plan
 from fastem.sources.blocks import Source
 from fastem.sources.opening import source_of, without_column
 from fastem.sources.reading import blocks_of, name_column
@@ -29,7 +31,6 @@ from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.storage.json_values import digest
 from fastem.training.in_memory import (
     RowsInMemory,
-    StartPlan,
     TrainingRows,
     start_on_sample,
 )
@@ -66,9 +67,7 @@ class RowsInBlocks:
         cls, estimator: Any, source: Source, sample_weight: ArrayLike | None
     ) -> Self:
         """Walk over all rows once; the estimator remembers the columns' names."""
-        validation.check_columns(
-            estimator, source.names, source.n_features, fitting=True
-        )
+        check_columns(estimator, source.names, source.n_features, fitting=True)
         weights = None if sample_weight is None else _weights_of(sample_weight)
         # A start must find the random numbers that it would find without the sample.
         random_state = deepcopy(check_random_state(estimator.random_state))
@@ -90,7 +89,7 @@ class RowsInBlocks:
             raise ValueError("sample_weight is zero for every row: none is left to use")
         with np.errstate(over="ignore"):
             mean_squares = facts.variances + facts.mean**2
-        validation.check_sums(
+        check_sums(
             *(source.dtype, facts.n_rows, facts.largest, mean_squares),
             lambda column: name_column(source.names, column),
         )
@@ -153,10 +152,10 @@ class RowsInBlocks:
             )
 
     def expectation(
-        self, structure: CovarianceStructure, n_threads: int | None
+        self, representation: Representation, n_threads: int | None
     ) -> "ExpectationInBlocks":
         """The expectation step on these rows."""
-        return ExpectationInBlocks(self, structure, n_threads)
+        return ExpectationInBlocks(self, representation, n_threads)
 
     @property
     def sample(self) -> RowsInMemory:
@@ -164,37 +163,23 @@ class RowsInBlocks:
         facts = self.survey
         return RowsInMemory(facts.sample, facts.sample_weights, len(facts.sample))
 
-    def start(self, plan: StartPlan) -> MixtureParameters:
+    def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from: of the sample, unless the method is 'random'."""
-        if plan.user.is_complete or self.survey.sample_is_all:
-            return self.sample.start(plan)
+        if plan.given.is_complete or self.survey.sample_is_all:
+            return self.sample.start(plan, maximize)
         if plan.method == "random":
-            statistics, total = self._random(
-                plan.n_components, plan.structure, plan.random_state
-            )
-            parameters = parameters_of_start(
-                statistics, total, plan.structure, plan.step, plan.user
-            )
-            warn_of_identical(parameters, plan.structure)
+            parameters = parameters_of_start(*self._random(plan), plan, maximize)
+            warn_of_identical(parameters, plan.representation)
             return parameters
-        return start_on_sample(self.sample, self.survey.n_rows, plan)
+        return start_on_sample(self.sample, self.survey.n_rows, plan, maximize)
 
-    def _random(
-        self,
-        n_components: int,
-        structure: CovarianceStructure,
-        random_state: np.random.RandomState,
-    ) -> tuple[SufficientStatistics, float]:
+    def _random(self, plan: Plan) -> tuple[SufficientStatistics, float]:
         """Statistics of random responsibilities, and the sum of weights."""
-        width = max(n_components, self.source.n_features)
+        width = max(plan.n_components, self.source.n_features)
         with closing(self.blocks()) as blocks:
             statistics = statistics_of_random(
                 (part for block in blocks for part in weighted_blocks(*block, width)),
-                self.survey.mean,
-                self.dtype,
-                n_components,
-                random_state,
-                structure,
+                *(self.survey.mean, self.dtype, plan),
             )
         total = self.survey.total_weight / (self.survey.largest_weight or 1.0)
         return statistics, total if self.survey.largest_weight else self.shape[0]
@@ -220,13 +205,16 @@ class ExpectationInBlocks(MemorylessExpectation):
     """
 
     def __init__(
-        self, rows: RowsInBlocks, structure: CovarianceStructure, n_threads: int | None
+        self,
+        rows: RowsInBlocks,
+        representation: Representation,
+        n_threads: int | None,
     ) -> None:
-        super().__init__(rows.dtype, structure, n_threads)
+        super().__init__(rows.dtype, representation, n_threads)
         self._rows = rows
 
     def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
-        scatter_size = self._structure.scatter_size(*parameters.means.shape)
+        scatter_size = self._representation.scatter_size(*parameters.means.shape)
         sums = None
         with closing(self._rows.blocks()) as blocks:
             for rows, weights in blocks:
@@ -244,7 +232,7 @@ class ExpectationInBlocks(MemorylessExpectation):
         """A row (D,) from the twentieth of the sample that is explained worst."""
         sample = self._rows.sample
         step = ExpectationStep(
-            sample.values, sample.weights, self._structure, self._n_threads
+            sample.values, sample.weights, self._representation, self._n_threads
         )
         return step.draw_ill_explained(parameters, random_state)
 
@@ -263,10 +251,10 @@ def answer_blocks(
     if source is None:
         if named:
             X, sample_weight = without_column(X, named)
-        rows = validation.check_rows(estimator, X, fitting=False)
+        rows = check_rows(estimator, X, fitting=False)
         yield rows, _weights_of(sample_weight, len(rows))
         return
-    validation.check_columns(estimator, source.names, source.n_features, fitting=False)
+    check_columns(estimator, source.names, source.n_features, fitting=False)
     given = None
     if not named and sample_weight is not None:
         given = _weights_of(sample_weight)

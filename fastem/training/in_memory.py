@@ -1,6 +1,5 @@
 """What a fit needs of its rows, wherever they are."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, final
 
@@ -8,58 +7,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastem import kernels
-from fastem.checks import counting, validation
-from fastem.checks.validation import Rows
-from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.checks import counting
+from fastem.checks.rows import Rows, check_rows
+from fastem.covariances import SingularCovarianceError
+from fastem.covariances.representations import Representation
 from fastem.em.expectation import Expectation, ExpectationStep
 from fastem.em.maximization import Maximization
+from fastem.em.plan import Plan
 from fastem.starts.initialization import (
-    UserStart,
     column_variances,
     initial_parameters,
     warn_of_identical,
 )
 from fastem.starts.subsample import best_on_sample, subsample_parameters
-from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
 
 # Rows, evenly from the whole table, by which it is known again.
 _ROWS_TO_KNOW = 10_000
-
-
-@final
-@dataclass(frozen=True)
-class StartPlan:
-    """How a fit starts, wherever its rows are.
-
-    Attributes
-    ----------
-    method : str
-        One of ``init_params``.
-    n_components : int
-    structure : CovarianceStructure
-    maximize : Maximization
-    user : UserStart
-        Replaces what the method gives.
-    random_state : RandomState
-    n_threads : int or None
-    """
-
-    method: str
-    n_components: int
-    structure: CovarianceStructure
-    maximize: Maximization
-    user: UserStart
-    random_state: np.random.RandomState
-    n_threads: int | None
-
-    @property
-    def step(self) -> Callable[[SufficientStatistics], MixtureParameters]:
-        """The maximisation step of the start.
-
-        One that the user gave in part has the number of components given there.
-        """
-        return self.maximize.start if self.user.is_empty else self.maximize.strict()
 
 
 class TrainingRows(Protocol):
@@ -87,11 +52,11 @@ class TrainingRows(Protocol):
         """The variance of each column, (D,)."""
 
     def expectation(
-        self, structure: CovarianceStructure, n_threads: int | None
+        self, representation: Representation, n_threads: int | None
     ) -> Expectation:
         """The expectation step on these rows."""
 
-    def start(self, plan: StartPlan) -> MixtureParameters:
+    def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from."""
 
     def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
@@ -110,7 +75,7 @@ class RowsInMemory:
     @classmethod
     def checked(cls, estimator: Any, X: Any, sample_weight: ArrayLike | None) -> Self:
         """From what the user passed to ``fit``; remembers the columns' names."""
-        rows = validation.check_rows(estimator, X, fitting=True)
+        rows = check_rows(estimator, X, fitting=True)
         return cls(rows, *counting.check_row_weights(sample_weight, rows))
 
     @property
@@ -143,19 +108,18 @@ class RowsInMemory:
         return column_variances(self.values, self.weights)
 
     def expectation(
-        self, structure: CovarianceStructure, n_threads: int | None
+        self, representation: Representation, n_threads: int | None
     ) -> ExpectationStep:
         """The expectation step on these rows."""
-        return ExpectationStep(self.values, self.weights, structure, n_threads)
+        return ExpectationStep(self.values, self.weights, representation, n_threads)
 
-    def start(self, plan: StartPlan) -> MixtureParameters:
+    def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from."""
-        table = self.values, self.weights, plan.structure, plan.n_components
-        settings = plan.user, plan.random_state, plan.n_threads
+        table = self.values, self.weights
         if plan.method == "subsample":
-            return subsample_parameters(*table, plan.maximize, *settings)
-        parameters = initial_parameters(*table, plan.method, plan.step, *settings)
-        warn_of_identical(parameters, plan.structure)
+            return subsample_parameters(*table, plan, maximize)
+        parameters = initial_parameters(*table, plan, maximize)
+        warn_of_identical(parameters, plan.representation)
         return parameters
 
     def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
@@ -164,7 +128,7 @@ class RowsInMemory:
 
 
 def start_on_sample(
-    sample: RowsInMemory, n_rows: int, plan: StartPlan
+    sample: RowsInMemory, n_rows: int, plan: Plan, maximize: Maximization
 ) -> MixtureParameters:
     """Parameters to start EM from, of a sample of so many rows.
 
@@ -173,11 +137,7 @@ def start_on_sample(
     """
     if plan.method == "subsample":
         try:
-            return best_on_sample(
-                *(sample.values, sample.weights, n_rows),
-                *(plan.structure, plan.n_components, plan.maximize),
-                *(plan.user, plan.random_state, plan.n_threads),
-            )
+            return best_on_sample(sample.values, sample.weights, n_rows, plan)
         except SingularCovarianceError:
             plan = replace(plan, method="kmeans")
-    return sample.start(plan)
+    return sample.start(plan, maximize)

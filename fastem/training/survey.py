@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastem.checks import counting
-from fastem.checks.validation import Rows, read_only
+from fastem.checks.rows import Rows, read_only
 from fastem.sources.blocks import Source
 from fastem.sources.reading import blocks_of
 from fastem.starts.initialization import variances_of_sums, weighted_blocks

@@ -1,6 +1,7 @@
 """The arithmetic of the benchmarks: no test here looks at a clock."""
 
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -162,6 +163,11 @@ def test_only_the_text_between_the_markers_is_replaced():
     new = table.replace_between_markers(text, "| new |\n")
     assert new == f"before\n{table.BEGIN}\n| new |\n{table.END}\nafter\n"
     assert table.replace_between_markers(new, "| new |\n") == new
+
+
+def test_the_document_has_a_place_for_the_table():
+    document = Path(table.__file__).with_name("README.md").read_text()
+    assert "| new |" in table.replace_between_markers(document, "| new |")
 
 
 @pytest.mark.parametrize(

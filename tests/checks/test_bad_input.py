@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from fastem import GaussianMixture, RegularizationWarning, SingularCovarianceError
-from fastem.checks import validation
+from fastem.checks import rows as checked_rows
 from fastem.covariances import STRUCTURES
 from tests.mixtures import draw, random_mixture
 
@@ -163,7 +163,7 @@ def test_rows_that_cannot_be_used_are_named(fitted, what, method):
     ("value", "word"), [(np.nan, "1 NaN"), (np.inf, "1 inf"), (1e200, "too large")]
 )
 def test_a_bad_value_is_found_in_any_block_of_rows(monkeypatch, row, value, word):
-    monkeypatch.setattr(validation, "_BLOCK_ROWS", 7)
+    monkeypatch.setattr(checked_rows, "_BLOCK_ROWS", 7)
     X = changed(row, 2, value)
     words = [word, f"row {row}, column 2"]
     assert_refused(lambda: GaussianMixture().fit(X), ValueError, words)
@@ -417,7 +417,7 @@ def test_a_start_that_cannot_be_used_is_named(covariance_type, start, words):
 
 
 def precisions(structure):
-    shape = structure.shape(K, D)
+    shape = structure.representation.shape(K, D)
     return (
         np.broadcast_to(np.eye(D), shape).copy()
         if len(shape) > 2
@@ -443,14 +443,22 @@ def precisions(structure):
 def test_precisions_that_cannot_be_used_are_named(covariance_type, change, word):
     structure = STRUCTURES[covariance_type]
     bad = change(precisions(structure))
-    if bad.shape == structure.shape(K, D) and word == "should have the shape":
+    if (
+        bad.shape == structure.representation.shape(K, D)
+        and word == "should have the shape"
+    ):
         bad = np.stack([bad, bad])
     model = GaussianMixture(K, covariance_type=covariance_type, precisions_init=bad)
     assert_refused(lambda: model.fit(rows()), ValueError, ["precisions_init", word])
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, structure in STRUCTURES.items() if structure.has_matrices]
+    "name",
+    [
+        name
+        for name, structure in STRUCTURES.items()
+        if structure.representation.has_matrices
+    ],
 )
 def test_asymmetric_precisions_are_refused(name):
     bad = precisions(STRUCTURES[name])
@@ -498,3 +506,30 @@ def test_a_singular_component_is_an_error_in_every_method_that_fits():
             SingularCovarianceError,
             ["component", "singular"],
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "give"),
+    [
+        (
+            "covariances",
+            lambda values: GaussianMixture.from_parameters(
+                [0.5, 0.5], np.zeros((2, 2)), values, covariance_type="EEI"
+            ),
+        ),
+        (
+            "precisions_init",
+            lambda values: GaussianMixture(
+                2, covariance_type="EEI", precisions_init=values
+            ).fit(np.arange(20.0).reshape(10, 2)),
+        ),
+    ],
+)
+def test_covariances_of_another_structure_are_told_where(name, give):
+    give(np.array([[1.0, 3.0], [1.0, 3.0 + 1e-9]]))
+    with pytest.raises(
+        ValueError,
+        match=f"{name} is not what covariance_type='EEI' can be: at 0, 1 it is 2, "
+        "where the nearest that can be has 2.5",
+    ):
+        give(np.array([[1.0, 2.0], [1.0, 3.0]]))

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from fastem import Degeneracy, SingularCovarianceError, kernels
-from fastem.checks.validation import read_only
-from fastem.covariances import STRUCTURES, dense
+from fastem.checks.rows import read_only
+from fastem.covariances import STRUCTURES
+from fastem.covariances.representations import dense
 from fastem.statistics import EPS, SufficientStatistics
 from tests import reference
 from tests.mixtures import (
+    OF_SCIKIT_LEARN,
     assert_close,
     draw,
     parameters_of,
@@ -59,8 +61,12 @@ class Case:
             np.array(self.twin.reduce_scatter(scatter)),
         )
 
+    def estimate(self, statistics, ridge):
+        spreads = self.structure.representation.spreads(statistics, ridge)
+        return self.structure.estimate(spreads, statistics.weights)
+
     def expand(self, covariances):
-        return self.structure.expand(covariances, *self.shape)
+        return self.structure.representation.expand(covariances, *self.shape)
 
 
 @pytest.fixture(params=SHAPES, ids=lambda shape: "K={}-D={}".format(*shape))
@@ -73,8 +79,12 @@ def test_structure_stands_in_the_registry_under_its_own_name(covariance_type):
 
 
 def test_covariances_have_the_shape_that_the_structure_states(case):
-    assert case.parameters.covariances.shape == case.structure.shape(*case.shape)
-    assert case.structure.has_matrices == (case.structure.shape(2, 3)[-2:] == (3, 3))
+    assert case.parameters.covariances.shape == case.structure.representation.shape(
+        *case.shape
+    )
+    assert case.structure.representation.has_matrices == (
+        case.structure.representation.shape(2, 3)[-2:] == (3, 3)
+    )
 
 
 def test_expansion_is_dense(case):
@@ -84,18 +94,18 @@ def test_expansion_is_dense(case):
 
 
 def test_estimate_is_that_of_the_twin(case):
-    estimate = case.structure.estimate(case.statistics(), 1e-3)
+    estimate = case.estimate(case.statistics(), 1e-3)
     expected = reference.maximization(
         case.dense_statistics(), case.points, case.name, 1e-3
     )
-    assert estimate.shape == case.structure.shape(*case.shape)
+    assert estimate.shape == case.structure.representation.shape(*case.shape)
     assert_close(case.expand(estimate), expected.covariances, 1e-11)
 
 
 def test_ridge_is_added_to_every_variance_and_to_nothing_else(case):
     statistics = case.statistics()
     with_ridge, without = (
-        case.expand(case.structure.estimate(statistics, ridge)) for ridge in (0.25, 0)
+        case.expand(case.estimate(statistics, ridge)) for ridge in (0.25, 0)
     )
     expected = np.repeat(0.25 * np.eye(case.shape[1])[np.newaxis], case.shape[0], 0)
     np.testing.assert_allclose(with_ridge - without, expected, atol=1e-12)
@@ -116,8 +126,8 @@ def test_matrices_are_symmetric_to_the_last_bit(covariance_type):
     maximum = case.structure.maximize(statistics, 1e-6)
     for matrices in (
         maximum.covariances,
-        case.structure.gram(maximum.precisions_cholesky),
-        case.structure.invert(maximum.precisions_cholesky),
+        case.structure.representation.gram(maximum.precisions_cholesky),
+        case.structure.representation.invert(maximum.precisions_cholesky),
     ):
         expanded = case.expand(matrices)
         assert np.array_equal(expanded, expanded.transpose(0, 2, 1))
@@ -142,15 +152,27 @@ def test_maximum_is_above_all_neighbours(case):
         means = maximum.means + 0.02 * random.normal(size=case.shape)
         covariances = maximum.covariances * np.exp(0.02 * random.normal())
         change = 0.02 * random.normal(size=covariances.shape) * covariances
-        if case.structure.has_matrices:
+        if case.structure.representation.has_matrices:
             change = (change + np.swapaxes(change, -1, -2)) / 2
+        changed = case.structure.nearest(maximum.covariances + change)
         for neighbour in (
             (weights / weights.sum(), maximum.means, maximum.covariances),
             (maximum.weights, means, maximum.covariances),
             (maximum.weights, maximum.means, covariances),
-            (maximum.weights, maximum.means, maximum.covariances + change),
+            (maximum.weights, maximum.means, changed),
         ):
             assert expected_log_likelihood(*neighbour) <= best + 1e-9
+
+
+def test_the_nearest_covariances_to_those_of_the_structure_are_themselves(case):
+    covariances = case.parameters.covariances
+    assert_close(case.structure.nearest(covariances), covariances, 1e-15)
+    # And of any others those that the structure has.
+    random = np.random.default_rng(0)
+    others = np.stack([random_covariance(random, case.shape[1]) for _ in range(9)])
+    others = np.array(case.twin.compact(others[: case.shape[0]]))
+    nearest = case.structure.nearest(others)
+    assert_close(case.structure.nearest(nearest), nearest, 1e-14)
 
 
 def test_maximization_is_that_of_the_twin(case):
@@ -169,26 +191,32 @@ def test_factors_are_triangular_roots_of_the_precisions(case):
 
 
 def test_gram_gives_the_precisions(case):
-    precisions = case.structure.gram(case.parameters.precisions_cholesky)
-    assert precisions.shape == case.structure.shape(*case.shape)
+    precisions = case.structure.representation.gram(case.parameters.precisions_cholesky)
+    assert precisions.shape == case.structure.representation.shape(*case.shape)
     expected = np.linalg.inv(case.mixture.covariances)
     assert_close(case.expand(precisions), expected, 1e-12)
 
 
 def test_factors_of_the_precisions_are_those_of_the_covariances(case):
     factors = case.parameters.precisions_cholesky
-    precisions = case.structure.gram(factors)
-    assert_close(case.structure.cholesky_of_precisions(precisions), factors, 1e-12)
+    precisions = case.structure.representation.gram(factors)
+    assert_close(
+        case.structure.representation.cholesky_of_precisions(precisions), factors, 1e-12
+    )
 
 
 def test_invert_gives_the_covariances(case):
-    covariances = case.structure.invert(case.parameters.precisions_cholesky)
+    covariances = case.structure.representation.invert(
+        case.parameters.precisions_cholesky
+    )
     assert_close(covariances, case.parameters.covariances, 1e-12)
 
 
 def test_log_determinants_are_those_of_the_dense_matrices(case):
     K, D = case.shape
-    actual = case.structure.log_determinants(case.parameters.precisions_cholesky, D)
+    actual = case.structure.representation.log_determinants(
+        case.parameters.precisions_cholesky, D
+    )
     assert actual.shape in {(K,), (1,)}
     _, expected = np.linalg.slogdet(case.mixture.covariances)
     np.testing.assert_allclose(
@@ -199,11 +227,11 @@ def test_log_determinants_are_those_of_the_dense_matrices(case):
 def test_add_scatter_adds_what_rows_give_to_a_component(case):
     K, D = case.shape
     shares = reference.responsibilities(case.X, case.mixture)
-    scatter = case.structure.zero_scatter(K, D)
+    scatter = case.structure.representation.zero_scatter(K, D)
     assert not scatter.any()
     for k in range(K):
         for rows in (slice(0, 50), slice(50, N)):
-            case.structure.add_scatter(
+            case.structure.representation.add_scatter(
                 scatter, k, shares[rows, k], case.X[rows] - case.points[k]
             )
     moments = reference.moments(case.X, shares, case.points)
@@ -211,15 +239,19 @@ def test_add_scatter_adds_what_rows_give_to_a_component(case):
 
 
 def test_kernel_statistics_lead_to_the_parameters_of_the_twin(case):
-    factors = case.structure.factors(case.parameters, np.float64)
+    factors = case.structure.representation.factors(case.parameters, np.float64)
     sums = kernels.expectation_pass(
         read_only(case.X),
         read_only(case.row_weights),
         factors,
-        case.structure.scatter_size(*case.shape),
+        case.structure.representation.scatter_size(*case.shape),
     )
-    assert sums.scatter.shape == (case.structure.scatter_size(*case.shape),)
-    ours = case.structure.maximize(case.structure.statistics(sums, factors), 1e-6)
+    assert sums.scatter.shape == (
+        case.structure.representation.scatter_size(*case.shape),
+    )
+    ours = case.structure.maximize(
+        case.structure.representation.statistics(sums, factors), 1e-6
+    )
     twin, _ = reference.iterate(
         case.X, case.mixture, case.name, 1e-6, 1, case.row_weights
     )
@@ -228,11 +260,14 @@ def test_kernel_statistics_lead_to_the_parameters_of_the_twin(case):
     assert_close(case.expand(ours.covariances), twin.covariances, 1e-11)
 
 
-def test_free_parameters_are_as_many_as_scikit_learn_counts(case):
-    K, D = case.shape
-    theirs = SklearnMixture(K, covariance_type=case.name)
-    theirs.means_ = case.mixture.means
-    assert case.structure.n_parameters(K, D) + K * D + K - 1 == theirs._n_parameters()
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", OF_SCIKIT_LEARN)
+def test_free_parameters_are_as_many_as_scikit_learn_counts(name, shape):
+    K, D = shape
+    theirs = SklearnMixture(K, covariance_type=name)
+    theirs.means_ = np.zeros(shape)
+    n_parameters = STRUCTURES[name].n_parameters(K, D)
+    assert n_parameters + K * D + K - 1 == theirs._n_parameters()
 
 
 def test_free_parameters_are_as_many_as_directions_to_vary_covariances_in(case):
@@ -279,18 +314,18 @@ def test_a_singular_covariance_is_named_with_component_and_columns(
     covariance_type, component, columns
 ):
     structure = STRUCTURES[covariance_type]
-    shared = structure.shape(2, 4) == (4, 4)
+    shared = structure.representation.shape(2, 4) == (4, 4)
     if shared:
         component = 0
-    if structure.shape(2, 4) == (2,):
+    if structure.representation.shape(2, 4) == (2,):
         columns = [0, 1, 2, 3]
     covariances = singular_covariances(covariance_type, 2, component, columns)
     with pytest.raises(SingularCovarianceError) as raised:
-        structure.cholesky(covariances)
+        structure.representation.cholesky(covariances)
     error = raised.value
     assert error.component == (None if shared else component)
     assert error.columns in {tuple(columns), ()}
-    assert error.columns or structure.shape(2, 4) == (2,)
+    assert error.columns or structure.representation.shape(2, 4) == (2,)
     text = str(error.with_names(["a", "b", "height", "d"]))
     assert ("share" in text) if shared else (f"Component {component}" in text)
     for column in error.columns:
@@ -312,12 +347,12 @@ def test_a_spread_that_rounding_may_leave_is_none(
         blur[:] = rounding
     else:
         reference_points[:] = rounding / EPS
-    scatter = structure.zero_scatter(K, D)
+    scatter = structure.representation.zero_scatter(K, D)
     for k, size in enumerate((1.0, spread * rounding)):
         if structure.is_shared:
             size = spread * rounding
         residuals = np.concatenate([np.eye(D), -np.eye(D)]) * size
-        structure.add_scatter(scatter, k, np.full(2 * D, 5.0), residuals)
+        structure.representation.add_scatter(scatter, k, np.full(2 * D, 5.0), residuals)
     weights = np.full(K, 10.0)
     first = np.zeros((K, D))
     sums = SufficientStatistics(
@@ -330,7 +365,7 @@ def test_a_spread_that_rounding_may_leave_is_none(
     with pytest.raises(SingularCovarianceError) as raised:
         structure.maximize(sums, 0.0)
     assert raised.value.component == (None if structure.is_shared else 1)
-    names_columns = structure.shape(2, 3) != (2,)
+    names_columns = structure.representation.shape(2, 3) != (2,)
     assert raised.value.constant_columns == ((0, 1, 2) if names_columns else ())
 
 
@@ -342,7 +377,7 @@ def test_a_variance_that_is_no_positive_number_is_singular(covariance_type, valu
     )
     covariances.flat[0] = value
     with pytest.raises(SingularCovarianceError):
-        structure.cholesky(covariances)
+        structure.representation.cholesky(covariances)
 
 
 def test_singular_covariance_error_survives_pickling():
@@ -382,9 +417,13 @@ def test_singularity_does_not_depend_on_units(exponent, seed):
     for name in ("full", "tied"):
         compact = reference.STRUCTURES[name].compact
         structure = STRUCTURES[name]
-        structure.cholesky(np.array(compact(scale * regular[np.newaxis])))
+        structure.representation.cholesky(
+            np.array(compact(scale * regular[np.newaxis]))
+        )
         with pytest.raises(SingularCovarianceError) as raised:
-            structure.cholesky(np.array(compact(scale * copied[np.newaxis])))
+            structure.representation.cholesky(
+                np.array(compact(scale * copied[np.newaxis]))
+            )
         assert raised.value.columns == (2,)
 
 
@@ -395,5 +434,5 @@ def test_columns_of_very_different_scales_are_not_singular(covariance_type):
     covariances = reference.STRUCTURES[covariance_type].compact(
         reference.STRUCTURES[covariance_type].estimate(np.ones(1), matrix[np.newaxis])
     )
-    factors = STRUCTURES[covariance_type].cholesky(np.array(covariances))
+    factors = STRUCTURES[covariance_type].representation.cholesky(np.array(covariances))
     assert np.isfinite(factors).all()

@@ -83,8 +83,8 @@ def X(rows):  # noqa: N802
 
 def start_of(rows, covariance_type):
     structure = STRUCTURES[covariance_type]
-    precisions = np.ones(structure.shape(K, D))
-    if structure.has_matrices:
+    precisions = np.ones(structure.representation.shape(K, D))
+    if structure.representation.has_matrices:
         precisions = np.broadcast_to(np.eye(D), precisions.shape)
     return {
         "n_components": K,
@@ -282,7 +282,7 @@ def test_a_component_is_seeded_anew_among_rows_explained_badly(rows, X):
     structure = STRUCTURES["full"]
     table = RowsOnCluster.checked(fastem.GaussianMixture(), X, None)
     model = fastem.GaussianMixture(K, random_state=0).fit(rows)
-    row = table.expectation(structure, None).draw_ill_explained(
+    row = table.expectation(structure.representation, None).draw_ill_explained(
         model._fitted()[1], check_random_state(0)
     )
     assert row.tolist() in rows.tolist()

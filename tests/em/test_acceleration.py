@@ -20,7 +20,7 @@ def test_coordinates_lead_back_to_the_parameters(random, covariance_type):
         parameters_of(random_mixture(random, covariance_type, K, D), covariance_type)
         for _ in range(2)
     )
-    chart = Chart(STRUCTURES[covariance_type], base)
+    chart = Chart(STRUCTURES[covariance_type].representation, base)
     back = chart.parameters(chart.coordinates(other))
     for name in ("weights", "means", "covariances", "precisions_cholesky"):
         assert_close(getattr(back, name), getattr(other, name), 1e-12, name)
@@ -40,11 +40,14 @@ def divergence(one, other):
 
 def test_half_the_squared_length_is_the_divergence(random, covariance_type):
     mixture = random_mixture(random, covariance_type, K, D)
-    chart = Chart(STRUCTURES[covariance_type], parameters_of(mixture, covariance_type))
+    chart = Chart(
+        STRUCTURES[covariance_type].representation,
+        parameters_of(mixture, covariance_type),
+    )
     size = len(chart.coordinates(parameters_of(mixture, covariance_type)))
     near = chart.parameters(1e-4 * random.normal(size=size))
     step = chart.coordinates(near)
-    dense = STRUCTURES[covariance_type].expand(near.covariances, K, D)
+    dense = STRUCTURES[covariance_type].representation.expand(near.covariances, K, D)
     moved = reference.Mixture(near.weights, near.means, dense)
     assert step @ step / 2 == pytest.approx(divergence(mixture, moved), rel=1e-2)
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import fastem
 from fastem import GaussianMixture, StopFit
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.em import checkpoint
 from fastem.em.convergence import Convergence, Trace
@@ -164,9 +164,10 @@ def test_rows_put_in_order_are_put_in_order_again(random, tmp_path, iteration):
 def test_rows_stay_in_order_where_nothing_is_left_out_any_more(random):
     mixture = random_mixture(random, "full", 2, 2)
     X = read_only(draw(random, mixture, 30_000))
-    structure = STRUCTURES["full"]
+    representation = STRUCTURES["full"].representation
     ordered, resumed, plain = (
-        ExpectationStep(X, read_only(np.empty(0)), structure, None) for _ in range(3)
+        ExpectationStep(X, read_only(np.empty(0)), representation, None)
+        for _ in range(3)
     )
     before = {**plain.state(), "is_ordered": True}
     ordered.restore(before)

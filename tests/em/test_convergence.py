@@ -89,3 +89,13 @@ def test_the_certificate_tells_of_a_fit_that_stopped_on_a_plateau(overlapping):
     assert missing > 800
     assert stopped.convergence_.remaining_gain == pytest.approx(missing, rel=0.3)
     assert longer.convergence_.remaining_gain < 1e-3
+
+
+def test_a_certificate_of_falls_forecasts_none():
+    # What a ridge does: it decides where EM ends, below the likelihood's maximum.
+    said = trace_of([-5.0, -4.0, *(-3 - 0.1 * (1 - 0.9**k) for k in range(9))])
+    certificate = said.certificate((math.nan, math.nan))
+    assert math.isnan(certificate.remaining_gain)
+    assert certificate.n_decreases == 8
+    assert "fell 8 times: reg_covar decides" in str(certificate)
+    assert "yet" not in str(certificate)

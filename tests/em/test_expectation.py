@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastem import GaussianMixture, kernels
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.em import expectation
 from fastem.em.expectation import ExpectationStep
@@ -44,7 +44,9 @@ def step_and_passes(X, row_weights, name, monkeypatch):
 
     monkeypatch.setattr(kernels, "expectation_pass", spy)
     weights = np.empty(0) if row_weights is None else row_weights
-    step = ExpectationStep(read_only(X), read_only(weights), STRUCTURES[name], None)
+    step = ExpectationStep(
+        read_only(X), read_only(weights), STRUCTURES[name].representation, None
+    )
     return step, calls
 
 
@@ -161,7 +163,10 @@ def test_shared_scatter_is_exact_when_it_shrinks_at_once(random, dtype):
     wide = truth._replace(covariances=np.full((2, 1, 1), 0.03))
     X = draw(random, truth, 3000).astype(dtype)
     step = ExpectationStep(
-        read_only(X), read_only(np.empty(0, dtype)), STRUCTURES["tied"], None
+        read_only(X),
+        read_only(np.empty(0, dtype)),
+        STRUCTURES["tied"].representation,
+        None,
     )
     actual = step(parameters_of(wide, "tied"))
     residuals = X.astype(np.float64) - np.sign(X)

@@ -37,10 +37,10 @@ def means_of(*places):
 def start_at(means, name, width=1.0):
     """Components of equal weight and the same variance at these means."""
     K, D = means.shape
-    shape = STRUCTURES[name].shape(K, D)
+    shape = STRUCTURES[name].representation.shape(K, D)
     precisions = (
         np.broadcast_to(np.eye(D), shape)
-        if STRUCTURES[name].has_matrices
+        if STRUCTURES[name].representation.has_matrices
         else np.ones(shape)
     )
     return {
@@ -294,10 +294,10 @@ def test_a_new_component_has_a_row_for_mean_and_the_others_covariance(name):
         np.array([30.0, 10.0, 60.0]),
         np.array([(0.0, 0.0), (5.0, 5.0), (9.0, 9.0)]),
         np.zeros((K, D)),
-        structure.zero_scatter(K, D),
+        structure.representation.zero_scatter(K, D),
     )
     for k, variance in enumerate((1.0, 0.0, 4.0)):
-        structure.add_scatter(
+        structure.representation.add_scatter(
             statistics.scatter,
             k,
             np.full(4, statistics.weights[k] / 2),
@@ -313,7 +313,7 @@ def test_a_new_component_has_a_row_for_mean_and_the_others_covariance(name):
     np.testing.assert_allclose(mended.weights, [2 / 9, 1 / 3, 4 / 9])
     np.testing.assert_array_equal(mended.means, [(0, 0), row, (9, 9)])
     # (30 x 1 + 60 x 4) / 90 on the diagonal
-    dense = structure.expand(mended.covariances, K, D)
+    dense = structure.representation.expand(mended.covariances, K, D)
     np.testing.assert_allclose(dense[1], 3 * np.eye(D), atol=1e-12)
     np.testing.assert_allclose(dense[2], 4 * np.eye(D), atol=1e-12)
     (collapse,) = maximize.collapses

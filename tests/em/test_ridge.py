@@ -14,9 +14,9 @@ from fastem.em.ridge import ridge_of
 from tests import reference
 from tests.mixtures import draw, random_mixture
 
-SPHERICAL = [n for n, s in STRUCTURES.items() if s.shape(2, 3) == (2,)]
+SPHERICAL = [n for n, s in STRUCTURES.items() if s.representation.shape(2, 3) == (2,)]
 SHARED = [n for n, s in STRUCTURES.items() if s.is_shared]
-WITH_MATRICES = [n for n, s in STRUCTURES.items() if s.has_matrices]
+WITH_MATRICES = [n for n, s in STRUCTURES.items() if s.representation.has_matrices]
 WITH_AXES = sorted(set(STRUCTURES) - set(SPHERICAL))
 
 
@@ -39,7 +39,7 @@ def fit(X, name, n_components=2, sample_weight=None, **options):
 
 def dense_of(model):
     structure = STRUCTURES[model.covariance_type]
-    return structure.expand(model.covariances_, *model.means_.shape)
+    return structure.representation.expand(model.covariances_, *model.means_.shape)
 
 
 # What 'relative' is

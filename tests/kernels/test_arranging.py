@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastem import kernels
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 
 NO_WEIGHTS = read_only(np.empty(0))
 

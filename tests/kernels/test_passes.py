@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fastem import kernels
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.kernels import grid, launch
 from fastem.kernels.tiles import tile_rows
@@ -41,8 +41,8 @@ class Problem:
             self.row_weights[::7] = 0
         self.row_weights = read_only(self.row_weights.astype(dtype))
         parameters = parameters_of(self.mixture, name)
-        self.factors = self.structure.factors(parameters, self.X.dtype)
-        self.scatter_size = self.structure.scatter_size(K, D)
+        self.factors = self.structure.representation.factors(parameters, self.X.dtype)
+        self.scatter_size = self.structure.representation.scatter_size(K, D)
 
     def expectation(self, n_threads=None):
         return kernels.expectation_pass(
@@ -50,7 +50,9 @@ class Problem:
         )
 
     def statistics(self, n_threads=None):
-        return self.structure.statistics(self.expectation(n_threads), self.factors)
+        return self.structure.representation.statistics(
+            self.expectation(n_threads), self.factors
+        )
 
     def expected_statistics(self, points):
         X = self.X.astype(np.float64)
@@ -169,7 +171,9 @@ def test_the_first_of_equally_likely_components_is_chosen():
     )
     X = read_only(np.random.default_rng(0).normal(size=(100, 2)))
     for name, structure in STRUCTURES.items():
-        factors = structure.factors(parameters_of(mixture, name), X.dtype)
+        factors = structure.representation.factors(
+            parameters_of(mixture, name), X.dtype
+        )
         assert not kernels.label_pass(X, factors).any(), name
 
 
@@ -195,7 +199,7 @@ def test_an_empty_component_gets_no_responsibility(problem, covariance_type):
     some = problem(covariance_type, ONE_CHUNK, 3, 4)
     some.mixture.weights[:] = 0.25, 0.75, 0
     parameters = parameters_of(some.mixture, some.name)
-    some.factors = some.structure.factors(parameters, some.X.dtype)
+    some.factors = some.structure.representation.factors(parameters, some.X.dtype)
     sums = some.expectation()
     assert sums.weights[2] == 0
     assert not sums.first[2].any()
@@ -209,11 +213,16 @@ def test_scatter_is_exact_where_components_lie_far_apart(random, covariance_type
     mixture = mixture._replace(means=1e6 * np.sign(mixture.means) * [[1], [2], [3]])
     X = np.round(draw(random, mixture, 900) * 2**10) / 2**10
     structure = STRUCTURES[covariance_type]
-    factors = structure.factors(parameters_of(mixture, covariance_type), X.dtype)
-    sums = kernels.expectation_pass(
-        read_only(X), read_only(np.empty(0)), factors, structure.scatter_size(3, 4)
+    factors = structure.representation.factors(
+        parameters_of(mixture, covariance_type), X.dtype
     )
-    actual = structure.statistics(sums, factors)
+    sums = kernels.expectation_pass(
+        read_only(X),
+        read_only(np.empty(0)),
+        factors,
+        structure.representation.scatter_size(3, 4),
+    )
+    actual = structure.representation.statistics(sums, factors)
     expected = reference.expectation(X, mixture, None, actual.reference)
     reduce_scatter = reference.STRUCTURES[covariance_type].reduce_scatter
     assert_close(actual.scatter, reduce_scatter(expected.scatter), 1e-8)
@@ -225,7 +234,7 @@ def test_probabilities_of_far_rows_sum_to_one(
 ):
     some = problem(covariance_type, 100, 3, 4)
     X = read_only((some.X * distance).astype(dtype))
-    factors = some.structure.factors(
+    factors = some.structure.representation.factors(
         parameters_of(some.mixture, some.name), np.dtype(dtype)
     )
     probabilities = kernels.probability_pass(X, factors)

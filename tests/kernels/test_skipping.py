@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastem import kernels
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.kernels.compilation import kernel
 from fastem.kernels.dispatch import box_distances
@@ -30,12 +30,14 @@ class Clusters:
         self.parameters = parameters_of(self.mixture, name)
 
     def sums(self, leave_out, n_threads=None):
-        factors = self.structure.factors(self.parameters, self.rows.dtype)
+        factors = self.structure.representation.factors(
+            self.parameters, self.rows.dtype
+        )
         return kernels.expectation_pass(
             self.rows,
             self.weights,
             factors,
-            self.structure.scatter_size(*self.parameters.means.shape),
+            self.structure.representation.scatter_size(*self.parameters.means.shape),
             n_threads,
             reach_of(factors, self.parameters.log_weights) if leave_out else None,
         )
@@ -99,9 +101,13 @@ def test_an_empty_component_stays_empty(random, covariance_type):
 
 def test_what_is_not_a_number_counts_as_without_leaving_out(random, covariance_type):
     clusters = Clusters(random, covariance_type)
-    factors = clusters.structure.factors(clusters.parameters, clusters.rows.dtype)
+    factors = clusters.structure.representation.factors(
+        clusters.parameters, clusters.rows.dtype
+    )
     factors.log_normalizers[3] = np.nan  # of one component alone
-    size = clusters.structure.scatter_size(*clusters.parameters.means.shape)
+    size = clusters.structure.representation.scatter_size(
+        *clusters.parameters.means.shape
+    )
     log_weights = clusters.parameters.log_weights
     actual, expected = (
         kernels.expectation_pass(
@@ -129,7 +135,9 @@ def test_no_point_of_a_box_is_nearer_than_its_bound(random, covariance_type):
     K, D = 5, 4
     mixture = random_mixture(random, covariance_type, K, D, 3)
     structure = STRUCTURES[covariance_type]
-    factors = structure.factors(parameters_of(mixture, covariance_type), np.float64)
+    factors = structure.representation.factors(
+        parameters_of(mixture, covariance_type), np.float64
+    )
     reach = reach_of(factors, np.log(mixture.weights))
     for _ in range(20):
         center, half_widths = 3 * random.normal(size=D), random.uniform(0, 1, size=D)

@@ -6,6 +6,7 @@ import pytest
 import fastem
 from fastem import GaussianMixture, load_model, save_model
 from fastem.mixture.model_file import read_model_file
+from tests.mixtures import draw, random_mixture, start_of
 
 
 @pytest.fixture
@@ -199,3 +200,18 @@ def test_binary_files_are_refused(tmp_path):
     path.write_bytes(b"\x80\x04\x95\xff")
     with pytest.raises(ValueError, match="not even text"):
         load_model(path)
+
+
+def test_a_model_of_a_start_alone_comes_back_to_the_last_bit(
+    random, tmp_path, covariance_type
+):
+    mixture = random_mixture(random, covariance_type, 3, 4)
+    X = draw(random, mixture, 50)
+    for given in ({"weights_init", "means_init"}, set()):
+        start = start_of(mixture, covariance_type)
+        parameters = {name: value for name, value in start.items() if name not in given}
+        model = GaussianMixture(**parameters, max_iter=0, random_state=0).fit(X)
+        save_model(model, tmp_path / "model.json")
+        again = load_model(tmp_path / "model.json")
+        for name in ("covariances_", "precisions_cholesky_", "precisions_"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(model, name))

@@ -228,8 +228,8 @@ def test_any_numbers_of_the_right_shape_give_an_error_or_a_model(folder, data):
         drawn = data.draw(st.lists(elements, min_size=n, max_size=n))
         return np.reshape(drawn, shape)
 
-    covariances = array(sizes, *structure.shape(K, D))
-    if structure.has_matrices:
+    covariances = array(sizes, *structure.representation.shape(K, D))
+    if structure.representation.has_matrices:
         covariances = covariances * np.eye(D)
     values = GOOD["values"] | {
         "covariance_type": name,

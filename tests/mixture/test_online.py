@@ -37,7 +37,7 @@ def bits(model):
 def dense(model):
     K, D = model.means_.shape
     structure = STRUCTURES[model.covariance_type]
-    covariances = structure.expand(model.covariances_, K, D)
+    covariances = structure.representation.expand(model.covariances_, K, D)
     return Mixture(model.weights_, model.means_, covariances)
 
 
@@ -156,8 +156,10 @@ def test_statistics_of_parameters_lead_back_to_them(random, covariance_type, rid
     structure = STRUCTURES[covariance_type]
     mixture = random_mixture(random, covariance_type, 3, 3)
     before = parameters_of(mixture, covariance_type)
-    before = structure.maximize(structure.statistics_of(before, 50.0, 0.0), ridge)
-    statistics = structure.statistics_of(before, 200.0, ridge)
+    before = structure.maximize(
+        structure.representation.statistics_of(before, 50.0, 0.0), ridge
+    )
+    statistics = structure.representation.statistics_of(before, 200.0, ridge)
     assert statistics.weights.sum() == pytest.approx(200)
     after = structure.maximize(statistics, ridge)
     for name in ("weights", "means", "covariances", "precisions_cholesky"):
@@ -171,14 +173,14 @@ def test_statistics_move_as_if_taken_about_the_new_points(random, covariance_typ
     shares = random.dirichlet(np.ones(2), size=len(X)).T
 
     def about(points):
-        scatter = structure.zero_scatter(2, 3)
+        scatter = structure.representation.zero_scatter(2, 3)
         for k in range(2):
-            structure.add_scatter(scatter, k, shares[k], X - points[k])
+            structure.representation.add_scatter(scatter, k, shares[k], X - points[k])
         first = shares @ X - shares.sum(axis=1)[:, np.newaxis] * points
         return SufficientStatistics(-3.0, shares.sum(axis=1), points, first, scatter)
 
     here, there = random.normal(size=(2, 2, 3))
-    moved, expected = structure.move(about(here), there), about(there)
+    moved, expected = structure.representation.move(about(here), there), about(there)
     for name in ("weights", "reference", "first", "scatter"):
         assert_close(getattr(moved, name), getattr(expected, name), 1e-14, name)
     assert moved.log_likelihood == -3

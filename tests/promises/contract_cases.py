@@ -77,6 +77,7 @@ def in_each(constant=(), collinear=(), component=0, dense=True, axes=False):
         named["tied"] = Singular(None, constant, collinear)
     if axes:
         named["diag"] = Singular(component, constant)
+        named["EEI"] = Singular(None, constant)
     return named
 
 

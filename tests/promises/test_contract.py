@@ -61,7 +61,7 @@ def assert_right(model, X, expected, name, unit, blur):
         mixture.weights.astype(float), rel=0, abs=tolerance
     )
     assert np.abs((model.means_ - mixture.means) / scales).max() <= tolerance
-    dense = STRUCTURES[name].expand(model.covariances_, K, D)
+    dense = STRUCTURES[name].representation.expand(model.covariances_, K, D)
     difference = (dense - mixture.covariances) / scales[:, :, None] / scales[:, None]
     assert np.abs(difference).max() <= tolerance
 
@@ -617,7 +617,7 @@ def test_a_tol_of_zero_ends_at_the_rounding_floor_and_says_so(
     mixture = Mixture(
         model.weights_,
         model.means_,
-        STRUCTURES[covariance_type].expand(model.covariances_, 3, 3),
+        STRUCTURES[covariance_type].representation.expand(model.covariances_, 3, 3),
     )
     (after, _), scales = (
         reference.iterate(X.astype(float), mixture, covariance_type, 0, 1),

@@ -110,9 +110,12 @@ def test_the_last_rows_of_very_many_are_summed(name):
     X.flags.writeable = False
     structure = STRUCTURES[name]
     model = GaussianMixture.from_parameters(
-        [1.0], [[0.0]], np.ones(structure.shape(1, 1)), covariance_type=name
+        [1.0],
+        [[0.0]],
+        np.ones(structure.representation.shape(1, 1)),
+        covariance_type=name,
     )
-    n_sums = 3 + 1 + structure.scatter_size(1, 1)
+    n_sums = 3 + 1 + structure.representation.scatter_size(1, 1)
     chunks = np.empty((1, n_sums))
     passes.expectation_chunks(
         X, X[:0, 0], model._factors(X.dtype), None, n_rows - 5, n_rows, chunks

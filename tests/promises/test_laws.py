@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from fastem import GaussianMixture, RegularizationWarning, SingularCovarianceError
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.em.expectation import ExpectationStep
 from fastem.kernels import CHUNK_ROWS, grid
@@ -62,7 +62,9 @@ class Problem:
 
     def assume_regular(self, model):
         """Rounding is multiplied by the condition number of a covariance."""
-        dense = STRUCTURES[self.name].expand(model.covariances_, self.K, self.D)
+        dense = STRUCTURES[self.name].representation.expand(
+            model.covariances_, self.K, self.D
+        )
         assume(np.linalg.cond(dense).max() < 1e6)
 
 
@@ -116,7 +118,7 @@ def test_with_a_ridge_the_log_likelihood_falls_by_no_more_than_its_penalty(
 
     def mixture():
         structure = STRUCTURES[covariance_type]
-        dense = structure.expand(model.covariances_, K, D)
+        dense = structure.representation.expand(model.covariances_, K, D)
         return reference.Mixture(model.weights_, model.means_, dense)
 
     def penalty(mixture, shares):
@@ -124,7 +126,9 @@ def test_with_a_ridge_the_log_likelihood_falls_by_no_more_than_its_penalty(
         return ridge * (shares @ np.trace(precisions, axis1=1, axis2=2)) / 2
 
     before = problem.start
-    assert compact(before.covariances).shape == STRUCTURES[covariance_type].shape(K, D)
+    assert compact(before.covariances).shape == STRUCTURES[
+        covariance_type
+    ].representation.shape(K, D)
     for _ in range(6):
         fit_quietly(model, problem.X)
         after = mixture()
@@ -198,7 +202,12 @@ def test_data_far_from_the_origin_are_as_right_as_centred_ones(
 
 
 # A variance for each column depends on the axes, by definition.
-@pytest.mark.parametrize("covariance_type", sorted(set(STRUCTURES) - {"diag"}))
+WITHOUT_AXES = [
+    n for n, s in STRUCTURES.items() if s.representation.shape(2, 3) != (2, 3)
+]
+
+
+@pytest.mark.parametrize("covariance_type", WITHOUT_AXES)
 @law
 @given(seed=seeds, D=dimensions)
 def test_rotating_the_rows_rotates_the_answer(covariance_type, seed, D):
@@ -212,7 +221,7 @@ def test_rotating_the_rows_rotates_the_answer(covariance_type, seed, D):
     problem.assume_regular(one)
     assert_close(other.weights_, one.weights_, 1e-8)
     assert_close(other.means_, one.means_ @ rotation, 1e-8)
-    expand = STRUCTURES[covariance_type].expand
+    expand = STRUCTURES[covariance_type].representation.expand
     assert_close(
         expand(other.covariances_, problem.K, D),
         rotation.T @ expand(one.covariances_, problem.K, D) @ rotation,
@@ -242,7 +251,7 @@ def test_the_order_of_columns_does_not_matter(covariance_type, seed):
         covariances=problem.start.covariances[:, order][:, :, order],
     )
     one, other = problem.fit(), problem.fit(problem.X[:, order], start)
-    expand = STRUCTURES[covariance_type].expand
+    expand = STRUCTURES[covariance_type].representation.expand
     shape = (problem.K, problem.D)
     assert_close(other.means_, one.means_[:, order], 1e-10)
     assert_close(
@@ -282,7 +291,7 @@ def test_statistics_of_parts_add_up_to_those_of_the_whole(
 
     def statistics(rows):
         table = read_only(problem.X[rows]), read_only(weights[rows])
-        return ExpectationStep(*table, structure, 1)(parameters)
+        return ExpectationStep(*table, structure.representation, 1)(parameters)
 
     cut = int(cut * len(problem.X))
     parts = statistics(slice(cut)) + statistics(slice(cut, None))

@@ -1,4 +1,4 @@
-"""The optima of R's mclust from the same starts: see tests/data/README.md."""
+"""The optima of R's mclust from the same starts: see data/README.md."""
 
 import json
 from pathlib import Path
@@ -79,7 +79,7 @@ def test_the_optimum_is_that_of_mclust(case):
     # The last digits of parameters converge at the square root of the likelihood's.
     assert_close(model.weights_, fit["weights"], 1e-4)
     assert_close(model.means_, fit["means"], 1e-4)
-    dense = STRUCTURES[case.covariance_type].expand(
+    dense = STRUCTURES[case.covariance_type].representation.expand(
         model.covariances_, *model.means_.shape
     )
     for actual, expected in zip(dense, fit["covariances"], strict=True):

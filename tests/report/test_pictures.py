@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from matplotlib import get_backend
+from matplotlib import get_backend, rc_context
 from matplotlib.image import imread
 
 from fastem import GaussianMixture
@@ -40,6 +40,38 @@ def test_the_same_rows_give_the_same_picture(random, tmp_path):
     for name in ("a.png", "b.png"):
         draw_clusters(model, X, tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def words_of(model, X, path):
+    with rc_context({"svg.fonttype": "none"}):
+        draw_clusters(model, X, path)
+    return path.read_text()
+
+
+def test_the_picture_says_what_points_and_ellipses_mean(random, tmp_path):
+    model = GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], [np.eye(2)])
+    X = random.normal(size=(100_000, 2))
+    distances = np.linalg.norm(X, axis=1)
+    words = words_of(model, X, tmp_path / "picture.svg")
+    assert "the paler, the less certain" in words
+    for deviations, ellipse in ((1, "within the thick one, at 1"), (2, "one, at 2")):
+        assert ellipse in words
+        assert f"{np.floor(100 * np.mean(distances < deviations)):.0f} %" in words
+    assert "at random" not in words
+
+
+def test_the_picture_says_which_column_it_spreads(random, tmp_path):
+    model = GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], [np.eye(2)])
+    X = np.column_stack([random.normal(size=500), random.integers(4, size=500)])
+    words = words_of(model, X, tmp_path / "picture.svg")
+    assert "Points of equal x1 are spread a little, at random." in words
+
+
+def test_the_picture_of_one_column_says_what_its_lines_are(random, tmp_path):
+    model = GaussianMixture.from_parameters([1.0], [[0.0]], [[[1.0]]])
+    words = words_of(model, random.normal(size=(500, 1)), tmp_path / "picture.svg")
+    assert "Black: their sum, the mixture." in words
+    assert "ellipse" not in words
 
 
 def test_outliers_do_not_set_the_limits(random, tmp_path):

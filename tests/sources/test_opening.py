@@ -373,7 +373,7 @@ def test_small_files_reserve_no_more_than_their_rows(X, tmp_path):
 @pytest.mark.parametrize("kind", ["file", "dataset", "filtered"])
 def test_arrow_holds_a_few_row_groups_and_not_the_file(random, tmp_path, kind):
     path = tmp_path / "large.parquet"
-    columns = {name: random.normal(size=1_000_000) for name in NAMES}
+    columns = {name: random.normal(size=3_000_000) for name in NAMES}
     parquet.write_table(pa.table(columns), path, row_group_size=20_000)
     del columns
     large = dataset.dataset(path)
@@ -386,8 +386,10 @@ def test_arrow_holds_a_few_row_groups_and_not_the_file(random, tmp_path, kind):
     )
     before = pa.total_allocated_bytes()
     held = [pa.total_allocated_bytes() - before for _ in source.blocks(20_000)]
-    assert len(held) >= 50
-    assert max(held) < 12e6  # of 24
+    assert len(held) >= 150
+    # Of 72. Of a filtered dataset Arrow was seen to queue up to 33 batches, 16 MB,
+    # where the machine is busy.
+    assert max(held) < 24e6
 
 
 def test_a_path_that_is_no_data_says_what_is_expected(tmp_path):

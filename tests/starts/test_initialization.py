@@ -5,11 +5,13 @@ import pytest
 from sklearn.cluster import KMeans, kmeans_plusplus
 
 from fastem import GaussianMixture
-from fastem.checks.validation import read_only
+from fastem.checks.parameters import GivenStart
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
+from fastem.em.maximization import Maximization
+from fastem.em.plan import Plan
 from fastem.starts import initialization
 from fastem.starts.initialization import (
-    UserStart,
     initial_parameters,
     statistics_of_labels,
 )
@@ -26,18 +28,17 @@ def rows_of_a_mixture(random):
     return read_only(draw(random, random_mixture(random, "full", K, D), N))
 
 
-def start(X, covariance_type, method, row_weights=NO_WEIGHTS, user=None, ridge=1e-3):
+def start(X, covariance_type, method, row_weights=NO_WEIGHTS, given=None, ridge=1e-3):
     structure = STRUCTURES[covariance_type]
-    return initial_parameters(
-        X,
-        row_weights,
-        structure,
+    plan = Plan(
         K,
-        method,
-        lambda statistics: structure.maximize(statistics, ridge),
-        user or UserStart(),
-        np.random.RandomState(7),
+        structure,
+        method=method,
+        given=given or GivenStart(),
+        random_state=np.random.RandomState(7),
     )
+    maximize = Maximization(structure, ridge, "raise", lambda parameters: X[0])
+    return initial_parameters(X, row_weights, plan, maximize)
 
 
 def assert_is_twin(parameters, twin, covariance_type, tolerance=1e-12):
@@ -93,7 +94,7 @@ def test_a_part_of_the_users_replaces_that_of_the_method(
 ):
     mixture = random_mixture(random, covariance_type, K, D)
     arguments = start_of(mixture, covariance_type)
-    theirs = UserStart.checked(
+    theirs = GivenStart.checked(
         **{
             name: arguments[f"{name}_init"] if name == given else None
             for name in ("weights", "means", "precisions")
@@ -102,7 +103,7 @@ def test_a_part_of_the_users_replaces_that_of_the_method(
         shape=(K, D),
     )
     assert not theirs.is_complete
-    mixed = start(X, covariance_type, "kmeans", user=theirs)
+    mixed = start(X, covariance_type, "kmeans", given=theirs)
     plain = start(X, covariance_type, "kmeans")
     compact = reference.STRUCTURES[covariance_type].compact
     expected = {
@@ -115,9 +116,13 @@ def test_a_part_of_the_users_replaces_that_of_the_method(
     for name, value in expected.items():
         assert_close(getattr(mixed, name), value, 1e-12, name)
     assert_close(
-        STRUCTURES[covariance_type].gram(mixed.precisions_cholesky),
+        STRUCTURES[covariance_type].representation.gram(mixed.precisions_cholesky),
         compact(
-            np.linalg.inv(STRUCTURES[covariance_type].expand(mixed.covariances, K, D))
+            np.linalg.inv(
+                STRUCTURES[covariance_type].representation.expand(
+                    mixed.covariances, K, D
+                )
+            )
         ),
         1e-10,
     )
@@ -134,8 +139,8 @@ def test_a_complete_start_draws_no_random_numbers(random, X, covariance_type):
 
 def test_a_users_start_is_copied(X):
     means = np.zeros((K, D))
-    user = UserStart.checked(None, means, None, STRUCTURES["full"], (K, D))
-    parameters = start(X, "full", "kmeans", user=user)
+    user = GivenStart.checked(None, means, None, STRUCTURES["full"], (K, D))
+    parameters = start(X, "full", "kmeans", given=user)
     assert not np.shares_memory(parameters.covariances, means)
     assert np.array_equal(means, np.zeros((K, D)))
 
@@ -177,7 +182,7 @@ def test_statistics_of_labels_are_sums_over_the_members(random, X, covariance_ty
         read_only(row_weights),
         labels.astype(np.int32),
         points,
-        STRUCTURES[covariance_type],
+        STRUCTURES[covariance_type].representation,
     )
     twin = reference.moments(X, shares, points)
     reduce_scatter = reference.STRUCTURES[covariance_type].reduce_scatter

@@ -7,7 +7,7 @@ import pytest
 from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.starts import kmeans
 from fastem.starts.kmeans import _Lloyd, choose_seeds, cluster
 from tests.mixtures import assert_close, draw, random_mixture

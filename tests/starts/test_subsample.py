@@ -9,11 +9,11 @@ from fastem import (
     RegularizationWarning,
     SingularCovarianceError,
 )
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.em import restarts
 from fastem.em.maximization import Maximization
-from fastem.starts.initialization import UserStart
+from fastem.em.plan import Plan
 from fastem.starts.subsample import (
     draw_subsample,
     n_iterations,
@@ -149,9 +149,9 @@ def test_the_error_is_that_of_all_rows_if_every_run_is_singular(random):
     X[:, 1] = 1
     with pytest.raises(SingularCovarianceError, match="column 1"):
         subsample_parameters(
-            *(read_only(X), read_only(np.empty(0)), STRUCTURES["full"], K),
+            *(read_only(X), read_only(np.empty(0))),
+            Plan(K, STRUCTURES["full"], random_state=np.random.RandomState(0)),
             Maximization(STRUCTURES["full"], 0.0, "raise", lambda parameters: X[0]),
-            *(UserStart(), np.random.RandomState(0)),
         )
 
 

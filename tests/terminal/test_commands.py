@@ -57,7 +57,7 @@ def model(csv, tmp_path):
     return path
 
 
-@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical", "EEI"])
 @pytest.mark.parametrize("standardize", [[], ["--standardize"]])
 def test_a_fit_writes_all_that_was_asked_for(
     csv, rows, tmp_path, covariance, standardize
@@ -182,7 +182,7 @@ def test_errors_are_one_line_and_nothing_is_written(
     [
         (["fit", "data.csv"], "Missing option '-k' / '--components'"),
         (["fit", "data.csv", "-k", 0], "Invalid value for '-k' / '--components'"),
-        (["fit", "data.csv", "-k", 2, "--covariance", "O"], "'O' is none of diag"),
+        (["fit", "data.csv", "-k", 2, "--covariance", "O"], "'O' is none of EEI, diag"),
         (["fit", "data.csv", "-k", 2, "--init", "best"], "'best' is none of k-means++"),
         (["fit", "data.csv", "-k", 2, "--tol", -1], "Invalid value for '--tol'"),
         (["fit", "data.csv", "-k", 2, "--colums", "a"], "No such option"),

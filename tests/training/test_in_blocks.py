@@ -16,7 +16,7 @@ from pyarrow import parquet
 from scipy.stats import binomtest, kstest
 
 from fastem import GaussianMixture, kernels
-from fastem.checks.validation import read_only
+from fastem.checks.rows import read_only
 from fastem.sources import opening, reading
 from fastem.sources.opening import source_of
 from fastem.sources.reading import blocks_of
@@ -196,9 +196,9 @@ def test_other_starts_are_made_from_the_sample(X, init, monkeypatch):
     used = []
     real = in_blocks.RowsInMemory.start
 
-    def spy(self, plan):
+    def spy(self, plan, maximize):
         used.append((plan.method, self.values))
-        return real(self, plan)
+        return real(self, plan, maximize)
 
     monkeypatch.setattr(in_blocks.RowsInMemory, "start", spy)
     model = GaussianMixture(2, init_params=init, random_state=0, max_iter=2)

@@ -1,4 +1,4 @@
-"""From what users pass to what kernels take, with every error about it."""
+"""Rows, from what users pass to what kernels take, with every error about them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -8,13 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
     _get_feature_names,
-    check_array,
     validate_data,
 )
 
-from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.kernels import CHUNK_ROWS
-from fastem.statistics import Array, MixtureParameters
+from fastem.statistics import Array
 
 Rows = NDArray[np.floating[Any]]
 
@@ -25,8 +23,6 @@ DROP_ROWS = "drop them (for example X[np.isfinite(X).all(axis=1)])"
 # is still in the core's cache then (200,000 x 16 float64: 1.1 ms; at once: 2.0 ms with
 # one walk over a copy of its sizes).
 _BLOCK_ROWS = 16384
-# A variance is inverted, and two of them are added.
-_LARGEST_VARIANCE = 1e306
 _KERNEL_TYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -189,7 +185,7 @@ def _is_numeric(values: np.ndarray) -> bool:
     return values.dtype.kind != "c"
 
 
-def _largest(X: Rows) -> float:
+def largest_to_square(X: Rows) -> float:
     """What can be squared and summed over the columns, with room to spare."""
     return float(np.sqrt(np.finfo(X.dtype).max) / X.shape[1] / 8)
 
@@ -203,7 +199,7 @@ def check_range(
 
     Errors name rows and columns as these functions do, given their number in X.
     """
-    largest = _largest(X)
+    largest = largest_to_square(X)
     seen = 0.0
     for start in range(0, len(X), _BLOCK_ROWS):
         block = X[start : start + _BLOCK_ROWS]
@@ -297,161 +293,6 @@ def _raise_not_finite(
         f"in {row_name(first[0])}, {column_name(first[1])}. Rows with "
         f"{' or '.join(kinds)} values cannot be used: {DROP_ROWS} or "
         "replace the values first."
-    )
-
-
-def as_numbers(values: ArrayLike, name: str) -> Array:
-    """An argument other than X as a float64 array; nothing under a mask is read."""
-    if np.ma.is_masked(values):
-        raise ValueError(
-            f"{name} is a masked array with masked values: fill the gaps, or leave "
-            "those entries out"
-        )
-    try:
-        array: Array = check_array(
-            values,
-            dtype=np.float64,
-            ensure_2d=False,
-            allow_nd=True,
-            ensure_all_finite=False,
-            ensure_min_samples=0,
-            input_name=name,
-        )
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"{name} does not hold numbers: {error}") from error
-    return array
-
-
-def _check_numbers(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:
-    array = as_numbers(values, name)
-    if array.shape != shape:
-        raise ValueError(f"{name} should have the shape {shape}, but has {array.shape}")
-    if not np.isfinite(array).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{name} must be finite, but is {array[where]} at {where}")
-    return array
-
-
-def check_weights(values: ArrayLike, n_components: int, name: str) -> Array:
-    """Mixture weights: shape (K,), none negative, summing to 1 within 1e-6."""
-    weights = _check_numbers(values, name, (n_components,))
-    if (weights < 0).any():
-        k = int(np.argmin(weights))
-        raise ValueError(f"{name} must not be negative, but is {weights[k]:g} at {k}")
-    if abs(weights.sum() - 1) > 1e-6:
-        raise ValueError(
-            f"{name} must be normalized to sum to 1, but sums to {weights.sum():g}; "
-            "divide it by its sum"
-        )
-    return weights
-
-
-def check_means(values: ArrayLike, shape: tuple[int, int], name: str) -> Array:
-    """Means: shape (K, D), finite, and as small as rows must be."""
-    means = _check_numbers(values, name, shape)
-    too_large = np.abs(means) > _largest(means)
-    if too_large.any():
-        k, j = (int(i) for i in np.argwhere(too_large)[0])
-        raise ValueError(
-            f"{name} has values too large to be squared (above {_largest(means):.0e} "
-            f"in size), the first, {means[k, j]:g}, of component {k} in column {j}. "
-            "Scale that column."
-        )
-    return means
-
-
-def _is_indefinite(matrices: Array) -> NDArray[np.bool_]:
-    """Whether matrices (..., D, D) have an eigenvalue below 0 by more than rounding.
-
-    They are scaled to a diagonal of 1 first. Without that, columns in units far apart
-    would drown each other's eigenvalues in rounding.
-    """
-    diagonals = np.diagonal(matrices, axis1=-2, axis2=-1)
-    scale = np.sqrt(np.where(diagonals > 0, diagonals, 1))
-    scaled = matrices / scale[..., :, np.newaxis] / scale[..., np.newaxis, :]
-    eigenvalues = np.linalg.eigvalsh(scaled)
-    rounding = eigenvalues.shape[-1] * np.finfo(np.float64).eps * eigenvalues[..., -1]
-    indefinite: NDArray[np.bool_] = (eigenvalues[..., 0] < -rounding) | ~(
-        diagonals > 0
-    ).all(axis=-1)
-    return indefinite
-
-
-def check_positive_definite(
-    values: ArrayLike,
-    structure: CovarianceStructure,
-    n_components: int,
-    n_features: int,
-    name: str,
-) -> Array:
-    """Covariances or precisions in the structure's shape; raises if one is not.
-
-    One that is singular to rounding passes: the Cholesky factorisation after this
-    names its component.
-
-    Returns
-    -------
-    array
-        In the structure's shape, symmetric to the last bit.
-    """
-    array = _check_numbers(values, name, structure.shape(n_components, n_features))
-    if np.abs(array).max() > _LARGEST_VARIANCE:
-        raise ValueError(
-            f"{name} holds {np.abs(array).max():.1e}, and nothing above "
-            f"{_LARGEST_VARIANCE:.0e} can be inverted. Scale the columns."
-        )
-    if structure.has_matrices:
-        transposed = np.swapaxes(array, -1, -2)
-        if not np.allclose(array, transposed, atol=1e-8 * np.abs(array).max()):
-            raise ValueError(
-                f"{name} must be symmetric, positive-definite, but is not symmetric: "
-                "pass (A + A.T) / 2 of each matrix A if that is rounding"
-            )
-        array = (array + transposed) / 2
-        wrong = _is_indefinite(array)
-    else:
-        wrong = ~(array > 0)
-    if wrong.any():
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        at = f" at {', '.join(str(i) for i in where)}" if where else ""
-        raise ValueError(
-            f"{name} must be symmetric, positive-definite, but is not{at}"
-            if structure.has_matrices
-            else f"{name} must be positive, but is {array[where]:g}{at}"
-        )
-    diagonals = (
-        np.diagonal(array, axis1=-2, axis2=-1) if structure.has_matrices else array
-    )
-    if diagonals.min() < 1 / _LARGEST_VARIANCE:
-        raise ValueError(
-            f"{name} holds {diagonals.min():.1e}, and nothing below "
-            f"{1 / _LARGEST_VARIANCE:.0e} can be inverted. Scale the columns."
-        )
-    return array
-
-
-def check_mixture(
-    weights: ArrayLike,
-    means: ArrayLike,
-    covariances: ArrayLike,
-    structure: CovarianceStructure,
-) -> MixtureParameters:
-    """A mixture from the user's parameters; K and D are those of the means."""
-    shape = np.shape(means)
-    if len(shape) != 2 or 0 in shape:
-        raise ValueError(
-            f"means should have the shape (n_components, n_features), but has {shape}"
-        )
-    checked = check_positive_definite(covariances, structure, *shape, "covariances")
-    try:
-        factors = structure.cholesky(checked)
-    except SingularCovarianceError as error:
-        raise error.after("covariances has no inverse") from None
-    return MixtureParameters(
-        weights=check_weights(weights, shape[0], "weights"),
-        means=check_means(means, shape, "means"),
-        covariances=checked,
-        precisions_cholesky=factors,
     )
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fastem import GaussianMixture
-from fastem.checks import counting, validation
+from fastem.checks import counting
+from fastem.checks import rows as checked_rows
 from fastem.kernels import CHUNK_ROWS
 
 
@@ -40,7 +41,7 @@ def test_arrays_like_the_fitted_one_take_no_detour(monkeypatch, dtype):
     def refuse(*arguments, **options):
         raise AssertionError("scikit-learn was asked")
 
-    monkeypatch.setattr(validation, "validate_data", refuse)
+    monkeypatch.setattr(checked_rows, "validate_data", refuse)
     for same in (X, np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2]):
         np.testing.assert_array_equal(model.score_samples(same), expected)
     for other in (X[:, :2], X[:0], X[0], X.astype(np.float16), X.tolist(), X > 0):

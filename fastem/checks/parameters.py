@@ -1,0 +1,236 @@
+"""Parameters of a mixture that a user passes, with every error about them."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_array
+
+from fastem.checks.rows import largest_to_square
+from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.statistics import Array, MixtureParameters
+
+# A variance is inverted, and two of them are added.
+_LARGEST_VARIANCE = 1e306
+# Relative; what a structure says to be equal may have been written with few digits.
+_SAME_VARIANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class GivenStart:
+    """The parts of a start that the user gave; None for the others."""
+
+    weights: Array | None = None
+    means: Array | None = None
+    precisions: Array | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        weights: ArrayLike | None,
+        means: ArrayLike | None,
+        precisions: ArrayLike | None,
+        structure: CovarianceStructure,
+        shape: tuple[int, int],
+    ) -> Self:
+        """Validated copies of the user's ``*_init``, for (K, D) = ``shape``."""
+        return cls(
+            None
+            if weights is None
+            else check_weights(weights, shape[0], "weights_init"),
+            None if means is None else check_means(means, shape, "means_init"),
+            None
+            if precisions is None
+            else check_positive_definite(
+                precisions, structure, *shape, "precisions_init"
+            ),
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the user gave nothing."""
+        return self.weights is None and self.means is None and self.precisions is None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to estimate from the rows."""
+        return not (
+            self.weights is None or self.means is None or self.precisions is None
+        )
+
+
+def as_numbers(values: ArrayLike, name: str) -> Array:
+    """An argument other than X as a float64 array; nothing under a mask is read."""
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} is a masked array with masked values: fill the gaps, or leave "
+            "those entries out"
+        )
+    try:
+        array: Array = check_array(
+            values,
+            dtype=np.float64,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_all_finite=False,
+            ensure_min_samples=0,
+            input_name=name,
+        )
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{name} does not hold numbers: {error}") from error
+    return array
+
+
+def _check_numbers(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:
+    array = as_numbers(values, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} should have the shape {shape}, but has {array.shape}")
+    if not np.isfinite(array).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{name} must be finite, but is {array[where]} at {where}")
+    return array
+
+
+def check_weights(values: ArrayLike, n_components: int, name: str) -> Array:
+    """Mixture weights: shape (K,), none negative, summing to 1 within 1e-6."""
+    weights = _check_numbers(values, name, (n_components,))
+    if (weights < 0).any():
+        k = int(np.argmin(weights))
+        raise ValueError(f"{name} must not be negative, but is {weights[k]:g} at {k}")
+    if abs(weights.sum() - 1) > 1e-6:
+        raise ValueError(
+            f"{name} must be normalized to sum to 1, but sums to {weights.sum():g}; "
+            "divide it by its sum"
+        )
+    return weights
+
+
+def check_means(values: ArrayLike, shape: tuple[int, int], name: str) -> Array:
+    """Means: shape (K, D), finite, and as small as rows must be."""
+    means = _check_numbers(values, name, shape)
+    largest = largest_to_square(means)
+    too_large = np.abs(means) > largest
+    if too_large.any():
+        k, j = (int(i) for i in np.argwhere(too_large)[0])
+        raise ValueError(
+            f"{name} has values too large to be squared (above {largest:.0e} "
+            f"in size), the first, {means[k, j]:g}, of component {k} in column {j}. "
+            "Scale that column."
+        )
+    return means
+
+
+def _is_indefinite(matrices: Array) -> NDArray[np.bool_]:
+    """Whether matrices (..., D, D) have an eigenvalue below 0 by more than rounding.
+
+    They are scaled to a diagonal of 1 first. Without that, columns in units far apart
+    would drown each other's eigenvalues in rounding.
+    """
+    diagonals = np.diagonal(matrices, axis1=-2, axis2=-1)
+    scale = np.sqrt(np.where(diagonals > 0, diagonals, 1))
+    scaled = matrices / scale[..., :, np.newaxis] / scale[..., np.newaxis, :]
+    eigenvalues = np.linalg.eigvalsh(scaled)
+    rounding = eigenvalues.shape[-1] * np.finfo(np.float64).eps * eigenvalues[..., -1]
+    indefinite: NDArray[np.bool_] = (eigenvalues[..., 0] < -rounding) | ~(
+        diagonals > 0
+    ).all(axis=-1)
+    return indefinite
+
+
+def check_positive_definite(
+    values: ArrayLike,
+    structure: CovarianceStructure,
+    n_components: int,
+    n_features: int,
+    name: str,
+) -> Array:
+    """Covariances or precisions in the structure's shape; raises if one is not.
+
+    One that is singular to rounding passes: the Cholesky factorisation after this
+    names its component.
+
+    Returns
+    -------
+    array
+        In the structure's shape, symmetric to the last bit.
+    """
+    representation = structure.representation
+    shape = representation.shape(n_components, n_features)
+    array = _check_numbers(values, name, shape)
+    if np.abs(array).max() > _LARGEST_VARIANCE:
+        raise ValueError(
+            f"{name} holds {np.abs(array).max():.1e}, and nothing above "
+            f"{_LARGEST_VARIANCE:.0e} can be inverted. Scale the columns."
+        )
+    if representation.has_matrices:
+        transposed = np.swapaxes(array, -1, -2)
+        if not np.allclose(array, transposed, atol=1e-8 * np.abs(array).max()):
+            raise ValueError(
+                f"{name} must be symmetric, positive-definite, but is not symmetric: "
+                "pass (A + A.T) / 2 of each matrix A if that is rounding"
+            )
+        array = (array + transposed) / 2
+        wrong = _is_indefinite(array)
+    else:
+        wrong = ~(array > 0)
+    if wrong.any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        at = f" at {', '.join(str(i) for i in where)}" if where else ""
+        raise ValueError(
+            f"{name} must be symmetric, positive-definite, but is not{at}"
+            if representation.has_matrices
+            else f"{name} must be positive, but is {array[where]:g}{at}"
+        )
+    diagonals = (
+        np.diagonal(array, axis1=-2, axis2=-1) if representation.has_matrices else array
+    )
+    if diagonals.min() < 1 / _LARGEST_VARIANCE:
+        raise ValueError(
+            f"{name} holds {diagonals.min():.1e}, and nothing below "
+            f"{1 / _LARGEST_VARIANCE:.0e} can be inverted. Scale the columns."
+        )
+    _check_structure(array, structure, name)
+    return array
+
+
+def _check_structure(array: Array, structure: CovarianceStructure, name: str) -> None:
+    """Raise ValueError if the structure cannot have such covariances.
+
+    Those that it can have are their own maximum-likelihood estimate. So are their
+    inverses: each structure holds the inverses of its covariances.
+    """
+    nearest = structure.nearest(array)
+    differs = ~np.isclose(array, nearest, rtol=_SAME_VARIANCE, atol=0)
+    if differs.any():
+        where = tuple(int(i) for i in np.argwhere(differs)[0])
+        raise ValueError(
+            f"{name} is not what covariance_type={structure.name!r} can be: at "
+            f"{', '.join(map(str, where))} it is {array[where]:g}, where the nearest "
+            f"that can be has {nearest[where]:g}"
+        )
+
+
+def check_mixture(
+    weights: ArrayLike,
+    means: ArrayLike,
+    covariances: ArrayLike,
+    structure: CovarianceStructure,
+) -> MixtureParameters:
+    """A mixture from the user's parameters; K and D are those of the means."""
+    shape = np.shape(means)
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(
+            f"means should have the shape (n_components, n_features), but has {shape}"
+        )
+    checked = check_positive_definite(covariances, structure, *shape, "covariances")
+    try:
+        factors = structure.representation.cholesky(checked)
+    except SingularCovarianceError as error:
+        raise error.after("covariances has no inverse") from None
+    return MixtureParameters(
+        weights=check_weights(weights, shape[0], "weights"),
+        means=check_means(means, shape, "means"),
+        covariances=checked,
+        precisions_cholesky=factors,
+    )

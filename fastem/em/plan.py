@@ -1,0 +1,83 @@
+"""What a fit is made of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fastem.checks.parameters import GivenStart
+from fastem.covariances import CovarianceStructure
+from fastem.covariances.representations import Representation
+from fastem.em.acceleration import Path, PlainPath
+from fastem.em.expectation import Expectation
+from fastem.em.maximization import Maximization
+from fastem.em.stopping import SmallChange, StoppingRule
+from fastem.statistics import Ridge
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fit is made of, factor by factor, wherever its rows are.
+
+    It is made once, from what the user asked for; passes, starts, restarts, streams
+    and clusters take from it what they need.
+
+    Attributes
+    ----------
+    n_components : int
+        K, as asked for.
+    structure : CovarianceStructure
+        How covariances follow from scatter; its representation says how they are
+        stored, and thus which kernels walk over the rows.
+    ridge : float or array of shape (D,)
+        Added to every variance.
+    on_collapse : {'raise', 'drop', 'reseed'}
+        What becomes of a component whose density has no bound.
+    method : str
+        How EM starts: one of ``init_params``.
+    given : GivenStart
+        Replaces what the method gives.
+    n_starts : int
+        Number of starts, of which the best is kept.
+    make_path : callable
+        Makes the :class:`Path` of a run, of a representation: where to next.
+    stopping : StoppingRule
+        When a run is near enough to its limit.
+    max_iter : int
+        Largest number of iterations of a run.
+    random_state : RandomState
+        For starts, and for components that are seeded anew.
+    n_threads : int or None
+        At most so many threads; None for Numba's own setting.
+    """
+
+    n_components: int
+    structure: CovarianceStructure
+    ridge: Ridge = 0.0
+    on_collapse: str = "raise"
+    method: str = "kmeans"
+    given: GivenStart = field(default_factory=GivenStart)
+    n_starts: int = 1
+    make_path: Callable[[Representation], Path] = PlainPath
+    stopping: StoppingRule = field(default_factory=lambda: SmallChange(1e-3))
+    max_iter: int = 100
+    random_state: np.random.RandomState = field(default_factory=np.random.RandomState)
+    n_threads: int | None = None
+
+    @property
+    def representation(self) -> Representation:
+        """How covariances are stored."""
+        return self.structure.representation
+
+    def path(self) -> Path:
+        """The path of another run."""
+        return self.make_path(self.representation)
+
+    def maximization(self, expect: Expectation) -> Maximization:
+        """The maximisation step, for these rows."""
+        return Maximization(
+            self.structure,
+            self.ridge,
+            self.on_collapse,
+            lambda parameters: expect.draw_ill_explained(parameters, self.random_state),
+        )
