@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from fastem.covariances import STRUCTURES
 from tests import pythons
@@ -11,8 +12,15 @@ def pytest_addoption(parser):
     parser.addoption(
         "--all",
         action="store_true",
-        help="run the tests marked as exhaustive as well",
+        help="run the tests marked as exhaustive too, and draw all examples",
     )
+
+
+def pytest_configure(config):
+    # How many examples a law is tried with; other tests take a multiple.
+    settings.register_profile("all", max_examples=25)
+    settings.register_profile("plain", max_examples=8)
+    settings.load_profile("all" if config.getoption("all") else "plain")
 
 
 def pytest_report_header(config):
