@@ -62,10 +62,12 @@ class SufficientStatistics:
             np.maximum(self.blur, other.blur),
         )
 
-    def without(self, component: int) -> "SufficientStatistics":
+    def without(
+        self, component: int, *, shares_scatter: bool = False
+    ) -> "SufficientStatistics":
         """What is left when a component is taken out, its rows with it.
 
-        For structures whose scatter is of one component each.
+        Where components share their scatter, only one that has no rows can be.
         """
 
         def rest(array: Array) -> Array:
@@ -76,7 +78,7 @@ class SufficientStatistics:
             weights=rest(self.weights),
             reference=rest(self.reference),
             first=rest(self.first),
-            scatter=rest(self.scatter),
+            scatter=self.scatter if shares_scatter else rest(self.scatter),
             blur=rest(self.blur) if isinstance(self.blur, np.ndarray) else self.blur,
         )
 

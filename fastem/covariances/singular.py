@@ -140,7 +140,7 @@ class SingularCovarianceError(ValueError):
                 "such columns out, or add a small share of the variances to the "
                 "diagonal."
             )
-        text += f"{whose[0].upper()}{whose[1:]} is singular: {self._why()}. "
+        text += f"{whose[0].upper()}{whose[1:]} is singular: {self.why}. "
         is_only_one = self.component is not None and self.weight == 1
         remedies = [] if is_only_one else ["use fewer components"]
         if self.columns:
@@ -155,7 +155,9 @@ class SingularCovarianceError(ValueError):
             text += "; on_collapse='drop' and 'reseed' go on without such components"
         return f"{text}."
 
-    def _why(self) -> str:
+    @property
+    def why(self) -> str:
+        """Why it is singular, as the end of a sentence."""
         if self.n_rows == 0:
             return "no rows belong to it"
         reasons = self._reasons()

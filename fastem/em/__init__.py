@@ -69,8 +69,8 @@ A component whose rows do not spread in all columns has a density without bound.
 never kept in silence: without a ridge (`reg_covar=0`) the fit ends in a
 :class:`fastem.SingularCovarianceError` that names the component, its weight, rows and
 columns; with one it is kept, and a :class:`fastem.RegularizationWarning` says where
-the ridge decides. `on_collapse='drop'` leaves the component out, 'reseed' puts it
-elsewhere, and `collapses_` tells what was done.
+the ridge decides. `on_collapse='drop'` leaves the component out, and warns
+of it; 'reseed' puts it elsewhere; and `collapses_` tells what was done.
 
 >>> X = np.vstack([random.normal(size=(500, 2)), np.full((20, 2), 7.0)])
 >>> spike = GaussianMixture(2, reg_covar=0, random_state=0)
@@ -79,7 +79,10 @@ elsewhere, and `collapses_` tells what was done.
 ... except SingularCovarianceError as error:
 ...     print(error.component, error.constant_columns, round(error.n_rows))
 1 (0, 1) 20
->>> kept = GaussianMixture(2, on_collapse="drop", random_state=0).fit(X)
->>> len(kept.weights_), kept.collapses_[0].action
-(1, 'dropped')
+>>> import warnings
+>>> with warnings.catch_warnings(record=True) as said:
+...     warnings.simplefilter("always")
+...     kept = GaussianMixture(2, on_collapse="drop", random_state=0).fit(X)
+>>> len(kept.weights_), kept.collapses_[0].action, len(said)
+(1, 'dropped', 1)
 """

@@ -5,7 +5,7 @@ of a spike has no bound, and the likelihood no maximum. It collapses as well whe
 rows are left to it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from fastem.covariances import (
     Degeneracy,
     SingularCovarianceError,
 )
+from fastem.em import convergence_warnings
 from fastem.em.ridge import degeneracy_of
 from fastem.statistics import Array, MixtureParameters, Ridge, SufficientStatistics
 
@@ -22,6 +23,8 @@ from fastem.statistics import Array, MixtureParameters, Ridge, SufficientStatist
 # column varies, given the others.
 _HELD_UP = 0.5
 _MOST_COLLAPSES = 10  # of a component, in a fit
+# What became of a component that collapsed.
+DROPPED, RESEEDED = "dropped", "reseeded"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,39 @@ class Collapse:
     iteration: int
     degeneracy: Degeneracy
     action: str
+
+
+def warn_of_dropped(
+    collapses: Sequence[Collapse], n_left: int, names: Sequence[str] | None
+) -> None:
+    """Say that fewer components are left than were asked for, if that is so."""
+    dropped = [c.degeneracy for c in collapses if c.action == DROPPED]
+    if not dropped:
+        return
+    n_asked = n_left + len(dropped)
+    first = SingularCovarianceError(dropped[0], names)
+    has_columns = first.columns and first.n_rows > 0
+    convergence_warnings.warn(
+        f"{n_left} of {n_asked} components {'is' if n_left == 1 else 'are'} left: "
+        f"on_collapse='drop' left out {len(dropped)}, of which the first was "
+        f"{dropped[0].whose}: {first.why}. collapses_ tells of each. Use fewer "
+        f"components{', or leave such columns out' if has_columns else ''}."
+    )
+
+
+def warn_of_empty(structure: CovarianceStructure, weights: Array) -> None:
+    """Say that a component has no rows, where nothing else would show it.
+
+    Where each has a covariance of its own, that is singular, or the ridge alone.
+    """
+    empty = np.flatnonzero(weights == 0)
+    if len(empty) and structure.is_shared:
+        convergence_warnings.warn(
+            f"No rows belong to component {empty[0]}"
+            f"{f' and {len(empty) - 1} more' if len(empty) > 1 else ''}: weight 0, and "
+            "where it was at the start. Use fewer components, on_collapse='drop' or "
+            "'reseed', or means_init among the rows."
+        )
 
 
 class Maximization:
@@ -135,10 +171,12 @@ class Maximization:
                     f"Components were seeded anew {most} times, and collapsed again"
                 )
             gone.append(left.pop(k))
-            statistics = statistics.without(k)
+            statistics = statistics.without(
+                k, shares_scatter=self._structure.representation.is_shared
+            )
             if not statistics.weights.any():
                 raise error.after("No other component is left that has rows")
-            action = "dropped" if self._on_collapse == "drop" else "reseeded"
+            action = DROPPED if self._on_collapse == "drop" else RESEEDED
             self.collapses.append(Collapse(iteration, degeneracy, action))
             try:
                 parameters = self(statistics)
@@ -184,10 +222,11 @@ class Maximization:
         Not in columns in which that is true of all components: they are not to blame
         for a constant column.
         """
-        if self._structure.is_shared or len(weights) == 1:
+        if len(weights) == 1:
             return None
+        is_shared = self._structure.is_shared
         collapsed = weights == 0
-        if np.any(self._ridge):
+        if np.any(self._ridge) and not is_shared:
             shares = self._structure.representation.ridge_shares(
                 parameters.precisions_cholesky, self._ridge
             )
@@ -196,6 +235,9 @@ class Maximization:
         if not collapsed.any():
             return None
         k = int(np.argmax(collapsed))
+        if is_shared:  # what they share is as it should be
+            n_features = parameters.means.shape[1]
+            return Degeneracy(k, weight=0.0, n_rows=0.0, n_features=n_features)
         return degeneracy_of(
             self._structure, parameters, k, weights, self._ridge, _HELD_UP
         )
@@ -209,11 +251,11 @@ class Maximization:
         """
         row = self._draw_row(parameters)
         n_components = len(parameters.weights) + 1
-        covariance = np.average(
-            parameters.covariances, axis=0, weights=parameters.weights
-        )
         others = parameters.weights * (1 - 1 / n_components)
-        covariances = np.insert(parameters.covariances, number, covariance, axis=0)
+        covariances = parameters.covariances
+        if not self._structure.representation.is_shared:
+            mean = np.average(covariances, axis=0, weights=parameters.weights)
+            covariances = np.insert(covariances, number, mean, axis=0)
         return MixtureParameters(
             np.insert(others, number, 1 / n_components),
             np.insert(parameters.means, number, row, axis=0),

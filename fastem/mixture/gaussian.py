@@ -15,6 +15,7 @@ from fastem.checks.parameters import GivenStart
 from fastem.covariances import STRUCTURES, SingularCovarianceError
 from fastem.em import convergence_warnings
 from fastem.em.checkpoint import remove
+from fastem.em.maximization import warn_of_dropped, warn_of_empty
 from fastem.em.progress import Progress, Reporter
 from fastem.em.ridge import RELATIVE, ridge_of, warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
@@ -83,7 +84,8 @@ class GaussianMixture(OnlineMixture):
 
         The last two act as well where more than half of what a column varies, given
         the others, is ``reg_covar``, unless that is so in all components. What they
-        did is in ``collapses_``. They cannot help where all share a covariance.
+        did is in ``collapses_``, and 'drop' warns of it. Where all components share a
+        covariance they act on those without rows.
     n_init : int, default=1
         Number of starts; the fit with the largest lower bound is kept. Starts that
         end in a singular covariance are left out, with a warning.
@@ -383,6 +385,8 @@ class GaussianMixture(OnlineMixture):
                 remove(checkpoint)
         if not (self.converged_ or best.stopped) and self.max_iter > 0:
             convergence_warnings.warn(best.fit.shortfall(self.tol))
+        warn_of_dropped(best.fit.collapses, len(self.weights_), names)
+        warn_of_empty(plan.structure, self.weights_)
         if self.n_iter_ > 0:
             warn_of_ridge(
                 *(plan.structure, best.fit.parameters, plan.ridge),

@@ -8,7 +8,13 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from fastem.covariances import STRUCTURES
 from tests import reference
-from tests.mixtures import assert_close, draw, random_mixture, start_of
+from tests.mixtures import (
+    OF_SCIKIT_LEARN,
+    assert_close,
+    draw,
+    random_mixture,
+    start_of,
+)
 
 
 def test_every_structure_has_a_twin():
@@ -79,6 +85,7 @@ def test_maximization_does_not_depend_on_the_reference_points(random, covariance
         assert_close(there, here, 1e-12)
 
 
+@pytest.mark.parametrize("covariance_type", OF_SCIKIT_LEARN)
 def test_iterations_are_those_of_scikit_learn(random, covariance_type):
     mixture = random_mixture(random, covariance_type, 3, 4)
     X = draw(random, mixture, 400)

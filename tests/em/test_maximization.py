@@ -54,9 +54,13 @@ def start_at(means, name, width=1.0):
 
 def fit(X, start, sample_weight=None, **options):
     parameters = {"reg_covar": 0, "random_state": 0, **options}
-    model = GaussianMixture(**{**start, **parameters})
+    return fitted(GaussianMixture(**{**start, **parameters}), X, sample_weight)
+
+
+def fitted(model, X, sample_weight=None):
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*did not converge", ConvergenceWarning)
+        for told in (".*did not converge", ".*'drop' left out"):
+            warnings.filterwarnings("ignore", told, ConvergenceWarning)
         return model.fit(X, sample_weight=sample_weight)
 
 
@@ -86,6 +90,52 @@ def test_a_component_that_collapses_is_left_out(name, reg_covar, accelerate):
     assert model.weights_.sum() == pytest.approx(1)
     assert model.converged_
     assert set(model.predict(groups_and_spikes(SPIKE))) == {0, 1}
+
+
+@own_covariances
+def test_that_components_were_dropped_is_warned_of(name):
+    model = GaussianMixture(
+        **start_at(means_of(SPIKE), name), on_collapse="drop", reg_covar=0
+    )
+    with pytest.warns(
+        ConvergenceWarning,
+        match=r"2 of 3 components are left: on_collapse='drop' left out 1, of which "
+        r"the first was component 2 \(weight 0\.0909, 20 rows\): ",
+    ) as caught:
+        model.fit(groups_and_spikes(SPIKE))
+    assert {warning.filename for warning in caught} == {__file__}
+    # Who asked for as many as are left is told nothing.
+    model.set_params(warm_start=True).fit(groups_and_spikes(SPIKE))
+
+
+@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("reg_covar", [0, 1e-6])
+@pytest.mark.parametrize("policy", ["raise", "drop", "reseed"])
+def test_a_component_without_rows_is_no_secret_where_all_share(name, reg_covar, policy):
+    X = groups_and_spikes()
+    K = 3
+    means = np.array([(0.0, 0.0), (10.0, 10.0), (1e6, 1e6)])
+    start = {**start_at(means, name), "n_components": K}
+    model = GaussianMixture(
+        **start, reg_covar=reg_covar, on_collapse=policy, random_state=0
+    )
+    if policy == "reseed":
+        model.fit(X)
+        assert (model.weights_ > 0).all()
+        assert len(model.weights_) == K
+    else:
+        what = "No rows belong to component 2: weight 0"
+        if policy == "drop":
+            what = r"component 2 \(weight 0, 0 rows\): no rows belong to it"
+        with pytest.warns(ConvergenceWarning, match=what):
+            model.fit(X)
+        assert len(model.weights_) == (K if policy == "raise" else 2)
+    plain = fit(X, start_at(means[:2], name), reg_covar=reg_covar)
+    if policy != "reseed":
+        for one, other in zip(model.means_[:2], plain.means_, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-9)
+    actions = {"raise": [], "drop": ["dropped"], "reseed": ["reseeded"]}[policy]
+    assert [collapse.action for collapse in model.collapses_] == actions
 
 
 @own_covariances
@@ -332,22 +382,11 @@ def test_a_new_component_has_a_row_for_mean_and_the_others_covariance(name):
 @own_covariances
 def test_collapses_are_those_of_the_best_start(name):
     X = groups_and_spikes(SPIKE)
-    model = GaussianMixture(
-        3,
-        covariance_type=name,
-        reg_covar=0,
-        on_collapse="drop",
-        random_state=0,
-        n_init=4,
-    ).fit(X)
+    start = {"n_components": 3, "covariance_type": name, "on_collapse": "drop"}
+    model = fit(X, start, n_init=4)
     dropped = [c for c in model.collapses_ if c.action == "dropped"]
     assert len(model.weights_) == 3 - len(dropped)
-    alone = [
-        GaussianMixture(
-            3, covariance_type=name, reg_covar=0, on_collapse="drop", random_state=seed
-        ).fit(X)
-        for seed in range(3)
-    ]
+    alone = [fit(X, start, random_state=seed) for seed in range(3)]
     assert model.lower_bound_ >= max(fit.lower_bound_ for fit in alone) - 1e-2
 
 
@@ -387,7 +426,7 @@ def test_a_start_from_a_subsample_may_be_mended(name, policy):
             model.fit(X)
         return
     if policy == "drop":
-        model.fit(X)
+        fitted(model, X)
         assert len(model.weights_) == 2
         assert model.collapses_[0].degeneracy.n_rows == pytest.approx(2000)
         return
@@ -414,6 +453,7 @@ def test_a_component_that_a_start_lacks_rows_for_is_told_of_at_the_call():
     with (
         pytest.warns(ConvergenceWarning, match="2 distinct clusters") as caught,
         pytest.warns(RegularizationWarning),
+        pytest.warns(ConvergenceWarning, match="'drop' left out 1"),
     ):
         model.fit(X)
     assert {warning.filename for warning in caught} == {__file__}
