@@ -124,12 +124,16 @@ def test_a_clean_environment_is_enough(version, wheel, tests, tmp_path):
     constraints.write_text("\n".join(bounds))
     call(
         *(python, "-m", "pip", "install", "-q", "--disable-pip-version-check"),
-        *("--constraint", constraints, f"{wheel}[test]"),
+        # Of these packages, few modules are imported.
+        *("--no-compile", "--constraint", constraints, f"{wheel}[test]"),
     )
     settings = {
         "cwd": tests,
         "env": environment_with(
-            PYTHONPATH=None, XDG_CACHE_HOME=str(tmp_path), NUMBA_CACHE_DIR=None
+            PYTHONPATH=None,
+            PYTHONDONTWRITEBYTECODE=None,
+            NUMBA_CACHE_DIR=None,
+            XDG_CACHE_HOME=str(tmp_path),
         ),
     }
     said = call(python, "-W", "error", "-c", FIRST_USE, **settings)
