@@ -18,6 +18,7 @@ from fastem.em.checkpoint import remove
 from fastem.em.maximization import warn_of_dropped, warn_of_empty
 from fastem.em.progress import Progress, Reporter
 from fastem.em.ridge import RELATIVE, ridge_of, warn_of_ridge
+from fastem.em.rounding import warn_of_rounding
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.mixture.online import OnlineMixture
@@ -387,6 +388,7 @@ class GaussianMixture(OnlineMixture):
             convergence_warnings.warn(best.fit.shortfall(self.tol))
         warn_of_dropped(best.fit.collapses, len(self.weights_), names)
         warn_of_empty(plan.structure, self.weights_)
+        warn_of_rounding(best.fit.parameters, plan.representation, rows.dtype, names)
         if self.n_iter_ > 0:
             warn_of_ridge(
                 *(plan.structure, best.fit.parameters, plan.ridge),
