@@ -55,6 +55,7 @@ def test_the_last_rows_of_many_elements_are_predicted(wide):
     np.testing.assert_array_equal(labels[-3:], 1)
 
 
+@pytest.mark.exhaustive
 def test_the_last_rows_of_many_elements_count_in_a_fit(wide):
     model = two_components(4096).set_params(max_iter=1, tol=0, reg_covar=0.5)
     with pytest.warns(ConvergenceWarning), pytest.warns(RegularizationWarning):
