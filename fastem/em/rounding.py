@@ -30,19 +30,20 @@ def warn_of_rounding(
         Names of all columns.
     """
     means = np.abs(parameters.means)
-    apart = np.spacing(means.astype(dtype)).astype(np.float64)
-    variances = np.broadcast_to(
-        representation.variances(parameters.covariances), means.shape
-    )
-    shares = apart / np.sqrt(variances)
+    variances = representation.variances(parameters.covariances)
+    # Rows spread on both sides of the mean: what is near 0 has digits enough.
+    apart = np.spacing((means + np.sqrt(variances)).astype(dtype)).astype(np.float64)
+    precisions = representation.ridge_shares(parameters.precisions_cholesky, 1.0)
+    deviations = np.broadcast_to(1 / np.sqrt(precisions), means.shape)
+    shares = apart / deviations
     k, j = (int(i) for i in np.unravel_index(np.argmax(shares), shares.shape))
     if not shares[k, j] > _NOTICEABLE:
         return
-    deviation = np.sqrt(variances[k, j])
+    given = ", given the other columns," if representation.has_matrices else ""
     convergence_warnings.warn(
         "The digits of the rows are the limit, not those of the fit: "
-        f"{named_columns([j], names)} spreads by {deviation:.2g} in component {k}, at "
-        f"{means[k, j]:.2g}, where {np.dtype(dtype).name} numbers are "
-        f"{apart[k, j]:.2g} apart. Subtract what its values have in common before they "
-        "are rounded so."
+        f"{named_columns([j], names)}{given} spreads by {deviations[k, j]:.2g} in "
+        f"component {k}, at {means[k, j]:.2g}, where {np.dtype(dtype).name} numbers "
+        f"are {apart[k, j]:.2g} apart. Subtract what its values have in common before "
+        "they are rounded so, or leave it out if it follows from the others."
     )
