@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from numbers import Integral
 from typing import Any, Self
 
@@ -277,17 +277,17 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
 
         Factors are not kept from one call to the next: attributes may be set by hand.
         """
-        check_is_fitted(self)
+        structure, fitted = self._fitted()
         factors = None
         with closing(answer_blocks(self, X, weights)) as blocks:
             for rows, of_rows in blocks:
                 if factors is None:
-                    factors = self._factors(rows.dtype)
+                    factors = structure.representation.factors(fitted, rows.dtype)
                 with self._announced():
                     answers = row_pass(rows, factors, self.n_threads)
                 yield answers, of_rows
 
-    def _announced(self) -> AbstractContextManager[None]:
+    def _announced(self) -> compiling.announced:
         """Have all that is compiled in a block announced at once."""
         model = f"covariance_type={self.covariance_type!r}"
         return compiling.announced(model, verbose=bool(self.verbose))

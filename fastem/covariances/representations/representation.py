@@ -168,7 +168,8 @@ class Representation(ABC):
         That is ``dtype``, the rows', but float64 where rounding to float32 would be
         enlarged too much.
         """
-        if self.amplification(parameters) > _LARGEST_AMPLIFICATION:
+        is_narrow = np.dtype(dtype) == np.float32
+        if is_narrow and self.amplification(parameters) > _LARGEST_AMPLIFICATION:
             dtype = np.float64
         n_features = parameters.means.shape[1]
         center = parameters.center
