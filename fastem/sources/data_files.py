@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from fastem.sources.arrow import holds_numbers, numbers
+
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".parquet", ".npy")
 
 
@@ -21,9 +23,7 @@ class DataFile:
     kinds : dict of str to str
         The type of each column.
     numeric : tuple of str
-        Columns of numbers.
-    truths : tuple of str
-        Columns of truth values.
+        Columns of numbers or truth values.
     read : callable
         Gives a column as floats, 0 and 1 for truth values, NaN where one is missing;
         float32 if that is how it is stored, else float64.
@@ -33,7 +33,6 @@ class DataFile:
     n_rows: int
     kinds: dict[str, str]
     numeric: tuple[str, ...]
-    truths: tuple[str, ...]
     read: Callable[[str], np.ndarray]
 
 
@@ -66,7 +65,7 @@ def choose_columns(
             f"{file.path} has no column {_quoted(unknown)}; its columns are "
             f"{_quoted(file.kinds)}"
         )
-    text = [name for name in asked if name not in (*file.numeric, *file.truths)]
+    text = [name for name in asked if name not in file.numeric]
     if text:
         kinds = ", ".join(f"{name!r} ({file.kinds[name]})" for name in text)
         raise ValueError(
@@ -113,7 +112,6 @@ def _open_npy(path: Path) -> DataFile:
         n_rows=len(array),
         kinds=dict.fromkeys(positions, str(array.dtype)),
         numeric=tuple(positions),
-        truths=(),
         read=lambda name: array[:, positions[name]].astype(dtype, copy=False),
     )
 
@@ -144,28 +142,15 @@ def _open_arrow(path: Path, suffix: str) -> DataFile:
 
     def read(name: str) -> np.ndarray:
         column = file.read([name])[name] if suffix == ".parquet" else table[name]
-        if pa.types.is_boolean(column.type):
-            column = column.cast(pa.uint8())
-        if column.type != pa.float32():
-            column = column.cast(pa.float64(), safe=False)
-        values: np.ndarray = column.to_numpy()
-        return values
+        values = numbers(column)
+        return values if values.dtype == np.float32 else values.astype(np.float64)
 
     return DataFile(
         path,
         n_rows=n_rows,
         kinds={field.name: str(field.type) for field in schema},
-        numeric=tuple(field.name for field in schema if _is_numeric(field.type)),
-        truths=tuple(f.name for f in schema if pa.types.is_boolean(f.type)),
+        numeric=tuple(field.name for field in schema if holds_numbers(field.type)),
         read=read,
-    )
-
-
-def _is_numeric(kind: Any) -> bool:
-    from pyarrow import types
-
-    return bool(
-        types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
     )
 
 

@@ -1,6 +1,6 @@
 """Blocks of rows from Parquet files: filled from batches, on the grid."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -45,6 +45,9 @@ class ParquetBlocks:
         Number of rows that are left out.
     unused : dict of str to str
         Names and types of the columns of the first file that are not read.
+    keys : dict of str to str
+        What names of folders in the folder say of their files, as in ``hour=3``: each
+        key with the first such name. Keys are not read.
 
     Raises
     ------
@@ -65,6 +68,8 @@ class ParquetBlocks:
         self.path = path
         self.files = _files_of(path)
         first = open_data_file(self.files[0])
+        self.keys = _keys_of(path, self.files, first.kinds)
+        self._check_no_key([*(columns or ()), *filter(None, [weights])])
         self.names = choose_columns(first, columns, weights)
         self.n_features = len(self.names)
         self.dtype = type_of(first.kinds[name] for name in self.names)
@@ -95,6 +100,16 @@ class ParquetBlocks:
     def __len__(self) -> int:
         """Number of rows in all files, without those that are left out."""
         return sum(self._n_rows_of) - self.n_dropped
+
+    def _check_no_key(self, asked: Sequence[str]) -> None:
+        for name in asked:
+            if name in self.keys:
+                raise ValueError(
+                    f"{self.path} has {name!r} in names of folders only "
+                    f"({self.keys[name]}), which are not read as columns. Write it "
+                    "into the files as well; or, in Python, read them with "
+                    "pyarrow.dataset.dataset(folder, partitioning='hive')"
+                )
 
     def _count_missing(self) -> int:
         blocks = self._whole_blocks(max(1024, _BATCH_BYTES // (8 * self.n_features)))
@@ -199,3 +214,16 @@ def _files_of(path: Path) -> list[Path]:
     if not files:
         raise FileNotFoundError(f"the folder {path} has no Parquet files (*.parquet)")
     return files
+
+
+def _keys_of(
+    path: Path, files: Sequence[Path], columns: Collection[str]
+) -> dict[str, str]:
+    """Keys in the names of folders that are in no file, each with the first name."""
+    keys: dict[str, str] = {}
+    for file in files:
+        for name in file.relative_to(path).parts[:-1]:
+            key, mark, _ = name.partition("=")
+            if mark and key not in columns:
+                keys.setdefault(key, name)
+    return keys

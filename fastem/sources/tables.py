@@ -1,7 +1,7 @@
 """Numeric columns with names, without gaps: what the commands fit and label."""
 
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -40,6 +40,8 @@ class Table(Generic[Values]):
         The column of weights, if one was asked for.
     unused : dict of str to str
         Names and types of the other columns of the file.
+    keys : dict of str to str
+        What names of folders in a folder say, which is not read: see ParquetBlocks.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Table(Generic[Values]):
     kept: NDArray[np.bool_] | None
     weights: Array | None
     unused: dict[str, str]
+    keys: dict[str, str] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:
@@ -88,7 +91,7 @@ def open_table(
             path, columns=columns, drop_missing=drop_missing, weights=weights
         )
     source = ParquetBlocks(path, columns, weights, drop_missing=drop_missing)
-    return Table(path, source.names, source, None, None, source.unused)
+    return Table(path, source.names, source, None, None, source.unused, source.keys)
 
 
 def read_table(
@@ -105,8 +108,8 @@ def read_table(
     path : path
         The suffix tells the format; the delimiter of a CSV file is recognised.
     columns : sequence of str, default=None
-        Columns to read, in this order. By default all numeric ones; truth values
-        are not among those, but can be asked for and are then 0 and 1.
+        Columns to read, in this order. By default all numeric ones, truth values
+        among them (as 0 and 1).
     drop_missing : bool, default=False
         Whether to leave out rows with missing values (empty, NA, null, NaN).
     weights : str, default=None

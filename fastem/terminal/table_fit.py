@@ -64,6 +64,9 @@ def say_used(table: AnyTable, *, all_numeric: bool) -> None:
     if all_numeric and table.unused:
         left_out = ", ".join(f"{name} ({kind})" for name, kind in table.unused.items())
         say(f"Left out, not numeric: {left_out}.")
+    if all_numeric and table.keys:
+        left_out = ", ".join(f"{key} ({name})" for key, name in table.keys.items())
+        say(f"Left out, in names of folders only: {left_out}.")
     say_dropped(table)
     shape = f"{table.n_rows:,} rows x {len(table.names)} columns"
     say(f"Using {shape}: {', '.join(table.names)}.")

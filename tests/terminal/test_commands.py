@@ -365,6 +365,17 @@ def test_a_folder_is_fitted_as_its_rows_are(folder, tmp_path, standardize):
     np.testing.assert_array_equal(memberships["component"], model.predict(X))
 
 
+def test_what_names_of_folders_say_is_left_out_and_said(folder):
+    (folder / "more").rename(folder / "hour=3")
+    said = run("fit", folder, "-k", 1)
+    assert "Left out, not numeric: name (string). " in said
+    assert "Left out, in names of folders only: hour (hour=3). " in said
+    said = run("fit", folder, "-k", 1, "--columns", "speed")
+    assert "Left out" not in said
+    said = run("fit", folder, "-k", 1, "--columns", "hour", code=1)
+    assert "'hour' in names of folders only (hour=3)" in said
+
+
 def test_memberships_of_a_folder_are_files_of_the_same_names(folder, tmp_path):
     run("fit", folder, "-k", 2, "--columns", "speed,load", "-o", tmp_path / "m.json")
     output = tmp_path / "memberships"
