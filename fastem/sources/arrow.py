@@ -108,6 +108,18 @@ def holds_numbers(kind: Any) -> bool:
     )
 
 
+def holds_text(kind: Any) -> bool:
+    """Whether a column of this Arrow type is text, or was to be."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return holds_text(kind.value_type)
+    # CSV of unknown encoding is binary.
+    return bool(
+        types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind)
+    )
+
+
 def turn(batch: Any, names: Sequence[str], rows: Rows) -> None:
     """Write columns of a record batch as rows, with NaN for nulls."""
     columns = [numbers(batch.column(name)) for name in names]

@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from fastem.sources.arrow import holds_numbers, numbers
+from fastem.sources.arrow import holds_numbers, holds_text, numbers
+from fastem.sources.delimited import Notation, read_delimited
+from fastem.sources.written_numbers import Spoiler, describe_spoilers, find_spoiler
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".parquet", ".npy")
+
+# Rows of a Parquet file by which it is told whether its text is numbers.
+_LOOKED_AT = 1024
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,10 @@ class DataFile:
     read : callable
         Gives a column as floats, 0 and 1 for truth values, NaN where one is missing;
         float32 if that is how it is stored, else float64.
+    spoiler : callable
+        Gives what makes text of a column of numbers, or None.
+    is_delimited : bool
+        Whether it is a CSV or TSV file.
     """
 
     path: Path
@@ -34,10 +43,18 @@ class DataFile:
     kinds: dict[str, str]
     numeric: tuple[str, ...]
     read: Callable[[str], np.ndarray]
+    spoiler: Callable[[str], Spoiler | None] = lambda name: None
+    is_delimited: bool = False
 
 
-def open_data_file(path: Path) -> DataFile:
+def open_data_file(path: Path, notation: Notation | None = None) -> DataFile:
     """Open a file; its suffix must be one of ``SUFFIXES``.
+
+    Parameters
+    ----------
+    path : Path
+    notation : Notation, default=None
+        How the values of a CSV file are written; an error for other files.
 
     Raises
     ------
@@ -51,7 +68,19 @@ def open_data_file(path: Path) -> DataFile:
         raise FileNotFoundError(f"there is no file {path}")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a file")
-    return _open_npy(path) if suffix == ".npy" else _open_arrow(path, suffix)
+    check_notation(path, notation)
+    if suffix == ".npy":
+        return _open_npy(path)
+    return _open_arrow(path, suffix, notation or Notation())
+
+
+def check_notation(path: Path, notation: Notation | None) -> None:
+    """Raise ValueError if one is given for what is no CSV file."""
+    is_delimited = path.name.lower().endswith((".csv", ".csv.gz", ".tsv"))
+    if notation is not None and not is_delimited:
+        raise ValueError(
+            f"{path} is no CSV file: --na-values and --decimal are for those only"
+        )
 
 
 def choose_columns(
@@ -66,6 +95,12 @@ def choose_columns(
             f"{_quoted(file.kinds)}"
         )
     text = [name for name in asked if name not in file.numeric]
+    spoilers = [file.spoiler(name) for name in (text if columns else file.kinds)]
+    if any(spoilers):
+        found = describe_spoilers(
+            filter(None, spoilers), is_delimited=file.is_delimited
+        )
+        raise ValueError(f"{file.path}: {found}")
     if text:
         kinds = ", ".join(f"{name!r} ({file.kinds[name]})" for name in text)
         raise ValueError(
@@ -116,24 +151,63 @@ def _open_npy(path: Path) -> DataFile:
     )
 
 
-def _open_arrow(path: Path, suffix: str) -> DataFile:
+def _open_arrow(path: Path, suffix: str, notation: Notation) -> DataFile:
     try:
         import pyarrow as pa
-        import pyarrow.parquet as parquet
     except ImportError as error:
         raise ImportError(
             f"{suffix} files need pyarrow: pip install 'fastem[io]'"
         ) from error
     try:
-        if suffix == ".parquet":
-            file = parquet.ParquetFile(path)
-            schema, n_rows = file.schema_arrow, file.metadata.num_rows
-        else:
-            table = _read_csv(path)
-            schema, n_rows = table.schema, table.num_rows
+        return (
+            _open_parquet(path)
+            if suffix == ".parquet"
+            else _open_delimited(path, notation)
+        )
     except (pa.ArrowException, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} cannot be read as {suffix}: {reason}") from error
+
+
+def _open_parquet(path: Path) -> DataFile:
+    from pyarrow import parquet
+
+    file = parquet.ParquetFile(path)
+
+    def spoiler(name: str) -> Spoiler | None:
+        for batch in file.iter_batches(_LOOKED_AT, columns=[name]):
+            return find_spoiler(name, batch.column(0), Notation())
+        return None
+
+    return _arrow_file(
+        path,
+        file.schema_arrow,
+        file.metadata.num_rows,
+        lambda name: file.read([name])[name],
+        spoiler,
+    )
+
+
+def _open_delimited(path: Path, notation: Notation) -> DataFile:
+    table = read_delimited(path, notation)
+
+    def spoiler(name: str) -> Spoiler | None:
+        return find_spoiler(name, table[name], notation)
+
+    return _arrow_file(
+        path, table.schema, table.num_rows, table.column, spoiler, is_delimited=True
+    )
+
+
+def _arrow_file(
+    path: Path,
+    schema: Any,
+    n_rows: int,
+    column: Callable[[str], Any],
+    spoiler: Callable[[str], Spoiler | None],
+    *,
+    is_delimited: bool = False,
+) -> DataFile:
     repeated = [name for name in schema.names if schema.names.count(name) > 1]
     if repeated:
         raise ValueError(
@@ -141,48 +215,16 @@ def _open_arrow(path: Path, suffix: str) -> DataFile:
         )
 
     def read(name: str) -> np.ndarray:
-        column = file.read([name])[name] if suffix == ".parquet" else table[name]
-        values = numbers(column)
+        values = numbers(column(name))
         return values if values.dtype == np.float32 else values.astype(np.float64)
 
+    text = {field.name for field in schema if holds_text(field.type)}
     return DataFile(
         path,
         n_rows=n_rows,
         kinds={field.name: str(field.type) for field in schema},
         numeric=tuple(field.name for field in schema if holds_numbers(field.type)),
         read=read,
+        spoiler=lambda name: spoiler(name) if name in text else None,
+        is_delimited=is_delimited,
     )
-
-
-def _read_csv(path: Path) -> Any:
-    import pyarrow as pa
-    from pyarrow import csv
-
-    with pa.input_stream(path) as stream:  # decompresses by suffix
-        header = stream.read(1 << 16).split(b"\n", 1)[0]
-    delimiter = max(",;\t", key=lambda mark: header.count(mark.encode()))
-    options = csv.ParseOptions(delimiter=delimiter)
-    try:
-        table = csv.read_csv(path, parse_options=options)
-    except pa.ArrowInvalid as error:
-        if "conversion error" not in str(error):
-            raise
-        # Types were guessed from the first megabyte; guess again from all of it.
-        whole = csv.ReadOptions(block_size=2**31 - 1)
-        table = csv.read_csv(path, parse_options=options, read_options=whole)
-    names = table.column_names
-    if all(_is_number(name) for name in names):
-        raise ValueError(
-            f"{path}: the first line must hold the names of the columns, but it holds "
-            f"numbers: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}. "
-            "Put a line of names before it"
-        )
-    return table
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

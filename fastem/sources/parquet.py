@@ -81,7 +81,7 @@ class ParquetBlocks:
             opened = open_data_file(file)
             choose_columns(opened, self.names, weights)
             if columns is None:
-                self._check_same(choose_columns(opened, None, weights), file)
+                self._check_same(opened.numeric, file)
             self._check_types(first, opened)
             self._n_rows_of.append(opened.n_rows)
         if not any(self._n_rows_of):
@@ -116,7 +116,7 @@ class ParquetBlocks:
         return sum(int(missing_rows(block).sum()) for block in blocks)
 
     def _check_same(self, names: Sequence[str], file: Path) -> None:
-        more = [name for name in names if name not in self.names]
+        more = [name for name in names if name not in (*self.names, self._weights)]
         if more:
             raise ValueError(
                 f"{file} has numeric columns that {self.files[0]} does not have: "

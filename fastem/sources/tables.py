@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastem.checks.rows import Rows
-from fastem.sources.data_files import DataFile, choose_columns, open_data_file
+from fastem.sources.data_files import (
+    DataFile,
+    check_notation,
+    choose_columns,
+    open_data_file,
+)
+from fastem.sources.delimited import Notation
 from fastem.sources.parquet import ParquetBlocks
 from fastem.statistics import Array
 from fastem.storage.writing import PathLike
@@ -74,6 +80,7 @@ def open_table(
     columns: Sequence[str] | None = None,
     drop_missing: bool = False,
     weights: str | None = None,
+    notation: Notation | None = None,
 ) -> AnyTable:
     """:func:`read_table`, or blocks of a folder or a large Parquet file.
 
@@ -88,8 +95,13 @@ def open_table(
     )
     if not (path.is_dir() or is_large):
         return read_table(
-            path, columns=columns, drop_missing=drop_missing, weights=weights
+            path,
+            columns=columns,
+            drop_missing=drop_missing,
+            weights=weights,
+            notation=notation,
         )
+    check_notation(path, notation)
     source = ParquetBlocks(path, columns, weights, drop_missing=drop_missing)
     return Table(path, source.names, source, None, None, source.unused, source.keys)
 
@@ -100,6 +112,7 @@ def read_table(
     columns: Sequence[str] | None = None,
     drop_missing: bool = False,
     weights: str | None = None,
+    notation: Notation | None = None,
 ) -> Table[Rows]:
     """Read the numeric columns of a CSV, TSV, Parquet or NPY file.
 
@@ -114,6 +127,8 @@ def read_table(
         Whether to leave out rows with missing values (empty, NA, null, NaN).
     weights : str, default=None
         A column that holds a weight for each row, and is not one of the data.
+    notation : Notation, default=None
+        How the values of a CSV file are written.
 
     Returns
     -------
@@ -126,7 +141,7 @@ def read_table(
     ImportError
         If pyarrow is needed and not installed.
     """
-    file = open_data_file(Path(path))
+    file = open_data_file(Path(path), notation)
     names = choose_columns(file, columns, weights)
     if file.n_rows == 0:
         raise ValueError(f"{file.path} has columns but no rows")

@@ -14,6 +14,7 @@ from fastem.mixture.model_file import read_model_file, save_model
 from fastem.report import memberships, pictures
 from fastem.report.memberships import measure_certainty, write_memberships
 from fastem.report.pictures import draw_clusters
+from fastem.sources.delimited import Notation
 from fastem.sources.tables import open_table
 from fastem.storage import writing
 from fastem.terminal import display
@@ -57,6 +58,18 @@ def _split(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",")]
 
 
+def _decimal_mark(text: str | None) -> str | None:
+    if text not in (None, ".", ","):
+        raise typer.BadParameter(f"{text!r} is neither '.' nor ','")
+    return text
+
+
+def _notation(na_values: str | None, decimal: str | None) -> Notation | None:
+    if na_values is None and decimal is None:
+        return None
+    return Notation(tuple(_split(na_values) or ()), decimal or ".")
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"fastem {fastem.__version__}")
@@ -74,6 +87,24 @@ Data = Annotated[
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="JSON file of fit.")]
 DropMissing = Annotated[
     bool, typer.Option("--drop-missing", help="Leave out rows with missing values.")
+]
+NaValues = Annotated[
+    str | None,
+    typer.Option(
+        "--na-values",
+        metavar="A,B,C",
+        help="What stands for a missing value in a CSV file, beside an empty one, NA, "
+        "null, NaN and the like. Such as '?'.",
+    ),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option(
+        callback=_decimal_mark,
+        metavar=".|,",
+        help="The decimal mark of a CSV file.",
+        show_default=".",
+    ),
 ]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Most threads to use.", show_default="all")
@@ -119,6 +150,8 @@ def fit(
         ),
     ] = False,
     drop_missing: DropMissing = False,
+    na_values: NaValues = None,
+    decimal: Decimal = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Save the model (.json).")
     ] = None,
@@ -193,7 +226,11 @@ def fit(
             if path is not None:
                 writing.check_writable(path, suffixes, data, extra)
         table = open_table(
-            data, columns=_split(columns), drop_missing=drop_missing, weights=weights
+            data,
+            columns=_split(columns),
+            drop_missing=drop_missing,
+            weights=weights,
+            notation=_notation(na_values, decimal),
         )
         say_used(table, all_numeric=columns is None)
         model = GaussianMixture(
@@ -243,6 +280,8 @@ def predict(
         ),
     ],
     drop_missing: DropMissing = False,
+    na_values: NaValues = None,
+    decimal: Decimal = None,
     threads: Threads = None,
 ) -> None:
     """Say which component each row belongs to, and how surely."""
@@ -250,7 +289,12 @@ def predict(
         writing.check_writable(output, memberships.SUFFIXES, data, "io")
         file = read_model_file(model)
         file.model.n_threads = threads
-        table = open_table(data, columns=file.columns, drop_missing=drop_missing)
+        table = open_table(
+            data,
+            columns=file.columns,
+            drop_missing=drop_missing,
+            notation=_notation(na_values, decimal),
+        )
         n_columns = file.model.means_.shape[1]
         if len(table.names) != n_columns:
             raise ValueError(

@@ -365,6 +365,27 @@ def test_a_folder_is_fitted_as_its_rows_are(folder, tmp_path, standardize):
     np.testing.assert_array_equal(memberships["component"], model.predict(X))
 
 
+def test_question_marks_are_an_error_until_they_are_missing_values(tmp_path, rows):
+    path = tmp_path / "people.csv"
+    lines = [f"{a!r};{b!r}".replace(".", ",") for a, b in rows.tolist()]
+    path.write_text("\n".join(["age;income", *lines, "?;5", "6;?"]))
+    said = run("fit", path, "-k", 1, code=1)
+    assert "'age' (row 0 holds" in said
+    assert "If the comma is the decimal mark: --decimal ,." in said
+    said = run("fit", path, "-k", 1, "--decimal", ",", code=1)
+    assert "'age' (row 300 holds '?'), 'income' (row 301 holds '?')" in said
+    assert "--na-values '?'" in said
+    options = ("--decimal", ",", "--na-values", "?", "--drop-missing")
+    model = tmp_path / "model.json"
+    said = run("fit", path, "-k", 1, *options, "--output", model)
+    assert "Using 300 rows x 2 columns: age, income." in said
+    np.testing.assert_allclose(load_model(model).means_[0], rows.mean(axis=0))
+    predict = ("predict", model, path, "--output", tmp_path / "m.csv")
+    assert "--decimal ," in run(*predict, code=1)
+    assert "Left out: 2 rows with missing values." in run(*predict, *options)
+    assert "'x' is neither '.' nor ','" in run(*predict, "--decimal", "x", code=2)
+
+
 def test_what_names_of_folders_say_is_left_out_and_said(folder):
     (folder / "more").rename(folder / "hour=3")
     said = run("fit", folder, "-k", 1)
