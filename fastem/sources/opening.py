@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from fastem.checks.rows import Rows, check_block
+from fastem.checks.rows import Rows, check_block, check_collected
 from fastem.runtime.callers import levels_to_caller
 from fastem.sources.arrow import ArrowBlocks, spooled
 from fastem.sources.blocks import Block, Source
@@ -107,6 +107,7 @@ def _source_without_weights(X: Any) -> Source | None:
 
 def without_column(X: Any, name: str) -> tuple[Any, np.ndarray]:
     """A table in memory without one of its columns, and that column."""
+    check_collected(X)
     names = getattr(X, "column_names", getattr(X, "columns", None))
     if names is None:
         raise TypeError(

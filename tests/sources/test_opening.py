@@ -286,6 +286,8 @@ def test_a_column_of_a_table_in_memory_is_its_weights(X):
         without_column(table, "v")
     with pytest.raises(TypeError, match="X is no table"):
         without_column(X, "w")
+    with pytest.raises(TypeError, match=r"pass X.collect\(\)"):
+        without_column(pl.from_arrow(table).lazy(), "w")
     with pytest.raises(ValueError, match="no column 'v' of weights"):
         source_of(table, weights="v")
 
