@@ -1,17 +1,25 @@
-"""Files of columns: CSV, Parquet and NPY, opened by suffix."""
+"""Files of columns: CSV, Parquet, Arrow and NPY, opened by suffix."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastem.sources.arrow import holds_numbers, holds_text, numbers
-from fastem.sources.delimited import Notation, read_delimited
+from fastem.sources.conversion import how_to_convert
+from fastem.sources.delimited import (
+    STANDARD_INPUT,
+    Notation,
+    called,
+    read_delimited,
+)
 from fastem.sources.written_numbers import Spoiler, describe_spoilers, find_spoiler
 
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".parquet", ".npy")
+_DELIMITED = (".csv", ".csv.gz", ".tsv")
+SUFFIXES = (*_DELIMITED, ".parquet", ".arrow", ".feather", ".npy")
 
 # Rows of a Parquet file by which it is told whether its text is numbers.
 _LOOKED_AT = 1024
@@ -48,7 +56,7 @@ class DataFile:
 
 
 def open_data_file(path: Path, notation: Notation | None = None) -> DataFile:
-    """Open a file; its suffix must be one of ``SUFFIXES``.
+    """Open a file; its suffix must be one of ``SUFFIXES``. ``-`` is CSV on stdin.
 
     Parameters
     ----------
@@ -64,7 +72,7 @@ def open_data_file(path: Path, notation: Notation | None = None) -> DataFile:
         If pyarrow is needed and not installed.
     """
     suffix = _suffix(path)
-    if not path.exists():
+    if path != STANDARD_INPUT and not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a file")
@@ -76,7 +84,7 @@ def open_data_file(path: Path, notation: Notation | None = None) -> DataFile:
 
 def check_notation(path: Path, notation: Notation | None) -> None:
     """Raise ValueError if one is given for what is no CSV file."""
-    is_delimited = path.name.lower().endswith((".csv", ".csv.gz", ".tsv"))
+    is_delimited = path.name.lower().endswith(_DELIMITED) or path == STANDARD_INPUT
     if notation is not None and not is_delimited:
         raise ValueError(
             f"{path} is no CSV file: --na-values and --decimal are for those only"
@@ -91,8 +99,8 @@ def choose_columns(
     unknown = [name for name in asked if name not in file.kinds]
     if unknown:
         raise ValueError(
-            f"{file.path} has no column {_quoted(unknown)}; its columns are "
-            f"{_quoted(file.kinds)}"
+            f"{file.path} has no column {_quoted(unknown)}"
+            f"{_likely(unknown[0], file.kinds)} columns are {_quoted(file.kinds)}"
         )
     text = [name for name in asked if name not in file.numeric]
     spoilers = [file.spoiler(name) for name in (text if columns else file.kinds)]
@@ -117,16 +125,28 @@ def choose_columns(
     return names
 
 
+def _likely(wanted: str, names: Iterable[str]) -> str:
+    """The start of "Its columns are", after a question if there is one to ask."""
+    by_letters = {name.casefold(): name for name in names}
+    near = get_close_matches(wanted.casefold(), by_letters, n=1)
+    return f". Did you mean {by_letters[near[0]]!r}? Its" if near else "; its"
+
+
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names))
 
 
 def _suffix(path: Path) -> str:
+    if path == STANDARD_INPUT:
+        return ".csv"
     for suffix in SUFFIXES:
         if path.name.lower().endswith(suffix):
             return suffix
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
     raise ValueError(
-        f"{path}: the name of a data file must end in one of {', '.join(SUFFIXES)}"
+        f"{path}: the name of a data file must end in one of {', '.join(SUFFIXES)}. "
+        f"{how_to_convert(path)}"
     )
 
 
@@ -159,14 +179,18 @@ def _open_arrow(path: Path, suffix: str, notation: Notation) -> DataFile:
             f"{suffix} files need pyarrow: pip install 'fastem[io]'"
         ) from error
     try:
-        return (
-            _open_parquet(path)
-            if suffix == ".parquet"
-            else _open_delimited(path, notation)
-        )
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+        if suffix == ".parquet":
+            return _open_parquet(path)
+        if suffix in _DELIMITED:
+            return _open_delimited(path, notation)
+        return _whole_table(path, _read_arrow(path))
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
         reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} cannot be read as {suffix}: {reason}") from error
+        raise ValueError(
+            f"{called(path)} cannot be read as {suffix}: {reason}"
+        ) from error
 
 
 def _open_parquet(path: Path) -> DataFile:
@@ -190,12 +214,34 @@ def _open_parquet(path: Path) -> DataFile:
 
 def _open_delimited(path: Path, notation: Notation) -> DataFile:
     table = read_delimited(path, notation)
+    return _whole_table(called(path), table, notation, is_delimited=True)
 
+
+def _read_arrow(path: Path) -> Any:
+    """The table in a file of Arrow's own format, or a stream of it in a file."""
+    import pyarrow as pa
+
+    mapped = pa.memory_map(str(path))
+    try:
+        return pa.ipc.open_file(mapped).read_all()
+    except pa.ArrowInvalid:
+        mapped.seek(0)
+        return pa.ipc.open_stream(mapped).read_all()
+
+
+def _whole_table(
+    path: Path,
+    table: Any,
+    notation: Notation | None = None,
+    *,
+    is_delimited: bool = False,
+) -> DataFile:
     def spoiler(name: str) -> Spoiler | None:
-        return find_spoiler(name, table[name], notation)
+        return find_spoiler(name, table[name], notation or Notation())
 
     return _arrow_file(
-        path, table.schema, table.num_rows, table.column, spoiler, is_delimited=True
+        *(path, table.schema, table.num_rows, table.column, spoiler),
+        is_delimited=is_delimited,
     )
 
 
@@ -208,6 +254,8 @@ def _arrow_file(
     *,
     is_delimited: bool = False,
 ) -> DataFile:
+    from pyarrow import types
+
     repeated = [name for name in schema.names if schema.names.count(name) > 1]
     if repeated:
         raise ValueError(
@@ -222,7 +270,12 @@ def _arrow_file(
     return DataFile(
         path,
         n_rows=n_rows,
-        kinds={field.name: str(field.type) for field in schema},
+        kinds={
+            field.name: "text that is not UTF-8"
+            if is_delimited and types.is_binary(field.type)
+            else str(field.type)
+            for field in schema
+        },
         numeric=tuple(field.name for field in schema if holds_numbers(field.type)),
         read=read,
         spoiler=lambda name: spoiler(name) if name in text else None,

@@ -142,9 +142,11 @@ def read_table(
         If pyarrow is needed and not installed.
     """
     file = open_data_file(Path(path), notation)
-    names = choose_columns(file, columns, weights)
     if file.n_rows == 0:
-        raise ValueError(f"{file.path} has columns but no rows")
+        raise ValueError(
+            f"{file.path} has columns but no rows: there is nothing to read"
+        )
+    names = choose_columns(file, columns, weights)
     read = {name: file.read(name) for name in names}
     of_rows = None if weights is None else file.read(weights).astype(np.float64)
 
