@@ -25,6 +25,8 @@ _PACKED = (".bz2", ".gz", ".xz", ".zip", ".zst")
 def how_to_convert(path: Path) -> str:
     """One sentence on what makes a readable file of this one."""
     suffix = path.suffix.lower()
+    if suffix == ".json" and _holds_model(path):
+        return "It is a model; predict takes it first, and the table second"
     if suffix in _READERS:
         target = path.with_suffix(".parquet").name
         program = (
@@ -37,3 +39,9 @@ def how_to_convert(path: Path) -> str:
     if suffix in (".txt", ".dat", ""):
         return "If it is a table with a line of names, rename it to .csv or .tsv"
     return "Write the table as Parquet or CSV"
+
+
+def _holds_model(path: Path) -> bool:
+    """Whether the file begins as those of models do."""
+    with path.open("rb") as file:
+        return b'"fastem.' in file.read(200)

@@ -1,8 +1,7 @@
 """The commands: fit, predict, info."""
 
-import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -10,16 +9,36 @@ from rich.markup import escape
 import fastem
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture
-from fastem.mixture.model_file import read_model_file, save_model
+from fastem.mixture.model_file import ModelFile, read_model_file, save_model
 from fastem.report import memberships, pictures
 from fastem.report.memberships import measure_certainty, write_memberships
 from fastem.report.pictures import draw_clusters
-from fastem.sources.delimited import Notation
+from fastem.sources.data_files import SUFFIXES
 from fastem.sources.tables import open_table
 from fastem.storage import writing
 from fastem.terminal import display
 from fastem.terminal.console import plain_messages, say
-from fastem.terminal.table_fit import fit_table, say_dropped, say_used, say_written
+from fastem.terminal.options import (
+    Data,
+    Decimal,
+    DropMissing,
+    ModelPath,
+    NaValues,
+    Overwrite,
+    Threads,
+    example,
+    notation,
+    number_or_relative,
+    one_of,
+    split,
+)
+from fastem.terminal.table_fit import (
+    fit_table,
+    listed,
+    say_dropped,
+    say_used,
+    say_written,
+)
 
 app = typer.Typer(
     help="Gaussian mixture models: soft clusters in the rows of a table.",
@@ -29,86 +48,31 @@ app = typer.Typer(
 )
 
 
-def _one_of(parameter: str) -> dict[str, Any]:
-    """Choices that the estimator declares for a parameter."""
-    choices = sorted(GaussianMixture._parameter_constraints[parameter][0].options)
-
-    def check(value: str) -> str:
-        if value not in choices:
-            raise typer.BadParameter(f"{value!r} is none of {', '.join(choices)}")
-        return value
-
-    return {"callback": check, "metavar": "|".join(choices)}
-
-
-def _number_or_relative(text: str) -> str:
-    """Check the text of a number that is not negative, or 'relative'."""
-    try:
-        is_right = text == RELATIVE or 0 <= float(text) < math.inf
-    except ValueError:
-        is_right = False
-    if not is_right:
-        raise typer.BadParameter(
-            f"{text!r} is neither a number, 0 or more, nor {RELATIVE!r}"
-        )
-    return text
-
-
-def _split(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",")]
-
-
-def _decimal_mark(text: str | None) -> str | None:
-    if text not in (None, ".", ","):
-        raise typer.BadParameter(f"{text!r} is neither '.' nor ','")
-    return text
-
-
-def _notation(na_values: str | None, decimal: str | None) -> Notation | None:
-    if na_values is None and decimal is None:
-        return None
-    return Notation(tuple(_split(na_values) or ()), decimal or ".")
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"fastem {fastem.__version__}")
         raise typer.Exit
 
 
-Data = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DATA",
-        help="CSV, TSV, Parquet or NPY file, or a folder of Parquet files. Folders and "
-        "large Parquet files are read block by block.",
-    ),
-]
-ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="JSON file of fit.")]
-DropMissing = Annotated[
-    bool, typer.Option("--drop-missing", help="Leave out rows with missing values.")
-]
-NaValues = Annotated[
-    str | None,
-    typer.Option(
-        "--na-values",
-        metavar="A,B,C",
-        help="What stands for a missing value in a CSV file, beside an empty one, NA, "
-        "null, NaN and the like. Such as '?'.",
-    ),
-]
-Decimal = Annotated[
-    str | None,
-    typer.Option(
-        callback=_decimal_mark,
-        metavar=".|,",
-        help="The decimal mark of a CSV file.",
-        show_default=".",
-    ),
-]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Most threads to use.", show_default="all")
-]
+def _open_model(path: Path, data: Path | None = None) -> ModelFile:
+    """The model; what else was named in its place is told."""
+    is_table = path.is_dir() or path.name.lower().endswith(SUFFIXES)
+    if is_table and data is not None and data.suffix.lower() == ".json":
+        raise ValueError(
+            f"{path} is no model, but a table: the model comes first, as in "
+            f"fastem predict {data} {path}"
+        )
+    if is_table:
+        raise ValueError(
+            f"{path} is no model: name the file that fastem fit --output has saved "
+            "(.json)"
+        )
+    if not path.exists():
+        raise FileNotFoundError(
+            f"there is no file {path}: name the model that fastem fit --output has "
+            "saved"
+        )
+    return read_model_file(path)
 
 
 @app.callback()
@@ -123,14 +87,30 @@ def _main(
     pass
 
 
-@app.command()
+@app.command(
+    epilog=example(
+        "fastem fit cars.csv -k 3 --standardize --output model.json",
+        "fastem fit cars.csv -k 3 --columns speed,load --plot clusters.png",
+        "gunzip -c cars.csv.gz | fastem fit - -k 3",
+    )
+)
 def fit(
     data: Data,
     components: Annotated[
-        int, typer.Option("-k", "--components", min=1, help="Number of components.")
+        int,
+        typer.Option(
+            *("-k", "--components", "--n-components"),
+            min=1,
+            help="Number of components.",
+        ),
     ],
     covariance: Annotated[
-        str, typer.Option(help="Form of the covariances.", **_one_of("covariance_type"))
+        str,
+        typer.Option(
+            *("--covariance", "--covariance-type"),
+            help="Form of the covariances.",
+            **one_of("covariance_type"),
+        ),
     ] = "full",
     columns: Annotated[
         str | None,
@@ -172,7 +152,7 @@ def fit(
         typer.Option(
             help="Stop by the change of the mean log-likelihood in an iteration, or by "
             "what is left to gain in total (then raise --max-iter).",
-            **_one_of("stopping"),
+            **one_of("stopping"),
         ),
     ] = "change",
     accelerate: Annotated[
@@ -184,7 +164,7 @@ def fit(
     reg_covar: Annotated[
         str,
         typer.Option(
-            callback=_number_or_relative,
+            callback=number_or_relative,
             metavar="FLOAT|relative",
             help="Added to every variance, in squared units of the data (with "
             "--standardize, of standard deviations); or a millionth of the column's "
@@ -196,7 +176,7 @@ def fit(
         typer.Option(
             help="What to do with a component whose rows do not spread in all columns "
             "any more: end with an error, leave it out, or put it elsewhere.",
-            **_one_of("on_collapse"),
+            **one_of("on_collapse"),
         ),
     ] = "raise",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the start.")] = 0,
@@ -204,7 +184,7 @@ def fit(
         int, typer.Option(min=1, help="Number of starts; the best is kept.")
     ] = 1,
     init: Annotated[
-        str, typer.Option(help="How to start.", **_one_of("init_params"))
+        str, typer.Option(help="How to start.", **one_of("init_params"))
     ] = "kmeans",
     checkpoint: Annotated[
         Path | None,
@@ -213,24 +193,25 @@ def fit(
             "if it is killed, the same command goes on from there."
         ),
     ] = None,
+    overwrite: Overwrite = False,
     threads: Threads = None,
 ) -> None:
     """Fit a mixture to the rows of a table."""
     with plain_messages():
-        for path, suffixes, extra in (
-            (output, (".json",), None),
-            (checkpoint, (".json",), None),
-            (assign, memberships.SUFFIXES, "io"),
-            (picture, pictures.SUFFIXES, "plot"),
+        for path, suffixes, extra, may_exist in (
+            (output, (".json",), None, overwrite),
+            (checkpoint, (".json",), None, True),
+            (assign, memberships.SUFFIXES, "io", overwrite),
+            (picture, pictures.SUFFIXES, "plot", overwrite),
         ):
             if path is not None:
-                writing.check_writable(path, suffixes, data, extra)
+                writing.check_writable(path, suffixes, data, extra, overwrite=may_exist)
         table = open_table(
             data,
-            columns=_split(columns),
+            columns=split(columns),
             drop_missing=drop_missing,
             weights=weights,
-            notation=_notation(na_values, decimal),
+            notation=notation(na_values, decimal),
         )
         say_used(table, all_numeric=columns is None)
         model = GaussianMixture(
@@ -266,7 +247,9 @@ def fit(
         display.print_certainty(certainty)
 
 
-@app.command()
+@app.command(
+    epilog=example("fastem predict model.json cars.csv --output memberships.parquet")
+)
 def predict(
     model: ModelPath,
     data: Data,
@@ -282,18 +265,21 @@ def predict(
     drop_missing: DropMissing = False,
     na_values: NaValues = None,
     decimal: Decimal = None,
+    overwrite: Overwrite = False,
     threads: Threads = None,
 ) -> None:
     """Say which component each row belongs to, and how surely."""
     with plain_messages():
-        writing.check_writable(output, memberships.SUFFIXES, data, "io")
-        file = read_model_file(model)
+        file = _open_model(model, data)
+        writing.check_writable(
+            output, memberships.SUFFIXES, data, "io", overwrite=overwrite
+        )
         file.model.n_threads = threads
         table = open_table(
             data,
             columns=file.columns,
             drop_missing=drop_missing,
-            notation=_notation(na_values, decimal),
+            notation=notation(na_values, decimal),
         )
         n_columns = file.model.means_.shape[1]
         if len(table.names) != n_columns:
@@ -302,18 +288,18 @@ def predict(
                 f"{n_columns} and has no names to choose by"
             )
         if table.unused:
-            say(f"Ignored, not in the model: {', '.join(table.unused)}.")
+            say(f"Ignored, not in the model: {listed(table.unused)}.")
         say_dropped(table)
         certainty = write_memberships(output, file.model, table.values, table.kept)
         say_written("memberships", output)
         display.print_certainty(certainty)
 
 
-@app.command()
+@app.command(epilog=example("fastem info model.json"))
 def info(model: ModelPath) -> None:
     """Show the components of a model."""
     with plain_messages():
-        file = read_model_file(model)
+        file = _open_model(model)
         n_components, n_columns = file.model.means_.shape
         columns = file.columns or tuple(f"x{j}" for j in range(n_columns))
         console = display.output()

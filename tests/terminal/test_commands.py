@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as parquet
 import pytest
 from typer.testing import CliRunner
@@ -129,7 +130,11 @@ def test_models_of_arrays_take_arrays_of_their_width(rows, tmp_path):
     fastem.save_model(fastem.GaussianMixture(2).fit(rows), tmp_path / "model.json")
     out = ("-o", tmp_path / "m.csv")
     run("predict", tmp_path / "model.json", tmp_path / "data.npy", *out)
-    said = run("predict", tmp_path / "model.json", tmp_path / "wide.npy", *out, code=1)
+    said = run(
+        *("predict", tmp_path / "model.json", tmp_path / "wide.npy", "--overwrite"),
+        *out,
+        code=1,
+    )
     assert "wide.npy has 4 numeric columns, but" in said
     assert "model.json needs 2" in said
 
@@ -152,7 +157,8 @@ def test_the_version_is_that_of_the_library():
         (["data.csv", "-k", 2], "Error: data.csv: 1 of 301 rows have missing values, "
          "in the columns 'speed' (1). To leave those rows out, use --drop-missing"),
         (["data.csv", "-k", 500, "--drop-missing"], "-k 500, but"),
-        (["data.csv", "-k", 2, "--columns", "sped"], "data.csv has no column 'sped'"),
+        (["data.csv", "-k", 2, "--columns", "sped"], "data.csv has no column 'sped'. "
+         "Did you mean 'speed'? Its columns are 'name', 'speed', 'load'"),
         (["data.csv", "-k", 2, "--columns", "name"], "'name' (string)"),
         (["data.csv", "-k", 2, "--output", "absent/m.json"], "there is no folder"),
         (["data.csv", "-k", 2, "--output", "model.pickle"], "must end in .json"),
@@ -185,13 +191,136 @@ def test_errors_are_one_line_and_nothing_is_written(
         (["fit", "data.csv", "-k", 2, "--covariance", "O"], "'O' is none of EEI, diag"),
         (["fit", "data.csv", "-k", 2, "--init", "best"], "'best' is none of k-means++"),
         (["fit", "data.csv", "-k", 2, "--tol", -1], "Invalid value for '--tol'"),
-        (["fit", "data.csv", "-k", 2, "--colums", "a"], "No such option"),
+        (["fit", "data.csv", "-k", 2, "--colums", "a"], "Possible options: --columns"),
+        (["fit", "data.csv", "-k", 2, "--init", "kmean"], "Did you mean 'kmeans'?"),
         (["predict", "model.json", "data.csv"], "Missing option '--output'"),
         (["fly"], "No such command 'fly'"),
     ],
 )  # fmt: skip
 def test_wrong_usage_has_code_2(arguments, text):
     assert text in run(*arguments, code=2)
+
+
+def test_names_of_scikit_learn_are_options_too(csv):
+    said = run(
+        *("fit", csv, "--n-components", 2, "--covariance-type", "diag"),
+        "--drop-missing",
+    )
+    assert "Fitted in" in said
+
+
+def numbered(path, first, names, n_rows=30):
+    lines = [f"{first + i},{i * 7 % 11},{i * i % 17}" for i in range(n_rows)]
+    path.write_text("\n".join([names, *lines]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("first", "names"),
+    [(0, "id,a,b"), (1, "id,a,b"), (0, ",a,b"), (5, ",a,b"), (9, "Unnamed: 0,a,b")],
+)
+def test_row_numbers_that_would_count_are_warned_of(tmp_path, first, names):
+    path = numbered(tmp_path / "numbered.csv", first, names)
+    name = names.split(",")[0]
+    said = run("fit", path, "-k", 1)
+    assert f"Warning: column {name!r} seems to number the rows" in said
+    assert "Leave it out: --columns a,b." in said
+    shown = name or "''"
+    assert f"Using 30 rows x 3 columns: {shown}, a, b." in said
+    assert "number the rows" not in run("fit", path, "-k", 1, "--columns", f"{name},a")
+
+
+def test_row_numbers_are_known_where_rows_are_left_out(tmp_path):
+    path = numbered(tmp_path / "numbered.csv", 0, "id,a,b")
+    path.write_text(path.read_text() + "\n30,NA,3\n31,4,4")
+    said = run("fit", path, "-k", 1, "--drop-missing")
+    assert "Left out: 1 row" in said
+    assert "column 'id' seems to number the rows" in said
+    folder = tmp_path / "big"
+    folder.mkdir()
+    table = pyarrow.csv.read_csv(path)
+    parquet.write_table(table, folder / "part-0.parquet")
+    said = run("fit", folder, "-k", 1, "--drop-missing")
+    assert "column 'id' seems to number the rows" in said
+
+
+def test_other_whole_numbers_are_no_row_numbers(tmp_path):
+    path = numbered(tmp_path / "numbered.csv", 2, "year,a,b")
+    assert "number the rows" not in run("fit", path, "-k", 1)
+    path = numbered(tmp_path / "few.csv", 1, "age,a,b", n_rows=5)
+    assert "number the rows" not in run("fit", path, "-k", 1)
+
+
+def test_swapped_and_missing_models_are_told(csv, model, tmp_path):
+    out = ("-o", tmp_path / "m.csv")
+    said = run("predict", csv, model, *out, code=1)
+    assert f"the model comes first, as in fastem predict {model} {csv}" in said
+    said = run("fit", model, "-k", 2, code=1)
+    assert "It is a model; predict takes it first" in said
+    assert "is no model: name the file" in run("info", csv, code=1)
+    said = run("predict", tmp_path / "none.json", csv, *out, code=1)
+    assert "there is no file" in said
+    assert "none.json: name the model that fastem fit --output has saved" in said
+
+
+def test_csv_is_read_from_standard_input(csv, model):
+    result = run_process(
+        *("fit", "-", "-k", 2, "--drop-missing"), input=csv.read_text()
+    )
+    assert result.returncode == 0
+    assert "Using 300 rows x 2 columns: speed, load." in result.stderr
+
+
+def test_outputs_that_exist_are_replaced_only_if_that_is_asked_for(
+    csv, model, tmp_path
+):
+    before = model.read_bytes()
+    fit = ("fit", csv, "-k", 1, "--drop-missing")
+    for option, name in (("-o", "model.json"), ("--plot", "p.png"), ("--assign", "m")):
+        output = tmp_path / name
+        output.touch()
+        said = run(*fit, option, output, code=1)
+        assert f"the file {output} exists" in said
+        assert "--overwrite" in said
+    assert model.read_bytes() == before
+    run(*fit, "-o", model, "--overwrite")
+    assert load_model(model).n_components == 1
+
+
+def test_folders_that_exist_are_replaced_only_if_they_are_such(csv, model, tmp_path):
+    output = tmp_path / "memberships"
+    predict = ("predict", model, csv, "--drop-missing", "--output")
+    output.touch()
+    assert "is not replaced by a folder" in run(*predict, output, "--overwrite", code=1)
+    output.unlink()
+    run(*predict, output)
+    assert f"the folder {output} exists" in run(*predict, output, code=1)
+    (output / "part-0.parquet").rename(output / "old.parquet")
+    run(*predict, output, "--overwrite")
+    assert [path.name for path in output.iterdir()] == ["part-0.parquet"]
+    assert not list(tmp_path.glob(".*"))
+    (output / "notes.txt").touch()
+    said = run(*predict, output, "--overwrite", code=1)
+    assert "holds other files than Parquet files, such as" in said
+    assert sorted(path.name for path in output.iterdir()) == [
+        "notes.txt",
+        "part-0.parquet",
+    ]
+
+
+def test_outputs_are_kept_apart_from_the_data(folder, tmp_path):
+    run("fit", folder, "-k", 2, "--columns", "speed,load", "-o", tmp_path / "m.json")
+    predict = ("predict", tmp_path / "m.json", folder, "--output")
+    for output in (folder / "m.parquet", folder / "memberships"):
+        said = run(*predict, output, code=1)
+        assert "would be read as data the next time" in said
+    predict = ("predict", tmp_path / "m.json", folder / "a.parquet", "--overwrite")
+    assert "holds the data" in run(*predict, "--output", folder, code=1)
+
+
+@pytest.mark.parametrize("command", ["fit", "predict", "info"])
+def test_the_help_of_a_command_shows_one(command):
+    assert re.search(rf"Examples?: fastem {command} \w+\.", run(command, "--help"))
 
 
 def test_a_fit_that_does_not_converge_says_so_in_terms_of_options(csv):
@@ -221,7 +350,10 @@ def test_a_process_says_results_and_messages_on_their_own_streams(csv):
 def test_an_error_of_a_process_has_no_traceback(tmp_path):
     result = run_process("info", "absent.json", cwd=tmp_path)
     assert result.returncode == 1
-    assert result.stderr == "Error: absent.json: No such file or directory\n"
+    assert result.stderr == (
+        "Error: there is no file absent.json: name the model that fastem fit --output "
+        "has saved\n"
+    )
     assert result.stdout == ""
 
 
@@ -417,9 +549,6 @@ def test_memberships_of_a_folder_are_files_of_the_same_names(folder, tmp_path):
     run("predict", tmp_path / "m.json", folder / "a.parquet", "-o", tmp_path / "few")
     (part,) = (tmp_path / "few").iterdir()
     assert parquet.read_table(part).equals(parts[0])
-    assert "it exists" in run(
-        *("predict", tmp_path / "m.json", folder, "--output", output), code=1
-    )
 
 
 def test_a_folder_with_a_bad_row_leaves_no_output(folder, tmp_path):
@@ -476,7 +605,7 @@ def test_missing_values_in_a_folder_are_left_out_and_keep_their_rows(folder, tmp
     bad["load"] = np.nan
     (folder / "more" / "c.parquet").unlink()
     parquet.write_table(pa.Table.from_pandas(bad), folder / "b.parquet")
-    said = run("fit", folder, "-k", 2, *options, code=1)
+    said = run("fit", folder, "-k", 2, *options[:-2], code=1)
     assert "every row has a missing value in one of the columns 'speed', 'load'" in said
 
 
