@@ -11,6 +11,7 @@ from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture
 from fastem.mixture.model_file import ModelFile, read_model_file, save_model
 from fastem.report import memberships, pictures
+from fastem.report.criteria import Criteria, measure_criteria
 from fastem.report.memberships import measure_certainty, write_memberships
 from fastem.report.pictures import draw_clusters
 from fastem.sources.data_files import SUFFIXES
@@ -229,9 +230,15 @@ def fit(
             n_threads=threads,
         )
         model = fit_table(model, table, standardize=standardize, checkpoint=checkpoint)
+        criteria = measure_criteria(model, table.values, table.weights)
         # Files first: whoever reads the table may close the pipe (fastem fit | head).
         if output is not None:
-            about = {"n_rows": table.n_rows, "standardized": standardize}
+            about = {
+                "n_rows": table.n_rows,
+                "standardized": standardize,
+                "bic": criteria.bic,
+                "aic": criteria.aic,
+            }
             save_model(model, output, columns=table.names, about_fit=about)
             say_written("model", output)
         certainty = None
@@ -245,6 +252,7 @@ def fit(
             certainty = measure_certainty(model, table.values)
         display.print_components(model, table.names, certainty)
         display.print_certainty(certainty)
+        display.print_criteria(criteria)
 
 
 @app.command(
@@ -310,10 +318,14 @@ def info(model: ModelPath) -> None:
         facts = [
             f"{name} {display.number(value) if type(value) is float else value}"
             for name, value in file.fit.items()
-            if value is not None
+            if value is not None and name not in ("bic", "aic")
         ]
         console.print(
             f"Fit by fastem {file.fastem_version}: {escape(', '.join(facts))}"
         )
+        # Files of older versions have none, nor those that Python has saved.
+        bic, aic = file.fit.get("bic"), file.fit.get("aic")
+        if isinstance(bic, float) and isinstance(aic, float):
+            display.print_criteria(Criteria(bic, aic))
         display.print_components(file.model, columns)
         display.print_means(file.model, columns)

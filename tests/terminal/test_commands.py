@@ -103,6 +103,36 @@ def test_a_column_of_weights_counts(tmp_path, random):
     np.testing.assert_allclose(load_model(tmp_path / "model.json").means_[0], expected)
 
 
+def test_bic_and_aic_are_told_and_kept(csv, rows, tmp_path):
+    output = tmp_path / "model.json"
+    said = run("fit", csv, "-k", 2, "--drop-missing", "--standardize", "-o", output)
+    loaded = load_model(output)
+    del loaded.feature_names_in_
+    told = f"BIC {loaded.bic(rows):,.1f}, AIC {loaded.aic(rows):,.1f} (lower is better"
+    assert told in said
+    said = run("info", output)
+    assert told in said
+    assert "bic" not in said
+    fastem.save_model(loaded, output)
+    assert "BIC" not in run("info", output)
+
+
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_bic_counts_rows_as_their_weights_say(tmp_path, rows, random, in_folder):
+    weights = random.integers(1, 4, len(rows)).astype(float)
+    columns = {"a": rows[:, 0], "b": rows[:, 1], "w": weights}
+    (tmp_path / "big").mkdir()
+    path = tmp_path / "big" / "rows.parquet"
+    parquet.write_table(pa.table(columns), path)
+    output = tmp_path / "model.json"
+    data = path.parent if in_folder else path
+    said = run("fit", data, "-k", 2, "--weights", "w", "-o", output)
+    loaded = load_model(output)
+    del loaded.feature_names_in_
+    bic, aic = (f(rows, sample_weight=weights) for f in (loaded.bic, loaded.aic))
+    assert f"BIC {bic:,.1f}, AIC {aic:,.1f}" in said
+
+
 def test_predict_selects_columns_by_name(model, csv, rows, tmp_path):
     other = tmp_path / "other.csv"
     lines = [f"{b!r},7,{a!r}" for a, b in rows.tolist()]
