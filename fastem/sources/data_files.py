@@ -1,6 +1,6 @@
 """Files of columns: CSV, Parquet, Arrow and NPY, opened by suffix."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -40,6 +40,8 @@ class DataFile:
     read : callable
         Gives a column as floats, 0 and 1 for truth values, NaN where one is missing;
         float32 if that is how it is stored, else float64.
+    batches : callable
+        Gives all rows of some columns, in Arrow's record batches.
     spoiler : callable
         Gives what makes text of a column of numbers, or None.
     is_delimited : bool
@@ -51,6 +53,7 @@ class DataFile:
     kinds: dict[str, str]
     numeric: tuple[str, ...]
     read: Callable[[str], np.ndarray]
+    batches: Callable[[Sequence[str]], Iterator[Any]]
     spoiler: Callable[[str], Spoiler | None] = lambda name: None
     is_delimited: bool = False
 
@@ -96,12 +99,7 @@ def choose_columns(
 ) -> tuple[str, ...]:
     """Names of the columns to read, after checking all that were asked for."""
     asked = (*(columns or ()), *(() if weights is None else (weights,)))
-    unknown = [name for name in asked if name not in file.kinds]
-    if unknown:
-        raise ValueError(
-            f"{file.path} has no column {_quoted(unknown)}"
-            f"{_likely(unknown[0], file.kinds)} columns are {_quoted(file.kinds)}"
-        )
+    check_known(file, asked)
     text = [name for name in asked if name not in file.numeric]
     spoilers = [file.spoiler(name) for name in (text if columns else file.kinds)]
     if any(spoilers):
@@ -123,6 +121,16 @@ def choose_columns(
         kinds = ", ".join(f"{name!r} ({kind})" for name, kind in file.kinds.items())
         raise ValueError(f"{file.path} has no numeric columns to use; it has {kinds}")
     return names
+
+
+def check_known(file: DataFile, names: Sequence[str]) -> None:
+    """Raise ValueError for a name that none of the file's columns has."""
+    unknown = [name for name in names if name not in file.kinds]
+    if unknown:
+        raise ValueError(
+            f"{file.path} has no column {_quoted(unknown)}"
+            f"{_likely(unknown[0], file.kinds)} columns are {_quoted(file.kinds)}"
+        )
 
 
 def _likely(wanted: str, names: Iterable[str]) -> str:
@@ -162,12 +170,20 @@ def _open_npy(path: Path) -> DataFile:
         )
     positions = {f"x{j}": j for j in range(array.shape[1])}
     dtype = np.float32 if array.dtype == np.float32 else np.float64
+
+    def batches(names: Sequence[str]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        columns = {name: np.array(array[:, positions[name]]) for name in names}
+        return iter(pa.table(columns).to_batches())
+
     return DataFile(
         path,
         n_rows=len(array),
         kinds=dict.fromkeys(positions, str(array.dtype)),
         numeric=tuple(positions),
         read=lambda name: array[:, positions[name]].astype(dtype, copy=False),
+        batches=batches,
     )
 
 
@@ -208,6 +224,7 @@ def _open_parquet(path: Path) -> DataFile:
         file.schema_arrow,
         file.metadata.num_rows,
         lambda name: file.read([name])[name],
+        lambda names: file.iter_batches(columns=list(names)),
         spoiler,
     )
 
@@ -239,8 +256,11 @@ def _whole_table(
     def spoiler(name: str) -> Spoiler | None:
         return find_spoiler(name, table[name], notation or Notation())
 
+    def batches(names: Sequence[str]) -> Iterator[Any]:
+        return iter(table.select(list(names)).to_batches())
+
     return _arrow_file(
-        *(path, table.schema, table.num_rows, table.column, spoiler),
+        *(path, table.schema, table.num_rows, table.column, batches, spoiler),
         is_delimited=is_delimited,
     )
 
@@ -250,6 +270,7 @@ def _arrow_file(
     schema: Any,
     n_rows: int,
     column: Callable[[str], Any],
+    batches: Callable[[Sequence[str]], Iterator[Any]],
     spoiler: Callable[[str], Spoiler | None],
     *,
     is_delimited: bool = False,
@@ -278,6 +299,7 @@ def _arrow_file(
         },
         numeric=tuple(field.name for field in schema if holds_numbers(field.type)),
         read=read,
+        batches=batches,
         spoiler=lambda name: spoiler(name) if name in text else None,
         is_delimited=is_delimited,
     )

@@ -1,6 +1,7 @@
 """Blocks of rows from Parquet files: filled from batches, on the grid."""
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, final
 
@@ -13,7 +14,12 @@ from fastem.sources.blocks import (
     missing_rows,
     without_missing,
 )
-from fastem.sources.data_files import DataFile, choose_columns, open_data_file
+from fastem.sources.data_files import (
+    DataFile,
+    check_known,
+    choose_columns,
+    open_data_file,
+)
 
 # Of compressed columns, in which files are read, and of a batch of rows. With 32
 # columns, 1 MB and 16 MB took 180 MB of memory to read with, these 80.
@@ -141,12 +147,29 @@ class ParquetBlocks:
         blocks = self._whole_blocks(n_rows)
         return map(without_missing, blocks) if self._drop_missing else blocks
 
+    def carried(self, names: Sequence[str]) -> Iterator[Any]:
+        """All rows of any columns of the files, in Arrow's record batches.
+
+        Raises
+        ------
+        ValueError
+            If a file does not have one of them.
+        """
+        self._check_no_key(names)
+        for file in self.files:
+            check_known(open_data_file(file), names)
+        return chain.from_iterable(
+            self._batches(file, n_rows, names)
+            for file, n_rows in zip(self.files, self._n_rows_of, strict=True)
+        )
+
     def _whole_blocks(self, n_rows: int) -> Iterator[Block]:
         room = n_rows
+        read = [*self.names, *(() if self._weights is None else (self._weights,))]
         for path, n_in_file in zip(self.files, self._n_rows_of, strict=True):
             row = n_filled = 0
             block: Block | None = None
-            for batch in self._batches(path, n_in_file):
+            for batch in self._batches(path, n_in_file, read):
                 while batch.num_rows:
                     if block is None:
                         block = self._empty(min(room, n_in_file - row), row, path)
@@ -168,12 +191,11 @@ class ParquetBlocks:
         weights = None if self._weights is None else np.empty(n_rows)
         return Block(values, weights, row, path)
 
-    def _batches(self, path: Path, n_rows: int) -> Iterator[Any]:
+    def _batches(self, path: Path, n_rows: int, read: Sequence[str]) -> Iterator[Any]:
         """Record batches of a file, which must still have so many rows."""
         import pyarrow as pa
         from pyarrow import parquet
 
-        read = [*self.names, *(() if self._weights is None else (self._weights,))]
         n_in_batch = max(1024, _BATCH_BYTES // (8 * len(read)))
         row = 0
         try:
@@ -188,7 +210,7 @@ class ParquetBlocks:
                         f"{path} has {n_found} rows, and had {n_rows} when it was "
                         "opened first: files must stay as they are meanwhile"
                     )
-                for batch in file.iter_batches(n_in_batch, columns=read):
+                for batch in file.iter_batches(n_in_batch, columns=list(read)):
                     yield batch
                     row += batch.num_rows
         except (pa.ArrowException, OSError) as error:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastem.checks.rows import Rows
+from fastem.sources.carried import CarriedColumns
 from fastem.sources.data_files import (
     DataFile,
+    check_known,
     check_notation,
     choose_columns,
     open_data_file,
@@ -48,6 +50,8 @@ class Table(Generic[Values]):
         Names and types of the other columns of the file.
     keys : dict of str to str
         What names of folders in a folder say, which is not read: see ParquetBlocks.
+    carried : CarriedColumns, or None
+        The columns that are to be taken along, if there are any.
     """
 
     path: Path
@@ -57,6 +61,7 @@ class Table(Generic[Values]):
     weights: Array | None
     unused: dict[str, str]
     keys: dict[str, str] = field(default_factory=dict)
+    carried: CarriedColumns | None = None
 
     @property
     def n_rows(self) -> int:
@@ -81,6 +86,7 @@ def open_table(
     drop_missing: bool = False,
     weights: str | None = None,
     notation: Notation | None = None,
+    carry: Sequence[str] = (),
 ) -> AnyTable:
     """:func:`read_table`, or blocks of a folder or a large Parquet file.
 
@@ -100,10 +106,15 @@ def open_table(
             drop_missing=drop_missing,
             weights=weights,
             notation=notation,
+            carry=carry,
         )
     check_notation(path, notation)
     source = ParquetBlocks(path, columns, weights, drop_missing=drop_missing)
-    return Table(path, source.names, source, None, None, source.unused, source.keys)
+    carried = CarriedColumns(tuple(carry), source.carried(carry)) if carry else None
+    return Table(
+        *(path, source.names, source, None, None),
+        *(source.unused, source.keys, carried),
+    )
 
 
 def read_table(
@@ -113,6 +124,7 @@ def read_table(
     drop_missing: bool = False,
     weights: str | None = None,
     notation: Notation | None = None,
+    carry: Sequence[str] = (),
 ) -> Table[Rows]:
     """Read the numeric columns of a CSV, TSV, Parquet or NPY file.
 
@@ -129,6 +141,8 @@ def read_table(
         A column that holds a weight for each row, and is not one of the data.
     notation : Notation, default=None
         How the values of a CSV file are written.
+    carry : sequence of str, default=()
+        Columns to be taken along as they are.
 
     Returns
     -------
@@ -147,6 +161,7 @@ def read_table(
             f"{file.path} has columns but no rows: there is nothing to read"
         )
     names = choose_columns(file, columns, weights)
+    check_known(file, carry)
     read = {name: file.read(name) for name in names}
     of_rows = None if weights is None else file.read(weights).astype(np.float64)
 
@@ -181,6 +196,7 @@ def read_table(
             for name, kind in file.kinds.items()
             if name not in names and name != weights
         },
+        carried=CarriedColumns(tuple(carry), file.batches(carry)) if carry else None,
     )
 
 

@@ -13,7 +13,12 @@ out; without it they are an error. `--columns A,B,C` chooses columns, `--weights
 names that of the row weights, and `--assign memberships.csv` saves memberships
 together with the fit.
 
+`fastem predict` writes a row for each row of the data; `--keep` carries columns of the
+data along, `--log-density` adds the logarithm of the density, by which outliers are
+found. `fit` and `info` tell BIC and AIC: the fit with the least is the best.
+
     $ fastem fit cars.csv -k 3 --columns speed,load --weights cars --assign degrees.csv
+    $ fastem predict model.json cars.csv --keep cars --log-density --output odd.csv
     $ fastem fit cars.csv -k 3 --covariance diag --n-init 5 --stopping remaining_gain
     $ fastem fit --help
 

@@ -256,7 +256,10 @@ def fit(
 
 
 @app.command(
-    epilog=example("fastem predict model.json cars.csv --output memberships.parquet")
+    epilog=example(
+        "fastem predict model.json cars.csv --output memberships.parquet",
+        "fastem predict model.json cars.csv --keep name --log-density -o outliers.csv",
+    )
 )
 def predict(
     model: ModelPath,
@@ -270,6 +273,21 @@ def predict(
             "for each file of the data.",
         ),
     ],
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,C",
+            help="Columns of the data to write beside the memberships, such as names.",
+        ),
+    ] = None,
+    log_density: Annotated[
+        bool,
+        typer.Option(
+            "--log-density",
+            help="Write the logarithm of the mixture's density at each row, too: the "
+            "lower, the more of an outlier.",
+        ),
+    ] = False,
     drop_missing: DropMissing = False,
     na_values: NaValues = None,
     decimal: Decimal = None,
@@ -288,6 +306,7 @@ def predict(
             columns=file.columns,
             drop_missing=drop_missing,
             notation=notation(na_values, decimal),
+            carry=split(keep) or (),
         )
         n_columns = file.model.means_.shape[1]
         if len(table.names) != n_columns:
@@ -295,10 +314,15 @@ def predict(
                 f"{data} has {len(table.names)} numeric columns, but {model} needs "
                 f"{n_columns} and has no names to choose by"
             )
-        if table.unused:
-            say(f"Ignored, not in the model: {listed(table.unused)}.")
+        ignored = [name for name in table.unused if name not in (split(keep) or ())]
+        if ignored:
+            say(f"Ignored, not in the model: {listed(ignored)}.")
         say_dropped(table)
-        certainty = write_memberships(output, file.model, table.values, table.kept)
+        certainty = write_memberships(
+            *(output, file.model, table.values, table.kept),
+            log_density=log_density,
+            carried=table.carried,
+        )
         say_written("memberships", output)
         display.print_certainty(certainty)
 

@@ -146,6 +146,91 @@ def test_predict_selects_columns_by_name(model, csv, rows, tmp_path):
     )
 
 
+def test_predict_carries_columns_and_tells_log_densities(csv, model, rows, tmp_path):
+    output = tmp_path / "m.parquet"
+    predict = ("predict", model, csv, "--drop-missing", "-o", output, "--overwrite")
+    said = run(*predict, "--keep", "name,load", "--log-density")
+    assert "Ignored" not in said
+    table = parquet.read_table(output)
+    names = ["name", "load", "component", "probability", "p_0", "p_1", "log_density"]
+    assert table.column_names == names
+    assert table["name"].to_pylist() == ["someone"] * 300 + ["z"]
+    assert table["load"].to_pylist() == [*rows[:, 1], 5]
+    loaded = load_model(model)
+    del loaded.feature_names_in_
+    np.testing.assert_array_equal(
+        table["log_density"].drop_null(), loaded.score_samples(rows)
+    )
+    assert not table["log_density"][300].is_valid
+    said = run(*predict, "--keep", "nam", code=1)
+    assert "no column 'nam'. Did you mean 'name'?" in said
+
+
+def test_predict_carries_columns_of_folders_and_arrays(folder, rows, tmp_path):
+    model = tmp_path / "m.json"
+    run("fit", folder, "-k", 2, "--columns", "speed,load", "-o", model)
+    first = parquet.read_table(folder / "a.parquet").to_pandas()
+    first.loc[[0, 7, 49], "load"] = np.nan
+    first["w"] = first["w"].astype(np.int16)  # another type than in other files
+    parquet.write_table(pa.Table.from_pandas(first), folder / "a.parquet")
+    expected = [
+        parquet.read_table(folder / name).select(["name", "w"]).to_pandas()
+        for name in ("a.parquet", "b.parquet", "more/c.parquet")
+    ]
+    predict = ("predict", model, folder, "--drop-missing", "--keep", "name,w")
+    for output in ("parts", "one.parquet", "one.csv"):
+        run(*predict, "--output", tmp_path / output)
+    parts = parquet.read_table(tmp_path / "parts" / "more" / "c.parquet")
+    assert parts.select(["name", "w"]).to_pandas().equals(expected[2])
+    for whole in (
+        parquet.read_table(tmp_path / "one.parquet"),
+        pyarrow.csv.read_csv(tmp_path / "one.csv"),
+    ):
+        kept = whole.select(["name", "w"]).to_pandas()
+        np.testing.assert_array_equal(kept, np.concatenate(expected))
+        assert whole["component"].null_count == 3
+    assert "no column 'q'" in run(*predict[:-1], "q", "-o", tmp_path / "q", code=1)
+    np.save(tmp_path / "rows.npy", np.column_stack([rows, np.arange(300)]))
+    run(
+        "fit",
+        tmp_path / "rows.npy",
+        "-k",
+        2,
+        "--columns",
+        "x0,x1",
+        "-o",
+        tmp_path / "n.json",
+    )
+    run(
+        *("predict", tmp_path / "n.json", tmp_path / "rows.npy", "--keep", "x2"),
+        *("-o", tmp_path / "n.parquet"),
+    )
+    numbers = parquet.read_table(tmp_path / "n.parquet")["x2"]
+    assert numbers.to_pylist() == list(range(300))
+
+
+@pytest.mark.parametrize(
+    ("column", "output", "text"),
+    [
+        ("component", "m.parquet", "column 'component' cannot be kept"),
+        ("lists", "m.csv", "columns to keep cannot be written as .csv"),
+    ],
+)
+def test_columns_that_cannot_be_kept_leave_no_output(
+    model, rows, tmp_path, column, output, text
+):
+    columns = dict(zip(("speed", "load"), rows.T, strict=True))
+    columns["component"] = np.arange(300)
+    columns["lists"] = [[i, i] for i in range(300)]
+    path = tmp_path / "odd.parquet"
+    parquet.write_table(pa.table(columns), path)
+    said = run(
+        *("predict", model, path, "--keep", column, "-o", tmp_path / output), code=1
+    )
+    assert text in said
+    assert not (tmp_path / output).exists()
+
+
 def test_predict_names_columns_that_are_missing(model, tmp_path):
     (tmp_path / "other.csv").write_text("load,velocity\n1,2\n")
     said = run(
