@@ -61,6 +61,8 @@ whatever table. Text, dates and times are none.
 
 - Of files and folders the columns that count are read; which are left out, a warning
   says, and on the command line a line. `--columns` chooses.
+- Text of files most of whose values are numbers is not left out: it is an error that
+  quotes the first value that is none, with its row.
 - Tables that you hold (DataFrames, Arrow tables, datasets, readers) are taken at their
   word: a column that does not count is an error.
 - Names of folders are not read: of `big/hour=3/part-0.parquet`, `hour` is no column, as
