@@ -142,8 +142,7 @@ def _validated(
             "X[~X.mask.any(axis=1)].data) or fill the gaps."
         )
     check_collected(X)
-    _check_no_text(X)
-    column_types = [values.dtype for values in _columns(X)]
+    column_types = _types_of_columns(X)
     times = [j for j, dtype in enumerate(column_types) if dtype.kind in "mM"]
     if times:
         raise ValueError(
@@ -174,9 +173,14 @@ def _validated(
     return rows
 
 
-def _check_no_text(X: Any) -> None:
-    """Text is no number, even if it could be read as one: no table means it so."""
+def _types_of_columns(X: Any) -> list[np.dtype[Any]]:
+    """The types of a table's columns, none of which is text.
+
+    Text that could be read as numbers is text too.
+    """
+    types = []
     for j, values in enumerate(_columns(X)):
+        types.append(values.dtype)
         text = find_text(values)
         if text is not None:
             raise ValueError(
@@ -184,6 +188,7 @@ def _check_no_text(X: Any) -> None:
                 f"{text.position} holds {text}. Leave that column out, or make numbers "
                 "of it (for example with pandas.to_numeric)."
             )
+    return types
 
 
 def column_name(X: Any, column: int) -> str:
