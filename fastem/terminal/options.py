@@ -102,8 +102,8 @@ Overwrite = Annotated[
     bool,
     typer.Option(
         "--overwrite",
-        help="Replace outputs that exist; otherwise they are an error, files and "
-        "folders alike. Of a folder only one that holds nothing but Parquet files.",
+        help="Replace outputs that exist, which are an error otherwise: files, and "
+        "folders that hold nothing but Parquet files.",
     ),
 ]
 Threads = Annotated[
