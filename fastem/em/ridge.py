@@ -150,6 +150,7 @@ def warn_of_ridge(
     reg_covar: float | str,
     n_rows: float,
     names: Sequence[str] | None,
+    before: MixtureParameters | None = None,
 ) -> None:
     """Warn if the ridge is a noticeable share of a variance.
 
@@ -159,15 +160,20 @@ def warn_of_ridge(
         Number of all rows, each as often as its weight says.
     names : sequence of str or None
         Names of all columns.
+    before : MixtureParameters, optional
+        Those of which a stream has been warned already: where no further component is
+        affected, nothing is said again.
     """
-    representation = structure.representation
-    shares = representation.ridge_shares(parameters.precisions_cholesky, ridge)
-    if structure.is_shared:
-        shares = shares[:1]
+    shares = _shares(structure, parameters, ridge)
     is_noticeable = shares > _NOTICEABLE
-    n_affected = int(np.count_nonzero(is_noticeable.any(axis=1)))
-    if not n_affected:
+    affected = is_noticeable.any(axis=1)
+    is_new = affected
+    if before is not None and len(before.weights) == len(parameters.weights):
+        known = _shares(structure, before, ridge) > _NOTICEABLE
+        is_new = affected & ~known.any(axis=1)
+    if not is_new.any():
         return
+    n_affected = int(np.count_nonzero(affected))
     worst = int(np.argmax(shares.max(axis=1)))
     share = float(shares[worst].max())
     rows = parameters.weights * n_rows
@@ -177,7 +183,7 @@ def warn_of_ridge(
     everywhere = is_noticeable.all(axis=0).any()
     if degeneracy.lacks_rows:
         advice = needed_rows(degeneracy.n_features)
-    elif (ridge > _NOTICEABLE * _variances(representation, parameters)).any():
+    elif (ridge > _NOTICEABLE * _variances(structure.representation, parameters)).any():
         advice = "leave such a column out if it is constant"
         if reg_covar != RELATIVE:
             advice += "; if not, lower reg_covar, or use reg_covar='relative'"
@@ -198,6 +204,16 @@ def warn_of_ridge(
         ),
         stacklevel=levels_to_caller(),
     )
+
+
+def _shares(
+    structure: CovarianceStructure, parameters: MixtureParameters, ridge: Ridge
+) -> Array:
+    """The ridge's share of what columns vary: (K, D), with 1 for what is shared."""
+    shares = structure.representation.ridge_shares(
+        parameters.precisions_cholesky, ridge
+    )
+    return shares[:1] if structure.is_shared else shares
 
 
 def _variances(representation: Representation, parameters: MixtureParameters) -> Array:

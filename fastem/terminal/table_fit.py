@@ -8,6 +8,7 @@ from pathlib import Path
 from fastem.covariances import named_columns
 from fastem.mixture import GaussianMixture
 from fastem.report.scaling import fit_standardized
+from fastem.runtime import compiling
 from fastem.sources.row_numbers import row_numbers
 from fastem.sources.tables import AnyTable
 from fastem.terminal.console import FitProgress, naming_columns, say
@@ -24,7 +25,7 @@ def fit_table(
     began = time.perf_counter()
     fitting = fit_standardized if standardize else GaussianMixture.fit
     progress = FitProgress(model.max_iter, model.n_init)
-    with naming_columns(table.names), progress:
+    with naming_columns(table.names), progress, compiling.heard_by(progress):
         try:
             fitted = fitting(
                 *(model, table.values),
@@ -36,10 +37,13 @@ def fit_table(
             if checkpoint is not None and checkpoint.exists():
                 say(f"The same command goes on from {checkpoint}.")
             raise
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - began - progress.compiling
+    lasted = f"{seconds:.1f} s"
+    if progress.compiling:
+        lasted += f", and {progress.compiling:.1f} s of compiling"
     outcome = "converged after" if fitted.converged_ else "stopped after"
     say(
-        f"Fitted in {seconds:.1f} s: {outcome} {fitted.n_iter_} iterations, mean "
+        f"Fitted in {lasted}: {outcome} {fitted.n_iter_} iterations, mean "
         f"log-likelihood {fitted.lower_bound_:.6f}"
         f"{' in the units of the data' if standardize else ''}; "
         f"{fitted.convergence_}."

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import fastem
 from fastem import load_model
 from fastem.report.scaling import fit_standardized
+from fastem.runtime import compiling
 from fastem.terminal.commands import app
 from fastem.terminal.console import in_options
 
@@ -543,12 +544,51 @@ def test_extras_that_outputs_need_are_named_before_the_fit(
     )
 
 
+def test_a_first_use_says_what_takes_longer(csv, monkeypatch):
+    fit = fastem.GaussianMixture.fit
+
+    def first_fit(*arguments, **options):
+        for _ in range(2):  # kernels
+            with compiling.told("float64 rows"):
+                pass
+        return fit(*arguments, **options)
+
+    monkeypatch.setattr(fastem.GaussianMixture, "fit", first_fit)
+    said = run("fit", csv, "-k", 2, "--drop-missing")
+    assert said.count("Compiling for float64 rows, once for this environment") == 1
+    assert re.search(r"Fitted in [\d.]+ s, and [\d.]+ s of compiling: converged", said)
+    monkeypatch.undo()
+    assert "ompiling" not in run("fit", csv, "-k", 2, "--drop-missing")
+
+
+# A fit that compiles for long enough to be seen.
+FIRST_USE = """
+import sys
+import time
+from fastem import GaussianMixture
+from fastem.cli import main
+from fastem.runtime import compiling
+
+fit = GaussianMixture.fit
+
+def first_fit(*arguments, **options):
+    with compiling.told("float64 rows"):
+        time.sleep(0.5)
+    time.sleep(0.5)
+    return fit(*arguments, **options)
+
+GaussianMixture.fit = first_fit
+main()
+"""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_terminal_gets_a_bar(csv):
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "fastem", "fit", str(csv), "-k", "2", "--drop-missing"],
-        stdout=follower, stderr=follower, env={**os.environ, "TERM": "xterm"},
+        [sys.executable, "-c", FIRST_USE, "fit", str(csv), "-k", "2", "--drop-missing"],
+        stdout=follower, stderr=follower,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
     )  # fmt: skip
     os.close(follower)
     shown = b""
@@ -559,6 +599,7 @@ def test_a_terminal_gets_a_bar(csv):
         pass
     os.close(leader)
     assert process.wait(timeout=60) == 0
+    assert re.search(rb"Compiling \(once\).*Choosing a start", shown, re.DOTALL)
     assert re.search(rb"iteration \d+.*log-likelihood -", shown)
     assert b"converged after" in shown
 
