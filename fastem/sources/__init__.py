@@ -65,6 +65,8 @@ whatever table. Text, dates and times are none.
   quotes the first value that is none, with its row.
 - Tables that you hold (DataFrames, Arrow tables, datasets, readers) are taken at their
   word: a column that does not count is an error.
+- The index that pandas writes into a file beside the columns of a DataFrame is none of
+  them, and is said to be left out.
 - Names of folders are not read: of `big/hour=3/part-0.parquet`, `hour` is no column, as
   it would be for pandas, and this is said, too. With
   `pyarrow.dataset.dataset("big", partitioning="hive")` it is one.

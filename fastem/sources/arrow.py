@@ -120,6 +120,12 @@ def holds_text(kind: Any) -> bool:
     )
 
 
+def index_of(schema: Any) -> tuple[str, ...]:
+    """Columns that pandas has written as the index of a DataFrame."""
+    written = (schema.pandas_metadata or {}).get("index_columns", ())
+    return tuple(name for name in written if isinstance(name, str))
+
+
 def turn(batch: Any, names: Sequence[str], rows: Rows) -> None:
     """Write columns of a record batch as rows, with NaN for nulls."""
     columns = [numbers(batch.column(name)) for name in names]

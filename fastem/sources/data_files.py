@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastem.sources.arrow import holds_numbers, holds_text, numbers
+from fastem.sources.arrow import holds_numbers, holds_text, index_of, numbers
 from fastem.sources.conversion import how_to_convert
 from fastem.sources.delimited import (
     STANDARD_INPUT,
@@ -42,6 +42,8 @@ class DataFile:
         float32 if that is how it is stored, else float64.
     batches : callable
         Gives all rows of some columns, in Arrow's record batches.
+    index : tuple of str
+        Columns that are the index of a DataFrame, and to pandas no columns.
     spoiler : callable
         Gives what makes text of a column of numbers, or None.
     is_delimited : bool
@@ -54,8 +56,14 @@ class DataFile:
     numeric: tuple[str, ...]
     read: Callable[[str], np.ndarray]
     batches: Callable[[Sequence[str]], Iterator[Any]]
+    index: tuple[str, ...] = ()
     spoiler: Callable[[str], Spoiler | None] = lambda name: None
     is_delimited: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that count, unless others are asked for."""
+        return tuple(name for name in self.numeric if name not in self.index)
 
 
 def open_data_file(path: Path, notation: Notation | None = None) -> DataFile:
@@ -101,7 +109,8 @@ def choose_columns(
     asked = (*(columns or ()), *(() if weights is None else (weights,)))
     check_known(file, asked)
     text = [name for name in asked if name not in file.numeric]
-    spoilers = [file.spoiler(name) for name in (text if columns else file.kinds)]
+    looked_at = text if columns else [n for n in file.kinds if n not in file.index]
+    spoilers = [file.spoiler(name) for name in looked_at]
     if any(spoilers):
         found = describe_spoilers(
             filter(None, spoilers), is_delimited=file.is_delimited
@@ -116,7 +125,7 @@ def choose_columns(
     twice = [name for name in asked if asked.count(name) > 1]
     if twice:
         raise ValueError(f"column {twice[0]!r} is asked for twice: name it once")
-    names = tuple(columns or (name for name in file.numeric if name != weights))
+    names = tuple(columns or (name for name in file.columns if name != weights))
     if not names:
         kinds = ", ".join(f"{name!r} ({kind})" for name, kind in file.kinds.items())
         raise ValueError(f"{file.path} has no numeric columns to use; it has {kinds}")
@@ -300,6 +309,7 @@ def _arrow_file(
         numeric=tuple(field.name for field in schema if holds_numbers(field.type)),
         read=read,
         batches=batches,
+        index=index_of(schema),
         spoiler=lambda name: spoiler(name) if name in text else None,
         is_delimited=is_delimited,
     )

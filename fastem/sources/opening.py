@@ -68,8 +68,14 @@ def source_of(
 def _warn_of_left_out(files: ParquetBlocks) -> None:
     """Say which columns were not chosen, for what reason, and who could choose."""
     sentences = []
-    if files.unused:
-        columns = ", ".join(f"{name!r} ({kind})" for name, kind in files.unused.items())
+    no_numbers = [name for name in files.unused if name not in files.index]
+    if files.index:
+        sentences.append(
+            f"The index of the DataFrame in {files.path} is left out: "
+            f"{', '.join(map(repr, files.index))}."
+        )
+    if no_numbers:
+        columns = ", ".join(f"{name!r} ({files.unused[name]})" for name in no_numbers)
         sentences.append(
             f"These columns of {files.path} do not hold numbers and are left out: "
             f"{columns}. To choose columns yourself, pass pyarrow.dataset.dataset("

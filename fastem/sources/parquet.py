@@ -51,6 +51,8 @@ class ParquetBlocks:
         Number of rows that are left out.
     unused : dict of str to str
         Names and types of the columns of the first file that are not read.
+    index : tuple of str
+        Those of them that are the index of a DataFrame.
     keys : dict of str to str
         What names of folders in the folder say of their files, as in ``hour=3``: each
         key with the first such name. Keys are not read.
@@ -82,12 +84,13 @@ class ParquetBlocks:
         self._weights = weights
         read = {*self.names, weights}
         self.unused = {k: kind for k, kind in first.kinds.items() if k not in read}
+        self.index = tuple(name for name in first.index if name in self.unused)
         self._n_rows_of = [first.n_rows]
         for file in self.files[1:]:
             opened = open_data_file(file)
             choose_columns(opened, self.names, weights)
             if columns is None:
-                self._check_same(opened.numeric, file)
+                self._check_same(opened.columns, file)
             self._check_types(first, opened)
             self._n_rows_of.append(opened.n_rows)
         if not any(self._n_rows_of):

@@ -7,8 +7,8 @@ import numpy as np
 from fastem.sources.parquet import ParquetBlocks
 from fastem.sources.tables import AnyTable
 
-# What pandas calls an index that it writes without a name, or reads from such a file.
-_UNNAMED = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
+# What pandas writes as the name of row numbers in CSV, or calls them where it reads it.
+_UNNAMED = re.compile(r"|Unnamed: \d+")
 # Fewer rows may be 1, 2, 3 by chance. Of blocks only the first rows are looked at.
 _FEWEST_ROWS = 10
 _LOOKED_AT = 1024

@@ -48,6 +48,8 @@ class Table(Generic[Values]):
         The column of weights, if one was asked for.
     unused : dict of str to str
         Names and types of the other columns of the file.
+    index : tuple of str
+        Those of them that are the index of a DataFrame.
     keys : dict of str to str
         What names of folders in a folder say, which is not read: see ParquetBlocks.
     carried : CarriedColumns, or None
@@ -60,6 +62,7 @@ class Table(Generic[Values]):
     kept: NDArray[np.bool_] | None
     weights: Array | None
     unused: dict[str, str]
+    index: tuple[str, ...] = ()
     keys: dict[str, str] = field(default_factory=dict)
     carried: CarriedColumns | None = None
 
@@ -113,7 +116,7 @@ def open_table(
     carried = CarriedColumns(tuple(carry), source.carried(carry)) if carry else None
     return Table(
         *(path, source.names, source, None, None),
-        *(source.unused, source.keys, carried),
+        *(source.unused, source.index, source.keys, carried),
     )
 
 
@@ -196,6 +199,7 @@ def read_table(
             for name, kind in file.kinds.items()
             if name not in names and name != weights
         },
+        index=tuple(name for name in file.index if name not in (*names, weights)),
         carried=CarriedColumns(tuple(carry), file.batches(carry)) if carry else None,
     )
 

@@ -68,9 +68,12 @@ def fit_table(
 
 def say_used(table: AnyTable, *, all_numeric: bool) -> None:
     """Name the columns that are left out, and count the rows."""
-    if all_numeric and table.unused:
-        left_out = ", ".join(f"{name} ({kind})" for name, kind in table.unused.items())
+    no_numbers = [name for name in table.unused if name not in table.index]
+    if all_numeric and no_numbers:
+        left_out = ", ".join(f"{name} ({table.unused[name]})" for name in no_numbers)
         say(f"Left out, not numeric: {left_out}.")
+    if all_numeric and table.index:
+        say(f"Left out, the index of a DataFrame: {listed(table.index)}.")
     if all_numeric and table.keys:
         left_out = ", ".join(f"{key} ({name})" for key, name in table.keys.items())
         say(f"Left out, in names of folders only: {left_out}.")

@@ -276,6 +276,27 @@ def test_columns_that_do_not_count_are_named_where_they_are_left_out(tmp_path):
     np.testing.assert_array_equal(rows, [[1, 3], [2, 3], [1, 4], [2, 4]])
 
 
+def test_the_index_of_a_frame_is_no_column_of_its_file(tmp_path):
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "name": list("wxyz")})
+    folder = tmp_path / "big"
+    folder.mkdir()
+    frame[frame.a != 2].to_parquet(folder / "part-0.parquet")
+    with pytest.warns(UserWarning, match="index of the DataFrame") as caught:
+        source = source_of(folder)
+    said = str(caught[0].message)
+    assert f"The index of the DataFrame in {folder} is left out: '__index_l" in said
+    assert "left out: 'name' (" in said
+    assert source.names == ("a",)
+    whole = open_table(folder / "part-0.parquet")
+    assert whole.names == ("a",)
+    assert whole.index == ("__index_level_0__",)
+    # It can be asked for.
+    asked = open_table(folder, columns=["a", "__index_level_0__"])
+    assert asked.index == ()
+    (block,) = asked.values.blocks(10)
+    np.testing.assert_array_equal(block.values, [[1, 0], [3, 2], [4, 3]])
+
+
 def test_a_column_of_a_table_in_memory_is_its_weights(X):
     table = table_of(X, w=np.ones(5000))
     for kind in (table, table.to_pandas()):

@@ -7,6 +7,7 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as parquet
@@ -651,6 +652,17 @@ def test_a_folder_is_fitted_as_its_rows_are(folder, tmp_path, standardize):
     np.testing.assert_allclose(model.means_, expected.means_, rtol=1e-9)
     memberships = parquet.read_table(tmp_path / "memberships.parquet")
     np.testing.assert_array_equal(memberships["component"], model.predict(X))
+
+
+@pytest.mark.parametrize("name", ["big/part-0.parquet", "big"])
+def test_the_index_of_a_frame_is_left_out_and_said(tmp_path, random, name):
+    frame = pd.DataFrame(random.normal(size=(50, 2)), columns=["a", "b"])
+    (tmp_path / "big").mkdir()
+    frame[frame.a > 0].to_parquet(tmp_path / "big" / "part-0.parquet")
+    said = run("fit", tmp_path / name, "-k", 1)
+    assert "Left out, the index of a DataFrame: __index_level_0__. Using" in said
+    assert "not numeric" not in said
+    assert "x 2 columns: a, b." in said
 
 
 def test_question_marks_are_an_error_until_they_are_missing_values(tmp_path, rows):
