@@ -1,6 +1,7 @@
 """Rows, from what users pass to what kernels take, with every error about them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from fastem.checks.text import find_text
 from fastem.kernels import CHUNK_ROWS
 from fastem.statistics import Array
 
@@ -89,6 +91,17 @@ def check_columns(
         )
 
 
+def check_collected(X: Any) -> None:
+    """Raise TypeError for a polars query, which has no rows yet."""
+    kind = type(X)
+    if kind.__name__ == "LazyFrame" and kind.__module__.startswith("polars"):
+        raise TypeError(
+            "X is a polars LazyFrame, whose rows are not there yet: pass X.collect(). "
+            "If they do not fit in memory, write them with X.sink_parquet(path) and "
+            "pass the path."
+        )
+
+
 def check_block(X: Any) -> tuple[Rows, tuple[str, ...] | None]:
     """Part of a table as float32 or float64 (n, D), any n, and its columns' names.
 
@@ -128,7 +141,8 @@ def _validated(
             f"row {row}, {column_name(X, column)}. Drop those rows (for example "
             "X[~X.mask.any(axis=1)].data) or fill the gaps."
         )
-    column_types = [values.dtype for values in _columns(X)]
+    check_collected(X)
+    column_types = _types_of_columns(X)
     times = [j for j, dtype in enumerate(column_types) if dtype.kind in "mM"]
     if times:
         raise ValueError(
@@ -159,6 +173,24 @@ def _validated(
     return rows
 
 
+def _types_of_columns(X: Any) -> list[np.dtype[Any]]:
+    """The types of a table's columns, none of which is text.
+
+    Text that could be read as numbers is text too.
+    """
+    types = []
+    for j, values in enumerate(_columns(X)):
+        types.append(values.dtype)
+        text = find_text(values)
+        if text is not None:
+            raise ValueError(
+                f"X does not hold numbers in {column_name(X, j)}, but text: row "
+                f"{text.position} holds {text}. Leave that column out, or make numbers "
+                "of it (for example with pandas.to_numeric)."
+            )
+    return types
+
+
 def column_name(X: Any, column: int) -> str:
     """'column 3', or its name in the table X if it has one."""
     names = _get_feature_names(X)
@@ -173,6 +205,11 @@ def _columns(X: Any) -> Iterator[np.ndarray]:
         yield from (np.asarray(X.iloc[:, j]) for j in range(X.shape[1]))
     elif hasattr(X, "columns") and hasattr(X, "get_column"):  # polars
         yield from (np.asarray(X[name]) for name in X.columns)
+    elif isinstance(X, list | tuple):
+        with suppress(ValueError):  # ragged lists, which scikit-learn names
+            if np.asarray(X).dtype.kind in "OUSmM":
+                # Of 1 and "?" the array above makes two texts.
+                yield from _columns(np.asarray(X, dtype=object))
     elif isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUSmM":
         yield from X.T
 
