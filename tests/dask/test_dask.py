@@ -213,6 +213,80 @@ def test_a_table_with_names(rows, row_weights):
         there.fit(columns, sample_weight="weight")
 
 
+@pytest.fixture(scope="module")
+def folder(rows, row_weights, tmp_path_factory):
+    """Parquet files with more columns than are used: dask puts such files together."""
+    folder = tmp_path_factory.mktemp("files")
+    table = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(weight=row_weights)
+    for i in range(9):
+        table[f"unused{i}"] = row_weights[::-1] + i
+    for i in range(8):
+        table.iloc[N // 8 * i : N // 8 * (i + 1)].to_parquet(folder / f"{i}.parquet")
+    return folder
+
+
+WEIGHTS = {
+    "the name": (lambda X: X[["a", "b", "c", "weight"]], lambda X: "weight"),
+    "the Series": (lambda X: X[["a", "b", "c"]], lambda X: X["weight"]),
+    "made of it": (lambda X: X[["a", "b", "c"]], lambda X: X["weight"] * 2),
+    "read alone": (
+        lambda X: X[["a", "b", "c"]],
+        lambda X: dd.read_parquet(X.folder, columns=["weight"])["weight"],
+    ),
+    "arrays": (
+        lambda X: X[["a", "b", "c", "weight"]].to_dask_array()[:, :3],
+        lambda X: X[["a", "b", "c", "weight"]].to_dask_array()[:, 3],
+    ),
+}
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize("what", WEIGHTS)
+def test_weights_of_a_folder_of_files_are_those_of_its_rows(
+    rows, row_weights, folder, what
+):
+    whole = dd.read_parquet(folder)
+    assert whole["weight"].optimize().npartitions < whole.npartitions == 8
+    whole.folder = folder
+    X, weights = (part(whole) for part in WEIGHTS[what])
+    names = None if what == "arrays" else ["a", "b", "c"]
+    table = pd.DataFrame(rows, columns=names) if names else rows
+    here, there = both_fits(table, X, start_of(rows, "full"), row_weights, weights)
+    assert_same_fit(here, there)
+    factor = 2 if what == "made of it" else 1
+    for name in ("score", "bic", "aic"):
+        assert getattr(there, name)(X, sample_weight=weights) == pytest.approx(
+            getattr(here, name)(table, sample_weight=factor * row_weights), rel=1e-12
+        )
+
+
+@pytest.mark.usefixtures("client")
+def test_answers_about_a_folder_have_its_partitions(rows, folder):
+    X = dd.read_parquet(folder)[["a", "b", "c"]] * 1
+    assert X.optimize().npartitions < X.npartitions
+    model = fastem.dask.GaussianMixture(2, random_state=0)
+    labels = model.fit_predict(X)
+    assert labels.numblocks == model.predict(X).numblocks == (X.npartitions,)
+    expected = model.predict(pd.DataFrame(rows, columns=["a", "b", "c"]))
+    assert np.array_equal(labels.compute(), expected)
+    first = model.predict(X).blocks[0].compute()
+    assert np.array_equal(first, expected[: N // 8])
+
+
+@pytest.mark.usefixtures("client")
+def test_what_makes_rows_and_their_weights_is_run_once(rows, row_weights):
+    """Run again, it would draw other weights than those of the rows."""
+
+    def draw(number):
+        random = np.random.default_rng()
+        table = pd.DataFrame(random.normal(size=(500, 2)), columns=["a", "b"])
+        return table.assign(weight=(table["a"] > 0) * 1.0)
+
+    X = dd.from_map(draw, range(4), meta=draw(0))
+    model = fastem.dask.GaussianMixture(1).fit(X, sample_weight="weight")
+    assert model.means_[0, 0] == pytest.approx(np.sqrt(2 / np.pi), abs=0.1)
+
+
 @pytest.mark.usefixtures("client")
 def test_answers_are_dask_arrays_not_computed_yet(rows, X):
     there = both_fits(rows, X, start_of(rows, "full"))[1]
@@ -322,11 +396,14 @@ def test_weights_that_cannot_be_used_are_named(rows, X, row_weights):
     wrong[4001] = -1
     for weights, said in (
         (da.from_array(wrong, chunks=CHUNKS[:1]), "partition 3: .* -1 in row 1"),
-        (da.from_array(wrong, chunks=1500), "has 4 partitions, but X has 5"),
+        (
+            da.from_array(wrong, chunks=1500),
+            "has 4 partitions, but X has 5: .* Make the weights a column of the table",
+        ),
         (da.zeros(N, chunks=CHUNKS[:1]), "zero for every row"),
         (
             da.ones(N, chunks=((1500, 2500, 0, 900, 1100),)),
-            "In partition [34]: .* shape",
+            "partition [34]: sample_weight has .* rows, but X has .* a column of the",
         ),
     ):
         with pytest.raises(ValueError, match=said):
