@@ -57,6 +57,20 @@ def check_rows(estimator: Any, X: Any, *, fitting: bool) -> Rows:
     return read_only(rows)
 
 
+def refuse_distributed(X: Any) -> None:
+    """Raise TypeError for a Dask collection, of which NumPy would make a bare array.
+
+    All of it would come to this process, and the names of its columns be lost.
+    """
+    packages = {kind.__module__.partition(".")[0] for kind in type(X).__mro__}
+    if "dask" in packages:
+        raise TypeError(
+            f"X is a Dask {type(X).__name__}. fastem.dask.GaussianMixture, in place of "
+            "fastem.GaussianMixture, fits it and answers about it where it lies; "
+            "X.compute() brings it to this process"
+        )
+
+
 def check_columns(
     estimator: Any, names: Sequence[str] | None, n_features: int, *, fitting: bool
 ) -> None:
@@ -120,6 +134,7 @@ def _validated(
     estimator: Any, X: Any, fitting: bool, min_rows: int | None = None
 ) -> Rows:
     """X as an array of numbers; the errors of a table name its columns."""
+    refuse_distributed(X)
     if np.ma.isMaskedArray(X) and np.ma.getmaskarray(X).any():
         mask = np.ma.getmaskarray(X)
         row, column = (int(i) for i in np.argwhere(mask)[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from dask import compute, delayed
@@ -59,6 +59,30 @@ class GaussianMixture(mixture.GaussianMixture):
     (3, 2)
     >>> client.close()
     """
+
+    def partial_fit(self, X: Any, y: None = None, sample_weight: Any = None) -> Self:
+        """Learn from more rows, which must be in this process.
+
+        Only the first call, which is a :meth:`fit`, takes a Dask collection.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or a source of rows in blocks
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+
+        Returns
+        -------
+        GaussianMixture
+        """
+        if is_distributed(X) and hasattr(self, "n_samples_seen_"):
+            raise TypeError(
+                f"X is a Dask {type(X).__name__}, but partial_fit learns from rows in "
+                "this process: pass its partitions one after the other, "
+                "X.partitions[i].compute(), or use fit for all rows at once"
+            )
+        return super().partial_fit(X, y, sample_weight)
 
     def predict(self, X: Any) -> Any:
         """The most likely component of each row.

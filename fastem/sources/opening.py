@@ -10,7 +10,7 @@ from typing import Any, final
 
 import numpy as np
 
-from fastem.checks.rows import Rows, check_block
+from fastem.checks.rows import Rows, check_block, refuse_distributed
 from fastem.sources.arrow import ArrowBlocks, spooled
 from fastem.sources.blocks import Block, Source
 from fastem.sources.parquet import ParquetBlocks
@@ -46,10 +46,12 @@ def source_of(
     Raises
     ------
     TypeError
-        If X is an iterator, of which nothing is left after a pass.
+        If X is an iterator, of which nothing is left after a pass, or a Dask
+        collection.
     """
     if type(X) is np.ndarray:
         return None
+    refuse_distributed(X)
     if isinstance(X, str | Path):
         return ParquetBlocks(Path(X), columns, weights)
     if type(X).__module__.startswith("pyarrow"):

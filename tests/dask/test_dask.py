@@ -30,6 +30,8 @@ from tests.mixtures import assert_close
 
 N, D, K = 6000, 3, 4
 ATTRIBUTES = ("weights_", "means_", "covariances_", "precisions_cholesky_")
+FITS = ["fit", "fit_predict"]
+SCORES = ["score_samples", "score", "bic", "aic"]
 CHUNKS = ((1500, 2500, 0, 1100, 900), (D,))
 
 
@@ -436,6 +438,36 @@ def test_tables_that_cannot_be_used_are_refused(rows, X):
         ValueError, match="has 2 features, but GaussianMixture is expec"
     ):
         model.fit(rows).predict(X[:, :2])
+
+
+@pytest.mark.parametrize(
+    "method", [*FITS, "partial_fit", "predict", "predict_proba", *SCORES]
+)
+@pytest.mark.parametrize("kind", ["DataFrame", "Series", "Array", "Bag"])
+def test_the_plain_estimator_refuses_dask_collections(rows, method, kind):
+    """Columns in another order would pass, as NumPy would drop their names."""
+    table = pd.DataFrame(rows, columns=["a", "b", "c"])
+    model = fastem.GaussianMixture(2, random_state=0)
+    if method not in FITS:
+        model.fit(table)
+    X = dd.from_pandas(table[["c", "a", "b"]], npartitions=2)
+    X = {
+        "DataFrame": lambda: X,
+        "Series": lambda: X["a"],
+        "Array": X.to_dask_array,
+        "Bag": lambda: dask.bag.from_sequence(rows),
+    }[kind]()
+    with pytest.raises(TypeError, match=f"X is a Dask {kind}. fastem.dask.Gaussian"):
+        getattr(model, method)(X)
+
+
+@pytest.mark.usefixtures("client")
+def test_a_stream_begins_on_the_cluster_and_goes_on_here(rows, X):
+    model = fastem.dask.GaussianMixture(2, random_state=0).partial_fit(X)
+    with pytest.raises(TypeError, match=r"X.partitions\[i\].compute\(\), or use fit"):
+        model.partial_fit(X)
+    model.partial_fit(X.partitions[0].compute())
+    assert model.n_samples_seen_ == N + 1500
 
 
 def test_without_a_client_the_error_says_how_to_make_one():
