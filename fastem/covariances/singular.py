@@ -3,9 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from fastem.covariances import repeated as repeats
+from fastem.covariances.repeated import Find, Repeated
 from fastem.statistics import Array
 
 _MOST_NAMED = 8
@@ -64,8 +67,9 @@ class Degeneracy:
             return "the covariance that the components share"
         details = ""
         if not math.isnan(self.weight):
-            rows = "row" if f"{self.n_rows:.3g}" == "1" else "rows"
-            details = f" (weight {self.weight:.3g}, {self.n_rows:.3g} {rows})"
+            n = f"{self.n_rows:,.0f}" if self.n_rows >= 1000 else f"{self.n_rows:.3g}"
+            rows = "row" if n == "1" else "rows"
+            details = f" (weight {self.weight:.3g}, {n} {rows})"
         return f"component {self.component}{details}"
 
 
@@ -74,7 +78,7 @@ class SingularCovarianceError(ValueError):
 
     The facts are attributes: ``component``, ``weight``, ``n_rows``, ``n_features``,
     ``constant_columns``, ``collinear_columns``, ``columns`` (both of them) and
-    ``condition_number``, as in :class:`fastem.Degeneracy`.
+    ``condition_number``, as in :class:`fastem.Degeneracy`; and ``repeated``.
 
     Parameters
     ----------
@@ -83,6 +87,8 @@ class SingularCovarianceError(ValueError):
         Names of all columns of the data.
     history : str, optional
         A sentence on what was tried before, without its full stop.
+    repeated : sequence of Repeated, optional
+        Values that many rows have in the constant columns.
     """
 
     def __init__(
@@ -90,8 +96,9 @@ class SingularCovarianceError(ValueError):
         degeneracy: Degeneracy,
         names: Sequence[str] | None = None,
         history: str = "",
+        repeated: Sequence[Repeated] = (),
     ) -> None:
-        super().__init__(degeneracy, names, history)
+        super().__init__(degeneracy, names, history, repeated)
         self.degeneracy = degeneracy
         self.component = degeneracy.component
         self.constant_columns = degeneracy.constant_columns
@@ -101,16 +108,35 @@ class SingularCovarianceError(ValueError):
         self.n_rows = degeneracy.n_rows
         self.n_features = degeneracy.n_features
         self.condition_number = degeneracy.condition_number
+        self.repeated = tuple(repeated)
         self._names = names
         self._history = history
 
     def with_names(self, names: Sequence[str] | None) -> "SingularCovarianceError":
         """The same error, with names for all columns of the data."""
-        return SingularCovarianceError(self.degeneracy, names, self._history)
+        return self._but(names=names)
 
     def after(self, history: str) -> "SingularCovarianceError":
         """The same error, with a sentence on what was tried before."""
-        return SingularCovarianceError(self.degeneracy, self._names, history)
+        return self._but(history=history)
+
+    def among(self, find: Find) -> "SingularCovarianceError":
+        """The same error, with the values that many of all rows have."""
+        return self._but(repeated=repeated_in(self.degeneracy, find))
+
+    def in_units(self, means: Array, deviations: Array) -> "SingularCovarianceError":
+        """The same error of a fit to standardised columns, in units of the data."""
+        repeated = [r.in_units(means, deviations) for r in self.repeated]
+        return self._but(repeated=repeated)
+
+    def _but(self, **changes: Any) -> "SingularCovarianceError":
+        settings = {
+            "degeneracy": self.degeneracy,
+            "names": self._names,
+            "history": self._history,
+            "repeated": self.repeated,
+        }
+        return SingularCovarianceError(**{**settings, **changes})
 
     def about(
         self,
@@ -128,7 +154,7 @@ class SingularCovarianceError(ValueError):
             n_features=n_features,
             condition_number=condition_number,
         )
-        return SingularCovarianceError(known, self._names)
+        return self._but(degeneracy=known)
 
     def __str__(self) -> str:
         whose = self.degeneracy.whose
@@ -142,9 +168,12 @@ class SingularCovarianceError(ValueError):
             )
         text += f"{whose[0].upper()}{whose[1:]} is singular: {self.why}. "
         is_only_one = self.component is not None and self.weight == 1
-        remedies = [] if is_only_one else ["use fewer components"]
+        no_number_helps = is_only_one or bool(self.repeated)
+        remedies = [] if no_number_helps else ["use fewer components"]
         if self.columns:
             remedies.append("leave such columns out")
+        if not all(r.is_everywhere for r in self.repeated):
+            remedies.append(repeats.JITTER)
         remedies.append(
             "raise reg_covar (it is added to every variance, so choose it in squared "
             "units of the data, or reg_covar='relative')"
@@ -175,7 +204,7 @@ class SingularCovarianceError(ValueError):
         if self.constant_columns:
             columns = named_columns(self.constant_columns, self._names)
             verb = "is" if len(self.constant_columns) == 1 else "are"
-            reasons.append(f"{columns} {verb} constant")
+            reasons.append(f"{columns} {verb} constant{self._values()}")
         if self.collinear_columns:
             columns = named_columns(self.collinear_columns, self._names)
             what = (
@@ -185,6 +214,41 @@ class SingularCovarianceError(ValueError):
             )
             reasons.append(f"{columns} {what}")
         return " and ".join(reasons)
+
+    def _values(self) -> str:
+        """The values that repeat in the constant columns, in brackets."""
+        if not self.repeated:
+            return ""
+        if len(self.constant_columns) == 1:
+            return f" ({self.repeated[0]})"
+        return f" ({repeated_in_columns(self.repeated, self._names)})"
+
+
+def repeated_in(degeneracy: Degeneracy, find: Find) -> tuple[Repeated, ...]:
+    """What repeats in a table, if that is why a component has constant columns."""
+    if not degeneracy.constant_columns or degeneracy.n_rows == 0:
+        return ()
+    return repeats.reasons(
+        degeneracy.constant_columns,
+        degeneracy.n_features,
+        math.nan if degeneracy.component is None else degeneracy.weight,
+        find,
+    )
+
+
+def repeated_in_columns(
+    repeated: Sequence[Repeated], names: Sequence[str] | None
+) -> str:
+    """'column 1 is 0 in 82 % of all rows, column 4 is 1 in 60 % of all rows'."""
+    return repeats.told(repeated, lambda columns: named_columns(columns, names))
+
+
+def what_helps(degeneracy: Degeneracy) -> str:
+    """What to do where a value repeats in columns in which a component is constant."""
+    remedies = f"leave such columns out, {repeats.JITTER}"
+    if len(degeneracy.constant_columns) == degeneracy.n_features:
+        return remedies
+    return f"{remedies}, or let columns share their variance ('spherical')"
 
 
 def needed_rows(n_features: int | None) -> str:

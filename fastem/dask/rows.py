@@ -12,6 +12,7 @@ import numpy as np
 from fastem import kernels
 from fastem.checks import counting
 from fastem.checks.rows import Rows, read_only
+from fastem.covariances import Repeated
 from fastem.covariances.representations import Representation, Variances
 from fastem.dask import passes
 from fastem.dask.outputs import values_of_rows
@@ -151,6 +152,10 @@ class RowsOnCluster:
         statistics = expect(MixtureParameters(np.ones(1), row, ones, ones))
         variances: Array = np.maximum(representation.spreads(statistics, 0.0)[0], 0.0)
         return variances
+
+    def repeated(self, columns: Sequence[int]) -> tuple[Repeated, ...]:
+        """The value that most rows have in each column, among rows drawn at random."""
+        return self.sample(1, np.random.RandomState(0)).repeated(columns)
 
     def expectation(
         self, representation: Representation, n_threads: int | None

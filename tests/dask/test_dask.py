@@ -367,6 +367,16 @@ def test_a_component_is_seeded_anew_among_rows_explained_badly(rows, X):
 
 
 @pytest.mark.usefixtures("client")
+def test_a_value_that_repeats_is_named(rows):
+    random = np.random.default_rng(1)
+    many = np.where(random.random((N, D)) < 0.7, 0, rows + 20)
+    many[:, 1:] = rows[:, 1:]
+    model = fastem.dask.GaussianMixture(3, covariance_type="diag", random_state=0)
+    with pytest.warns(fastem.RegularizationWarning, match="Column 0 is 0 in [67]. %"):
+        model.fit(da.from_array(many, chunks=CHUNKS))
+
+
+@pytest.mark.usefixtures("client")
 @pytest.mark.parametrize(
     ("change", "said"),
     [
