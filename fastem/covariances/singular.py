@@ -36,6 +36,11 @@ class Degeneracy:
     condition_number : float
         Largest over smallest eigenvalue of the covariance, with each column in units
         of its standard deviation; inf if a column is constant.
+    copied_columns : tuple of int
+        For each of the collinear columns the one before it that it is a copy of, up
+        to scale and offset, or -1; empty if there is none.
+    is_everywhere : bool
+        Whether columns are collinear in every component that has rows.
     """
 
     component: int | None
@@ -45,6 +50,8 @@ class Degeneracy:
     n_rows: float = math.nan
     n_features: int | None = None
     condition_number: float = math.inf
+    copied_columns: tuple[int, ...] = ()
+    is_everywhere: bool = False
 
     @property
     def columns(self) -> tuple[int, ...]:
@@ -89,6 +96,8 @@ class SingularCovarianceError(ValueError):
         A sentence on what was tried before, without its full stop.
     repeated : sequence of Repeated, optional
         Values that many rows have in the constant columns.
+    remedy : str, optional
+        What to do, beside raising ``reg_covar``; by default that depends on why.
     """
 
     def __init__(
@@ -97,8 +106,9 @@ class SingularCovarianceError(ValueError):
         names: Sequence[str] | None = None,
         history: str = "",
         repeated: Sequence[Repeated] = (),
+        remedy: str = "",
     ) -> None:
-        super().__init__(degeneracy, names, history, repeated)
+        super().__init__(degeneracy, names, history, repeated, remedy)
         self.degeneracy = degeneracy
         self.component = degeneracy.component
         self.constant_columns = degeneracy.constant_columns
@@ -111,14 +121,15 @@ class SingularCovarianceError(ValueError):
         self.repeated = tuple(repeated)
         self._names = names
         self._history = history
+        self._remedy = remedy
 
     def with_names(self, names: Sequence[str] | None) -> "SingularCovarianceError":
         """The same error, with names for all columns of the data."""
         return self._but(names=names)
 
-    def after(self, history: str) -> "SingularCovarianceError":
-        """The same error, with a sentence on what was tried before."""
-        return self._but(history=history)
+    def after(self, history: str, remedy: str = "") -> "SingularCovarianceError":
+        """The same error, with a sentence on what was tried before, and a remedy."""
+        return self._but(history=history, remedy=remedy)
 
     def among(self, find: Find) -> "SingularCovarianceError":
         """The same error, with the values that many of all rows have."""
@@ -135,6 +146,7 @@ class SingularCovarianceError(ValueError):
             "names": self._names,
             "history": self._history,
             "repeated": self.repeated,
+            "remedy": self._remedy,
         }
         return SingularCovarianceError(**{**settings, **changes})
 
@@ -161,28 +173,48 @@ class SingularCovarianceError(ValueError):
         text = f"{self._history}. " if self._history else ""
         if self._history and math.isnan(self.weight):  # a user's matrix, not of rows
             reasons = self._reasons() or "it has no variance"
-            return (
-                f"{text}{whose[0].upper()}{whose[1:]} is singular: {reasons}. Leave "
-                "such columns out, or add a small share of the variances to the "
-                "diagonal."
-            )
+            leave_out = "leave such columns out, or " if self.columns else ""
+            advice = f"{leave_out}add a small share of the variances to the diagonal"
+            text += f"{whose[0].upper()}{whose[1:]} is singular: {reasons}. "
+            return f"{text}{advice[0].upper()}{advice[1:]}."
         text += f"{whose[0].upper()}{whose[1:]} is singular: {self.why}. "
-        is_only_one = self.component is not None and self.weight == 1
-        no_number_helps = is_only_one or bool(self.repeated)
-        remedies = [] if no_number_helps else ["use fewer components"]
-        if self.columns:
-            remedies.append("leave such columns out")
-        if not all(r.is_everywhere for r in self.repeated):
-            remedies.append(repeats.JITTER)
-        remedies.append(
+        remedies = self._remedies()
+        advice = ", ".join(remedies[:-1]) + " or " * (len(remedies) > 1) + remedies[-1]
+        text += advice[0].upper() + advice[1:]
+        has_others = self.component is not None and self.weight != 1
+        if has_others and not (self._history or self._is_of_columns):
+            text += "; on_collapse='drop' and 'reseed' go on without such components"
+        return f"{text}."
+
+    @property
+    def _is_of_columns(self) -> bool:
+        """Whether columns are to blame, in all components."""
+        known = self.degeneracy
+        always = {r.column for r in self.repeated if r.is_everywhere}
+        return bool(known.columns) and (
+            always.issuperset(known.constant_columns)
+            and (known.is_everywhere or not known.collinear_columns)
+        )
+
+    def _remedies(self) -> list[str]:
+        """What to do about it, one or the other."""
+        if self.n_rows == 0:
+            return ["use fewer components", "start from means_init among the rows"]
+        raise_ridge = (
             "raise reg_covar (it is added to every variance, so choose it in squared "
             "units of the data, or reg_covar='relative')"
         )
-        advice = ", ".join(remedies[:-1]) + " or " * (len(remedies) > 1) + remedies[-1]
-        text += advice[0].upper() + advice[1:]
-        if self.component is not None and not is_only_one and not self._history:
-            text += "; on_collapse='drop' and 'reseed' go on without such components"
-        return f"{text}."
+        if self._remedy:
+            return [self._remedy, raise_ridge]
+        is_only_one = self.component is not None and self.weight == 1
+        remedies = []
+        if not (is_only_one or self.repeated or self._is_of_columns):
+            remedies.append("use fewer components")
+        if self.columns and len(self.columns) != self.n_features:
+            remedies.append("leave such columns out")
+        if not all(r.is_everywhere for r in self.repeated):
+            remedies.append(repeats.JITTER)
+        return [*remedies, raise_ridge]
 
     @property
     def why(self) -> str:
@@ -202,18 +234,40 @@ class SingularCovarianceError(ValueError):
         """Which columns are why, if they are known."""
         reasons = []
         if self.constant_columns:
-            columns = named_columns(self.constant_columns, self._names)
-            verb = "is" if len(self.constant_columns) == 1 else "are"
-            reasons.append(f"{columns} {verb} constant{self._values()}")
-        if self.collinear_columns:
-            columns = named_columns(self.collinear_columns, self._names)
+            columns, is_or_are = self._named(self.constant_columns)
+            reasons.append(f"{columns} {is_or_are} constant{self._values()}")
+        copies = self._copies()
+        for source, copied in copies.items():
+            columns, is_or_are = self._named(copied)
+            what = "a copy of" if len(copied) == 1 else "copies of"
+            of = named_columns([source], self._names)
+            reasons.append(f"{columns} {is_or_are} {what} {of} (in any unit)")
+        others = set(self.collinear_columns).difference(*copies.values())
+        if others:
+            columns, is_or_are = self._named(sorted(others))
             what = (
-                "is a linear combination of columns before it"
-                if len(self.collinear_columns) == 1
-                else "are linear combinations of columns before them"
+                "a linear combination of columns before it"
+                if len(others) == 1
+                else "linear combinations of columns before them"
             )
-            reasons.append(f"{columns} {what}")
+            reasons.append(f"{columns} {is_or_are} {what}")
         return " and ".join(reasons)
+
+    def _named(self, columns: Sequence[int]) -> tuple[str, str]:
+        """Some columns, and the verb that follows."""
+        return named_columns(columns, self._names), "is" if len(columns) == 1 else "are"
+
+    def _copies(self) -> dict[int, list[int]]:
+        """Of which column which others are copies, where there are rows to tell."""
+        copies: dict[int, list[int]] = {}
+        known = self.degeneracy
+        is_of_rows = not math.isnan(known.n_rows)
+        if not (is_of_rows and known.component is None and not known.is_everywhere):
+            sources = () if known.lacks_rows else known.copied_columns
+            for j, source in zip(self.collinear_columns, sources, strict=False):
+                if source >= 0:
+                    copies.setdefault(source, []).append(j)
+        return copies
 
     def _values(self) -> str:
         """The values that repeat in the constant columns, in brackets."""

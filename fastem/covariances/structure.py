@@ -80,12 +80,7 @@ class CovarianceStructure(ABC):
         spreads = representation.spreads(statistics, ridge)
         covariances = self.estimate(spreads, statistics.weights)
         try:
-            if np.any(ridge):
-                factors = representation.cholesky(covariances)
-            else:
-                self._check_spread(covariances, statistics)
-                rounding = _SUMMED_ROUNDINGS * statistics.eps
-                factors = representation.cholesky(covariances, rounding)
+            factors = self._factors(covariances, statistics, ridge)
         except SingularCovarianceError as error:
             n_components, n_features = statistics.reference.shape
             dense = representation.expand(covariances, n_components, n_features)
@@ -94,10 +89,15 @@ class CovarianceStructure(ABC):
                 if error.constant_columns
                 else condition_number(dense[error.component or 0])
             )
-            if self.is_shared:
-                error = SingularCovarianceError(
-                    replace(error.degeneracy, component=None)
+            error = SingularCovarianceError(
+                replace(
+                    error.degeneracy,
+                    component=None if self.is_shared else error.component,
+                    is_everywhere=self._is_everywhere(
+                        error.degeneracy, covariances, statistics, ridge
+                    ),
                 )
+            )
             raise error.about(statistics.weights, n_features, condition) from None
         return MixtureParameters(
             weights=statistics.weights / statistics.weights.sum(),
@@ -105,6 +105,45 @@ class CovarianceStructure(ABC):
             covariances=covariances,
             precisions_cholesky=factors,
         )
+
+    def _factors(
+        self, covariances: Array, statistics: SufficientStatistics, ridge: Ridge
+    ) -> Array:
+        """precisions_cholesky; raises SingularCovarianceError for the first of them."""
+        if np.any(ridge):
+            return self.representation.cholesky(covariances)
+        self._check_spread(covariances, statistics)
+        rounding = _SUMMED_ROUNDINGS * statistics.eps
+        return self.representation.cholesky(covariances, rounding)
+
+    def _is_everywhere(
+        self,
+        known: Degeneracy,
+        covariances: Array,
+        statistics: SufficientStatistics,
+        ridge: Ridge,
+    ) -> bool:
+        """Whether columns are collinear in all components that have rows for it."""
+        n_components, n_features = statistics.reference.shape
+        if not known.collinear_columns:
+            return False
+        if self.is_shared:
+            return bool(statistics.weights.sum() > n_components + n_features)
+        for k in range(n_components):
+            weight = statistics.weights[0]
+            if 0 < weight <= n_features:
+                return False
+            if weight:
+                try:
+                    self._factors(covariances[k:], statistics, ridge)
+                except SingularCovarianceError as error:
+                    same = error.collinear_columns == known.collinear_columns
+                    if error.component or not same:
+                        return False
+                else:
+                    return False
+            statistics = statistics.without(0)
+        return True
 
     def _check_spread(
         self, covariances: Array, statistics: SufficientStatistics

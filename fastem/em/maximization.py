@@ -64,7 +64,7 @@ def warn_of_dropped(
     advice = "use fewer components"
     if first.repeated:
         advice = what_helps(first.degeneracy)
-    elif first.columns and first.n_rows > 0:
+    elif 0 < len(first.columns) != first.n_features and first.n_rows > 0:
         advice += ", or leave such columns out"
     convergence_warnings.warn(
         f"{n_left} of {n_asked} components {'is' if n_left == 1 else 'are'} left: "

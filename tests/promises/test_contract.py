@@ -254,23 +254,29 @@ def test_without_a_ridge_what_has_no_spread_is_named(covariance_type, what):
     assert np.isinf(error.condition_number) or not singular.constant
     text = str(error)
     assert "is singular" in text
-    assert ("leave such columns out" in text.lower()) == bool(error.columns)
-    # A column is to blame, unless it is whole rows that are equal.
-    repeats = 0 < len(singular.constant) < case.X.shape[1]
+    # All columns have no spread where whole rows are equal.
+    some_columns = 0 < len(error.columns) < case.X.shape[1]
+    assert ("leave such columns out" in text.lower()) == some_columns
+    repeats = some_columns and bool(singular.constant)
     assert bool(error.repeated) == repeats
+    is_short = bool(singular.collinear) and n_rows <= case.X.shape[1]
+    is_always = singular.component != 1 and some_columns and not is_short
     assert ("fewer components" in text) == (
-        not repeats and (case.n_components > 1 or covariance_type in SHARED)
+        not (repeats or is_always)
+        and (case.n_components > 1 or covariance_type in SHARED)
     )
     assert "raise reg_covar" in text.lower()
     assert ("constant" in text) == bool(singular.constant)
-    assert ("linear combination" in text) == bool(singular.collinear)
+    is_copy = what in ("a duplicated column", "a column in another unit")
+    if is_copy and singular.collinear:
+        assert f"column 2 is a copy of column {int('unit' in what)} (in any" in text
+    assert ("linear combination" in text) == (bool(singular.collinear) and not is_copy)
     assert all(str(column) in text for column in error.columns)
     assert error.columns or "its rows do not differ" in text
     assert ("on_collapse='drop'" in text) == (
-        singular.component is not None and case.n_components > 1
+        singular.component is not None and case.n_components > 1 and not is_always
     )
     # Where there are no more rows than columns, more rows are what is missing.
-    is_short = bool(singular.collinear) and n_rows <= case.X.shape[1]
     assert (f"need more than {case.X.shape[1]} rows" in text) == is_short
 
 
