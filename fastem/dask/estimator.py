@@ -149,7 +149,7 @@ class GaussianMixture(mixture.GaussianMixture):
             return super()._training_rows(X, sample_weight)
         return RowsOnCluster.checked(self, X, sample_weight)
 
-    def _score(self, X: Any, sample_weight: Any) -> tuple[float, float | int]:
+    def _score(self, X: Any, sample_weight: Any) -> tuple[float, counting.RowCount]:
         if not is_distributed(X):
             return super()._score(X, sample_weight)
         check_is_fitted(self)
@@ -166,5 +166,5 @@ class GaussianMixture(mixture.GaussianMixture):
         tree = summed(scores, passes.mean_of_all, add)
         (score_of_all,) = compute(tree)
         if sample_weight is not None:
-            counting.check_any_weight(score_of_all.n_rows)
-        return score_of_all.mean, score_of_all.n_rows
+            counting.check_any_weight(score_of_all.counted.total)
+        return score_of_all.mean, score_of_all.counted

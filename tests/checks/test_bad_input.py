@@ -493,7 +493,7 @@ def test_a_dependent_column_is_named_when_nothing_regularises(name):
     X[:, 2] = 2 * X[:, 0]
     model = GaussianMixture(1, covariance_type=name, reg_covar=0)
     assert_refused(
-        lambda: model.fit(X), SingularCovarianceError, ["column 2", "combination"]
+        lambda: model.fit(X), SingularCovarianceError, ["column 2", "copy of column 0"]
     )
 
 

@@ -136,6 +136,21 @@ def test_so_is_a_fit_with_weights(rows, X, row_weights, covariance_type):
 
 
 @pytest.mark.usefixtures("client")
+def test_so_is_a_warning_of_weights_that_are_no_numbers_of_rows(rows, X):
+    row_weights = np.random.default_rng(9).uniform(0.1, 5, N)
+    model = fastem.dask.GaussianMixture(2, random_state=0).fit(rows)
+    shares = row_weights / row_weights.sum()
+    for weights in (shares, da.from_array(shares, chunks=CHUNKS[:1])):
+        table = rows if weights is shares else X
+        with pytest.warns(UserWarning, match="sum to 1 over 6,000 rows") as caught:
+            model.bic(table, weights)
+        assert caught[0].filename == __file__
+    counts = np.rint(100 * row_weights)
+    there = model.aic(X, da.from_array(counts, chunks=CHUNKS[:1]))
+    assert there == pytest.approx(model.aic(rows, counts), rel=1e-12)
+
+
+@pytest.mark.usefixtures("client")
 def test_float32_stays_float32(rows):
     """On the grid of chunks, where short sums are of the same rows."""
     single = rows.astype(np.float32)
