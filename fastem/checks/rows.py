@@ -143,6 +143,7 @@ def _validated(
             f"row {row}, {column_name(X, column)}. Drop those rows (for example "
             "X[~X.mask.any(axis=1)].data) or fill the gaps."
         )
+    _refuse_images(X)
     column_types = [values.dtype for values in _columns(X)]
     times = [j for j, dtype in enumerate(column_types) if dtype.kind in "mM"]
     if times:
@@ -172,6 +173,16 @@ def _validated(
             "Leave that column out, or encode it as numbers."
         ) from error
     return rows
+
+
+def _refuse_images(X: Any) -> None:
+    """Raise ValueError for more than two dimensions; the sizes are not of all rows."""
+    shape: tuple[Any, ...] = getattr(X, "shape", ())
+    if len(shape) > 2:
+        raise ValueError(
+            f"X has {len(shape)} dimensions, but must have two: rows and columns. "
+            f"Of an image, X.reshape(-1, {shape[-1]}) has a row for each pixel"
+        )
 
 
 def column_name(X: Any, column: int) -> str:

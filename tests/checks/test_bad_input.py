@@ -143,6 +143,12 @@ BAD_ROWS = {
     ),
     "one dimension": (rows()[:, 0], ValueError, ["1D", "reshape"]),
     "three dimensions": (rows()[np.newaxis], ValueError, ["dim", "3"]),
+    "an image": (
+        np.zeros((4, 5, 3), np.uint8),
+        ValueError,
+        ["3 dimensions", "Of an image, X.reshape(-1, 3) has a row for each pixel"],
+    ),
+    "lists of lists of lists": (rows()[np.newaxis].tolist(), ValueError, ["dim 3"]),
     "a single number": (3.5, (ValueError, TypeError), ["scalar"]),
     "no rows": (rows()[:0], ValueError, ["0 sample", "(0, 3)"]),
     "no columns": (rows()[:, :0], ValueError, ["0 feature"]),

@@ -449,6 +449,7 @@ def test_tables_that_cannot_be_used_are_refused(rows, X):
         (X[:1], "n_samples = 1 rows, but a fit needs 2"),
         (X[:2], "3 components need at least as many rows"),
         (X[:, 0], "Expected 2D array"),
+        (da.zeros((40, 30, 3), chunks=20), r"Of an image, X.reshape\(-1, 3\)"),
         (da.zeros((100, 2), chunks=20), "only 1 distinct row, fewer"),
         (
             dd.from_pandas(pd.DataFrame({"a": ["x", "y"], "b": [1, 2]}), npartitions=1),

@@ -622,7 +622,7 @@ def test_a_tol_of_zero_ends_at_the_rounding_floor_and_says_so(
     assert model.converged_
     assert model.n_iter_ < 20_000
     assert model.convergence_.at_rounding
-    assert "cannot be told from rounding" in str(model.convergence_)
+    assert "no more than rounding is left to gain" in str(model.convergence_)
     # Nothing is left to gain: the gradient of the log-likelihood is none.
     mixture = Mixture(
         model.weights_,
