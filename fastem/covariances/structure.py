@@ -7,12 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from fastem.covariances.degeneracy import Degeneracy, condition_number
 from fastem.covariances.representations import Representation, mean_shifts
-from fastem.covariances.singular import (
-    Degeneracy,
-    SingularCovarianceError,
-    condition_number,
-)
+from fastem.covariances.singular import SingularCovarianceError
 from fastem.statistics import (
     EPS,
     Array,
@@ -129,20 +126,29 @@ class CovarianceStructure(ABC):
             return False
         if self.is_shared:
             return bool(statistics.weights.sum() > n_components + n_features)
-        for k in range(n_components):
-            weight = statistics.weights[0]
-            if 0 < weight <= n_features:
+        for k, weight in enumerate(statistics.weights):
+            if not weight:
+                continue
+            if weight <= n_features:
                 return False
-            if weight:
-                try:
-                    self._factors(covariances[k:], statistics, ridge)
-                except SingularCovarianceError as error:
-                    same = error.collinear_columns == known.collinear_columns
-                    if error.component or not same:
-                        return False
-                else:
+            rest = replace(
+                statistics,
+                weights=statistics.weights[k:],
+                reference=statistics.reference[k:],
+                blur=statistics.blur[k:]
+                if isinstance(statistics.blur, np.ndarray)
+                else statistics.blur,
+            )
+            try:
+                self._factors(covariances[k:], rest, ridge)
+            except SingularCovarianceError as error:
+                if (
+                    error.component
+                    or error.collinear_columns != known.collinear_columns
+                ):
                     return False
-            statistics = statistics.without(0)
+            else:
+                return False
         return True
 
     def _check_spread(

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtri
 
-from fastem.covariances.singular import Degeneracy, SingularCovarianceError
+from fastem.covariances.degeneracy import Degeneracy
+from fastem.covariances.singular import SingularCovarianceError
 from fastem.statistics import EPS, Array, Ridge
 
 
