@@ -136,8 +136,8 @@ def warn_of_identical(
         first = seen.setdefault(mean.tobytes() + covariance.tobytes(), k)
         if first != k:
             convergence_warnings.warn(
-                f"Components {first} and {k} start with the same mean and covariance: "
-                "EM moves them alike, so that they will always count as one. Give "
+                "Components start with the same mean and covariance. EM moves "
+                f"{first} and {k} alike, so that they will always count as one. Give "
                 "them different means (means_init), or use fewer components.",
             )
             return
