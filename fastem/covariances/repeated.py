@@ -1,5 +1,6 @@
 """Values that many rows have in a column: there, components can lose all spread."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,8 @@ _LEAST_SHARE = 0.01
 # A component of such rows alone has no others by this factor.
 _ALONE = 1.5
 _MOST_TOLD = 3
+_MOST_DIGITS = 1e10
+_ROUNDINGS = 16  # of standardising and back
 
 # What helps, beside leaving such columns out.
 JITTER = "spread their values by a little noise (jitter)"
@@ -39,16 +42,22 @@ class Repeated:
         """Whether no row has another value."""
         return self.share > 1 - 1e-12
 
-    def in_units(self, means: Array, deviations: Array) -> "Repeated":
-        """The same, if the column was standardised by these (D,)."""
-        value = means[self.column] + deviations[self.column] * self.value
-        return replace(self, value=float(value))
+    def in_units(self, means: Array, deviations: Array, eps: float) -> "Repeated":
+        """The same, if rows of this rounding were standardised by these (D,)."""
+        mean, deviation = float(means[self.column]), float(deviations[self.column])
+        blur = _ROUNDINGS * eps * (abs(mean) + deviation)
+        n_decimals = -math.ceil(math.log10(blur))
+        return replace(self, value=round(mean + deviation * self.value, n_decimals))
 
     def __str__(self) -> str:
-        """'0 in 82 % of all rows'."""
+        """'0 in 82.3 % of all rows'."""
+        value = self.value + 0.0  # makes 0.0 of -0.0
+        # A code such as 99999999 is written out.
+        is_whole = abs(value) < _MOST_DIGITS and value == round(value)
+        told = f"{value:.0f}" if is_whole else f"{value:g}"
         if self.is_everywhere:
-            return f"{self.value:g} in all rows"
-        return f"{self.value:g} in {100 * self.share:.2g} % of all rows"
+            return f"{told} in all rows"
+        return f"{told} in {100 * self.share:.3g} % of all rows"
 
 
 # Of columns, what repeats in them.

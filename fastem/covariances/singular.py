@@ -72,9 +72,11 @@ class SingularCovarianceError(ValueError):
         """The same error, with the values that many of all rows have."""
         return self._but(repeated=repeated_in(self.degeneracy, find))
 
-    def in_units(self, means: Array, deviations: Array) -> "SingularCovarianceError":
+    def in_units(
+        self, means: Array, deviations: Array, eps: float
+    ) -> "SingularCovarianceError":
         """The same error of a fit to standardised columns, in units of the data."""
-        repeated = [r.in_units(means, deviations) for r in self.repeated]
+        repeated = [r.in_units(means, deviations, eps) for r in self.repeated]
         return self._but(repeated=repeated)
 
     def _but(self, **changes: Any) -> "SingularCovarianceError":

@@ -83,9 +83,11 @@ class RegularizationWarning(UserWarning):
         """The same warning, with names for all columns of the data."""
         return self._but(names=names)
 
-    def in_units(self, means: Array, deviations: Array) -> "RegularizationWarning":
+    def in_units(
+        self, means: Array, deviations: Array, eps: float
+    ) -> "RegularizationWarning":
         """The same warning of a fit to standardised columns, in the data's units."""
-        repeated = [r.in_units(means, deviations) for r in self.repeated]
+        repeated = [r.in_units(means, deviations, eps) for r in self.repeated]
         return self._but(repeated=repeated)
 
     def _but(self, **changes: Any) -> "RegularizationWarning":

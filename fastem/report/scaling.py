@@ -195,7 +195,7 @@ def fit_standardized(
         if isinstance(X, Source)
         else scaling.standardize(X)
     )
-    with _in_units_of_data(scaling):
+    with _in_units_of_data(scaling, X.dtype):
         fitted = clone(model).fit(
             standardized,
             sample_weight=weights,
@@ -206,10 +206,10 @@ def fit_standardized(
 
 
 @contextmanager
-def _in_units_of_data(scaling: Scaling) -> Iterator[None]:
+def _in_units_of_data(scaling: Scaling, dtype: np.dtype[Any]) -> Iterator[None]:
     """Warnings and errors of a fit to standardised columns tell values of the data."""
     show = warnings.showwarning
-    units = scaling.means, scaling.deviations
+    units = scaling.means, scaling.deviations, float(np.finfo(dtype).eps)
 
     def show_in_units(message: Warning | str, *details: Any, **more: Any) -> None:
         if isinstance(message, RegularizationWarning):

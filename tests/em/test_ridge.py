@@ -14,7 +14,7 @@ from fastem import (
     RegularizationWarning,
     SingularCovarianceError,
 )
-from fastem.covariances import STRUCTURES
+from fastem.covariances import STRUCTURES, Repeated
 from fastem.em.ridge import ridge_of, warn_of_ridge
 from fastem.report.scaling import fit_standardized
 from fastem.statistics import MixtureParameters
@@ -303,7 +303,7 @@ def test_a_value_that_repeats_is_named_where_no_number_of_components_helps(
         return
     value = REPEATS[which]
     share = (X["b"] == value).mean()
-    told = f"{value} in {100 * share:.2g} % of all rows"
+    told = f"{value} in {100 * share:.3g} % of all rows"
     text = str(warning)
     assert f". Column 'b' is {told}. No number of components" in text
     assert "fewer components" not in text
@@ -344,6 +344,19 @@ def test_the_same_trouble_begins_with_the_same_sentence():
         GaussianMixture(4, random_state=0, max_iter=2000).fit(with_repeats("zeros"))
 
 
+@pytest.mark.parametrize(
+    ("value", "share", "told"),
+    [
+        (-99999999.0, 0.123, "-99999999 in 12.3 % of all rows"),
+        (0.1, 0.011, "0.1 in 1.1 % of all rows"),
+        (-0.0, 0.999, "0 in 99.9 % of all rows"),
+        (1e300, 1.0, "1e+300 in all rows"),
+    ],
+)
+def test_repeats_are_told_as_people_write_them(value, share, told):
+    assert str(Repeated(0, value, share)) == told
+
+
 def test_repeats_are_counted_by_weight_and_in_blocks():
     X, weights = with_repeats("zeros"), np.where(np.arange(2000) < 1000, 1.0, 0.0)
     _, warning = fit(X, "diag", 3, weights, max_iter=2000)
@@ -370,12 +383,16 @@ def test_equal_rows_are_not_laid_on_their_columns():
     assert "share their variance" not in str(warning)
 
 
-def test_values_of_standardised_columns_are_told_in_units_of_the_data():
-    X = with_repeats("-9 for none")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("which", ["zeros", "-9 for none"])
+def test_values_of_standardised_columns_are_told_in_units_of_the_data(which, dtype):
+    X = (with_repeats(which) * [1.0, 1.0, 1e-3]).astype(dtype)
+    share = 100 * (X[:, 1] == REPEATS[which]).mean()
+    told = f"{REPEATS[which]} in {share:.3g} % of all rows"
     model = GaussianMixture(3, random_state=0, max_iter=2000)
-    with pytest.warns(RegularizationWarning, match="Column 1 is -9 in 9 % of all"):
+    with pytest.warns(RegularizationWarning, match=f"Column 1 is {told}"):
         fit_standardized(model, X)
-    with pytest.raises(SingularCovarianceError, match=r"constant \(-9 in 9 % of all"):
+    with pytest.raises(SingularCovarianceError, match=rf"constant \({told}"):
         fit_standardized(model.set_params(reg_covar=0), X)
 
 
