@@ -91,7 +91,7 @@ def readable_signature(signature: inspect.Signature, colon: bool) -> Markup:
 
     def readable(annotation: Any) -> Any:
         kinds = get_args(annotation)
-        if not like_arrays <= set(kinds):
+        if not all(kind in kinds for kind in like_arrays):
             return annotation
         return Written("ArrayLike | None" if type(None) in kinds else "ArrayLike")
 

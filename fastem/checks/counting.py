@@ -1,15 +1,72 @@
 """How often rows count, and whether enough of them do."""
 
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastem.checks.parameters import as_numbers
 from fastem.checks.rows import Rows, read_only
+from fastem.runtime.callers import levels_to_caller
 from fastem.statistics import Array
 
 _PREFIX_ROWS = 256
+# Weights by age, or of a sample, may sum to some times more or less than their number.
+_FAR = 10
+
+
+@dataclass(frozen=True)
+class RowCount:
+    """How many rows there are, each as often as its weight says.
+
+    Attributes
+    ----------
+    total : float
+        The sum of the weights.
+    n_counted : int
+        Number of rows whose weight is not 0.
+    are_whole : bool
+        Whether all weights are whole numbers, as counts of equal rows are.
+    """
+
+    total: float = 0.0
+    n_counted: int = 0
+    are_whole: bool = True
+
+    @classmethod
+    def of(cls, weights: Array, n_rows: int) -> Self:
+        """Of so many rows; no weights mean 1 for each."""
+        if not len(weights):
+            return cls(float(n_rows), n_rows)
+        are_whole = bool((weights == np.rint(weights)).all())
+        return cls(float(weights.sum()), int(np.count_nonzero(weights)), are_whole)
+
+    def __add__(self, other: "RowCount") -> "RowCount":
+        """Of both."""
+        return RowCount(
+            self.total + other.total,
+            self.n_counted + other.n_counted,
+            self.are_whole and other.are_whole,
+        )
+
+    def warn_if_scaled(self, criterion: str) -> None:
+        """Warn if the sum of the weights is no number of rows that were seen."""
+        if self.are_whole or (
+            self.n_counted / _FAR <= self.total <= self.n_counted * _FAR
+        ):
+            return
+        more_or_less = "more" if self.total > self.n_counted else "less"
+        warnings.warn(
+            f"{criterion} takes weights for numbers of rows, and these sum to far "
+            f"{more_or_less} than there are rows. They sum to {self.total:.4g} over "
+            f"{self.n_counted:,} rows, and that decides which number of components is "
+            "the best: a sum of 1 counts as one row, one of 1e9 as a thousand million. "
+            "Normalise weights that are no counts: w * len(w) / w.sum().",
+            stacklevel=levels_to_caller(),
+        )
 
 
 def check_shape_of_weights(weights: np.ndarray, n_rows: int) -> None:

@@ -59,6 +59,20 @@ def check_rows(estimator: Any, X: Any, *, fitting: bool) -> Rows:
     return read_only(rows)
 
 
+def refuse_distributed(X: Any) -> None:
+    """Raise TypeError for a Dask collection, of which NumPy would make a bare array.
+
+    All of it would come to this process, and the names of its columns be lost.
+    """
+    packages = {kind.__module__.partition(".")[0] for kind in type(X).__mro__}
+    if "dask" in packages:
+        raise TypeError(
+            f"X is a Dask {type(X).__name__}. fastem.dask.GaussianMixture, in place of "
+            "fastem.GaussianMixture, fits it and answers about it where it lies; "
+            "X.compute() brings it to this process"
+        )
+
+
 def check_columns(
     estimator: Any, names: Sequence[str] | None, n_features: int, *, fitting: bool
 ) -> None:
@@ -133,6 +147,7 @@ def _validated(
     estimator: Any, X: Any, fitting: bool, min_rows: int | None = None
 ) -> Rows:
     """X as an array of numbers; the errors of a table name its columns."""
+    refuse_distributed(X)
     if np.ma.isMaskedArray(X) and np.ma.getmaskarray(X).any():
         mask = np.ma.getmaskarray(X)
         row, column = (int(i) for i in np.argwhere(mask)[0])
@@ -142,6 +157,7 @@ def _validated(
             "X[~X.mask.any(axis=1)].data) or fill the gaps."
         )
     check_collected(X)
+    _refuse_images(X)
     column_types = _types_of_columns(X)
     times = [j for j, dtype in enumerate(column_types) if dtype.kind in "mM"]
     if times:
@@ -189,6 +205,16 @@ def _types_of_columns(X: Any) -> list[np.dtype[Any]]:
                 "of it (for example with pandas.to_numeric)."
             )
     return types
+
+
+def _refuse_images(X: Any) -> None:
+    """Raise ValueError for more than two dimensions; the sizes are not of all rows."""
+    shape: tuple[Any, ...] = getattr(X, "shape", ())
+    if len(shape) > 2:
+        raise ValueError(
+            f"X has {len(shape)} dimensions, but must have two: rows and columns. "
+            f"Of an image, X.reshape(-1, {shape[-1]}) has a row for each pixel"
+        )
 
 
 def column_name(X: Any, column: int) -> str:

@@ -6,16 +6,20 @@ factorised and handed to the kernels is a *representation*, of which there are f
 own, and its name below.
 """
 
-from fastem.covariances.diagonal import Diagonal
-from fastem.covariances.eei import EEI
-from fastem.covariances.full import Full
-from fastem.covariances.singular import (
+from fastem.covariances.degeneracy import (
     Degeneracy,
-    SingularCovarianceError,
     condition_number,
     named_columns,
     needed_rows,
+    repeated_in,
+    repeated_in_columns,
+    what_helps,
 )
+from fastem.covariances.diagonal import Diagonal
+from fastem.covariances.eei import EEI
+from fastem.covariances.full import Full
+from fastem.covariances.repeated import Find, Repeated, repeated_values
+from fastem.covariances.singular import SingularCovarianceError
 from fastem.covariances.spherical import Spherical
 from fastem.covariances.structure import CovarianceStructure
 from fastem.covariances.tied import Tied
@@ -29,8 +33,14 @@ __all__ = [
     "STRUCTURES",
     "CovarianceStructure",
     "Degeneracy",
+    "Find",
+    "Repeated",
     "SingularCovarianceError",
     "condition_number",
     "named_columns",
     "needed_rows",
+    "repeated_in",
+    "repeated_in_columns",
+    "repeated_values",
+    "what_helps",
 ]

@@ -7,12 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from fastem.covariances.degeneracy import Degeneracy, condition_number
 from fastem.covariances.representations import Representation, mean_shifts
-from fastem.covariances.singular import (
-    Degeneracy,
-    SingularCovarianceError,
-    condition_number,
-)
+from fastem.covariances.singular import SingularCovarianceError
 from fastem.statistics import (
     EPS,
     Array,
@@ -96,12 +93,7 @@ class CovarianceStructure(ABC):
         spreads = representation.spreads(statistics, ridge)
         covariances = self.estimate(spreads, statistics.weights)
         try:
-            if np.any(ridge):
-                factors = representation.cholesky(covariances)
-            else:
-                self._check_spread(covariances, statistics)
-                rounding = _SUMMED_ROUNDINGS * statistics.eps
-                factors = representation.cholesky(covariances, rounding)
+            factors = self._factors(covariances, statistics, ridge)
         except SingularCovarianceError as error:
             n_components, n_features = statistics.reference.shape
             dense = representation.expand(covariances, n_components, n_features)
@@ -110,10 +102,15 @@ class CovarianceStructure(ABC):
                 if error.constant_columns
                 else condition_number(dense[error.component or 0])
             )
-            if self.is_shared:
-                error = SingularCovarianceError(
-                    replace(error.degeneracy, component=None)
+            error = SingularCovarianceError(
+                replace(
+                    error.degeneracy,
+                    component=None if self.is_shared else error.component,
+                    is_everywhere=self._is_everywhere(
+                        error.degeneracy, covariances, statistics, ridge
+                    ),
                 )
+            )
             raise error.about(statistics.weights, n_features, condition) from None
         return MixtureParameters(
             weights=statistics.weights / statistics.weights.sum(),
@@ -121,6 +118,54 @@ class CovarianceStructure(ABC):
             covariances=covariances,
             precisions_cholesky=factors,
         )
+
+    def _factors(
+        self, covariances: Array, statistics: SufficientStatistics, ridge: Ridge
+    ) -> Array:
+        """precisions_cholesky; raises SingularCovarianceError for the first of them."""
+        if np.any(ridge):
+            return self.representation.cholesky(covariances)
+        self._check_spread(covariances, statistics)
+        rounding = _SUMMED_ROUNDINGS * statistics.eps
+        return self.representation.cholesky(covariances, rounding)
+
+    def _is_everywhere(
+        self,
+        known: Degeneracy,
+        covariances: Array,
+        statistics: SufficientStatistics,
+        ridge: Ridge,
+    ) -> bool:
+        """Whether columns are collinear in all components that have rows for it."""
+        n_components, n_features = statistics.reference.shape
+        if not known.collinear_columns:
+            return False
+        if self.is_shared:
+            return bool(statistics.weights.sum() > n_components + n_features)
+        for k, weight in enumerate(statistics.weights):
+            if not weight:
+                continue
+            if weight <= n_features:
+                return False
+            rest = replace(
+                statistics,
+                weights=statistics.weights[k:],
+                reference=statistics.reference[k:],
+                blur=statistics.blur[k:]
+                if isinstance(statistics.blur, np.ndarray)
+                else statistics.blur,
+            )
+            try:
+                self._factors(covariances[k:], rest, ridge)
+            except SingularCovarianceError as error:
+                if (
+                    error.component
+                    or error.collinear_columns != known.collinear_columns
+                ):
+                    return False
+            else:
+                return False
+        return True
 
     def _check_spread(
         self, covariances: Array, statistics: SufficientStatistics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from dask import compute, delayed
@@ -14,7 +14,7 @@ from fastem import kernels, mixture
 from fastem.checks import counting
 from fastem.dask import passes
 from fastem.dask.outputs import values_of_rows
-from fastem.dask.partitions import Partitions, is_distributed, without_weights
+from fastem.dask.partitions import Partitions, is_distributed
 from fastem.dask.passes import RowTask
 from fastem.dask.rows import RowsOnCluster
 from fastem.dask.trees import summed
@@ -34,8 +34,10 @@ class GaussianMixture(mixture.GaussianMixture):
     parameters are added as a tree. The same partitions give the same result to the
     last bit on any number of workers. Rows that are lost with a worker are read again.
 
-    - ``sample_weight`` is a Dask array or Series with the partitions of ``X``, or the
-      name of a column of ``X``, which then is no part of the rows.
+    - ``sample_weight`` is the name of a column of ``X``, which then is no part of the
+      rows; or a Dask array or Series with the partitions of ``X``.
+    - Partitions are those that ``X`` shows. Small files that dask would put together
+      stay apart: ``X.repartition`` makes fewer of them.
     - Starts, and components seeded anew, are those of K (1000 + 20 D) rows drawn at
       random, or of all if there are no more, brought to this process.
     - ``n_threads`` is the number of Numba threads of each task; None for one, as a
@@ -57,6 +59,30 @@ class GaussianMixture(mixture.GaussianMixture):
     (3, 2)
     >>> client.close()
     """
+
+    def partial_fit(self, X: Any, y: None = None, sample_weight: Any = None) -> Self:
+        """Learn from more rows, which must be in this process.
+
+        Only the first call, which is a :meth:`fit`, takes a Dask collection.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or a source of rows in blocks
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+
+        Returns
+        -------
+        GaussianMixture
+        """
+        if is_distributed(X) and hasattr(self, "n_samples_seen_"):
+            raise TypeError(
+                f"X is a Dask {type(X).__name__}, but partial_fit learns from rows in "
+                "this process: pass its partitions one after the other, "
+                "X.partitions[i].compute(), or use fit for all rows at once"
+            )
+        return super().partial_fit(X, y, sample_weight)
 
     def predict(self, X: Any) -> Any:
         """The most likely component of each row.
@@ -107,41 +133,38 @@ class GaussianMixture(mixture.GaussianMixture):
         return self._values(X, kernels.log_likelihood_pass)
 
     def _values(self, X: Any, kernel: Callable[..., np.ndarray]) -> Any:
-        partitions, task = self._partitions_and_task(X, kernel)
-        return values_of_rows(partitions.rows(), partitions.lengths, task)
-
-    def _partitions_and_task(
-        self, X: Any, kernel: Callable[..., np.ndarray]
-    ) -> tuple[Partitions, RowTask]:
         check_is_fitted(self)
         partitions = Partitions.checked(self, X, fitting=False)
-        factors = self._factors(partitions.dtype)
-        return partitions, RowTask(kernel, factors, self.n_threads or 1)
+        rows, _ = partitions.checked_values()
+        task = self._row_task(kernel, partitions.dtype)
+        return values_of_rows(rows, partitions.lengths, task)
+
+    def _row_task(
+        self, kernel: Callable[..., np.ndarray], dtype: np.dtype[Any]
+    ) -> RowTask:
+        return RowTask(kernel, self._factors(dtype), self.n_threads or 1)
 
     def _training_rows(self, X: Any, sample_weight: Any) -> TrainingRows:
         if not is_distributed(X):
             return super()._training_rows(X, sample_weight)
         return RowsOnCluster.checked(self, X, sample_weight)
 
-    def _score(self, X: Any, sample_weight: Any) -> tuple[float, float | int]:
+    def _score(self, X: Any, sample_weight: Any) -> tuple[float, counting.RowCount]:
         if not is_distributed(X):
             return super()._score(X, sample_weight)
-        X, sample_weight = without_weights(X, sample_weight)
-        partitions, task = self._partitions_and_task(X, kernels.log_likelihood_pass)
-        rows = partitions.rows()
-        weights = (
-            [None] * len(rows)
-            if sample_weight is None
-            else partitions.weights(sample_weight, rows)
-        )
+        check_is_fitted(self)
+        partitions = Partitions.checked(self, X, sample_weight, fitting=False)
+        rows, weights = partitions.checked_values()
+        task = self._row_task(kernels.log_likelihood_pass, partitions.dtype)
         shared = delayed(task, traverse=False)
         score = partial(delayed(passes.mean_score, pure=False), task=shared)
 
         def add(function: Callable[..., Any], groups: list[Any]) -> list[Any]:
             return [delayed(function, pure=False)(group) for group in groups]
 
-        tree = summed(list(map(score, rows, weights)), passes.mean_of_all, add)
+        scores = list(map(score, rows, weights or [None] * len(rows)))
+        tree = summed(scores, passes.mean_of_all, add)
         (score_of_all,) = compute(tree)
         if sample_weight is not None:
-            counting.check_any_weight(score_of_all.n_rows)
-        return score_of_all.mean, score_of_all.n_rows
+            counting.check_any_weight(score_of_all.counted.total)
+        return score_of_all.mean, score_of_all.counted

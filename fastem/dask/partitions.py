@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
+import dask
 import dask.array
 import numpy as np
 from dask import delayed, is_dask_collection
@@ -14,7 +15,13 @@ from numpy.typing import DTypeLike
 from fastem import mixture
 from fastem.checks import counting
 from fastem.checks.rows import Rows, check_rows, read_only
+from fastem.sources.opening import without_column
 from fastem.statistics import Array
+
+_ALIKE = (
+    "Make the weights a column of the table, and give its name; or give both the same "
+    "chunks, or the same divisions."
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,8 @@ class Partitions:
     ----------
     blocks : list of Delayed
         Arrays or DataFrames.
+    weights : list of Delayed or None
+        Arrays or Series: the weights of the rows of each block, if there are any.
     lengths : tuple
         Number of rows of each, NaN where it is not known.
     columns : mixture.GaussianMixture
@@ -34,54 +43,62 @@ class Partitions:
     """
 
     blocks: list[Any]
+    weights: list[Any] | None
     lengths: tuple[float, ...]
     columns: mixture.GaussianMixture
     dtype: np.dtype[Any]
 
     @classmethod
-    def checked(cls, estimator: Any, X: Any, *, fitting: bool) -> Self:
+    def checked(
+        cls, estimator: Any, X: Any, sample_weight: Any = None, *, fitting: bool
+    ) -> Self:
         """From what the user passed, if its columns and types are right.
 
         Values are looked at on the workers.
         """
-        example = check_rows(estimator, _example(X), fitting=fitting)
+        named = sample_weight if isinstance(sample_weight, str) else None
+        example = check_rows(
+            estimator,
+            _example(X if named is None else _without(X, named)),
+            fitting=fitting,
+        )
         columns = mixture.GaussianMixture()
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(estimator, name):
                 setattr(columns, name, getattr(estimator, name))
         blocks, lengths = _blocks(X)
-        return cls(blocks, lengths, columns, example.dtype)
+        weights = None
+        if named is not None:
+            # Of the block that the rows are of: whatever made it is run once for both.
+            split = delayed(without_column, pure=False, nout=2)
+            pairs = [split(block, named) for block in blocks]
+            blocks, weights = (list(parts) for parts in zip(*pairs, strict=True))
+        elif sample_weight is not None:
+            weights = _blocks_of_weights(sample_weight, len(blocks))
+        return cls(blocks, weights, lengths, columns, example.dtype)
 
-    def rows(self) -> list[Any]:
-        """Tasks that check the values of each partition: see :func:`checked_rows`."""
+    def checked_values(self) -> tuple[list[Any], list[Any]]:
+        """Tasks that check the rows of each partition, and their weights.
+
+        Of no weights the tasks are an empty list. What the tasks return is that of
+        :func:`checked_rows` and :func:`checked_weights`.
+        """
         columns = delayed(self.columns, traverse=False)
         check = delayed(checked_rows, pure=False)
-        return [
+        rows = [
             check(block, number, columns, self.dtype)
             for number, block in enumerate(self.blocks)
         ]
-
-    def weights(self, sample_weight: Any, rows: list[Any]) -> list[Any]:
-        """Tasks that check the weights of each partition, given those of its rows."""
-        if not isinstance(sample_weight, dask.array.Array) and not (
-            is_dask_collection(sample_weight) and is_series_like(sample_weight)
-        ):
-            raise TypeError(
-                "sample_weight must be a Dask array or Series like X, or the name of a "
-                f"column of X, but is of type {type(sample_weight).__name__}"
-            )
-        blocks, _ = _blocks(sample_weight)
-        if len(blocks) != len(rows):
-            raise ValueError(
-                f"sample_weight has {len(blocks)} partitions, but X has {len(rows)}: "
-                "each must have the weights of one. Give both the same chunks or "
-                "divisions."
-            )
-        check = delayed(_checked_weights, pure=False)
-        return [
+        if self.weights is None:
+            return rows, []
+        check = delayed(checked_weights, pure=False)
+        weights = [
             check(block, values, number)
-            for number, (block, values) in enumerate(zip(blocks, rows, strict=True))
+            for number, (block, values) in enumerate(
+                zip(self.weights, rows, strict=True)
+            )
         ]
+        return rows, weights
 
 
 def is_distributed(X: Any) -> bool:
@@ -96,15 +113,11 @@ def is_distributed(X: Any) -> bool:
     )
 
 
-def without_weights(X: Any, sample_weight: Any) -> tuple[Any, Any]:
-    """The table and its weights, if those may be named as a column of it."""
-    if not isinstance(sample_weight, str):
-        return X, sample_weight
-    if not is_dataframe_like(X) or sample_weight not in X.columns:
-        raise ValueError(
-            f"sample_weight is {sample_weight!r}, but X has no column of that name"
-        )
-    return X.drop(columns=[sample_weight]), X[sample_weight]
+def _without(X: Any, name: str) -> Any:
+    """The table without the column of that name."""
+    if not is_dataframe_like(X) or name not in X.columns:
+        raise ValueError(f"sample_weight is {name!r}, but X has no column of that name")
+    return X.drop(columns=[name])
 
 
 def _example(X: Any) -> Any:
@@ -119,8 +132,29 @@ def _blocks(X: Any) -> tuple[list[Any], tuple[float, ...]]:
     if isinstance(X, dask.array.Array):
         whole_rows = X if X.numblocks[1:] in ((), (1,)) else X.rechunk({1: -1})
         return whole_rows.to_delayed().ravel().tolist(), X.chunks[0]
-    blocks = X.to_delayed()
+    # By default dask puts files together, more of them the fewer columns are read: the
+    # partitions of rows, weights and answers then do not match, nor those X shows.
+    with dask.config.set({"optimization.tune.active": False}):
+        blocks = X.to_delayed()
     return list(blocks), (np.nan,) * len(blocks)
+
+
+def _blocks_of_weights(sample_weight: Any, n_partitions: int) -> list[Any]:
+    """Those of an array or Series that was given beside X."""
+    if not isinstance(sample_weight, dask.array.Array) and not (
+        is_dask_collection(sample_weight) and is_series_like(sample_weight)
+    ):
+        raise TypeError(
+            "sample_weight must be a Dask array or Series like X, or the name of a "
+            f"column of X, but is of type {type(sample_weight).__name__}"
+        )
+    blocks, _ = _blocks(sample_weight)
+    if len(blocks) != n_partitions:
+        raise ValueError(
+            f"sample_weight has {len(blocks)} partitions, but X has {n_partitions}: "
+            f"each must have the weights of one. {_ALIKE}"
+        )
+    return blocks
 
 
 @contextmanager
@@ -154,6 +188,17 @@ def checked_rows(
         )
 
 
-def _checked_weights(block: Any, rows: Rows, number: int) -> Array:
+def checked_weights(block: Any, rows: Rows, number: int) -> Array:
+    """The weights of a partition's rows, as float64.
+
+    Raises
+    ------
+    ValueError, TypeError
+        With the number of the partition, from 0, and of the row in it.
+    """
     with _named(number):
+        if len(block) != len(rows):
+            raise ValueError(
+                f"sample_weight has {len(block)} rows, but X has {len(rows)}. {_ALIKE}"
+            )
         return counting.check_some_weights(block, len(rows))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastem import kernels
+from fastem.checks.counting import RowCount
 from fastem.checks.rows import Rows, read_only
 from fastem.kernels import PassSums
 from fastem.starts.subsample import draw_subsample
@@ -166,31 +167,33 @@ def drawn_rows(
 
 
 class MeanScore(NamedTuple):
-    """The mean log-likelihood of some rows, and the sum of their weights."""
+    """The mean log-likelihood of some rows, and how many they are."""
 
     mean: float
-    n_rows: float
+    counted: RowCount
 
 
 def mean_score(rows: Rows, weights: Array | None, task: RowTask) -> MeanScore:
     """Of a partition's rows; the mean of no rows is 0."""
     if not len(rows):
-        return MeanScore(0.0, 0.0)
+        return MeanScore(0.0, RowCount())
     values = task.values(rows)
     if weights is None:
-        return MeanScore(float(values.mean(dtype=np.float64)), float(len(rows)))
-    facts = weight_facts(weights)
-    if facts.largest == 0:
-        return MeanScore(0.0, 0.0)
-    mean = float(np.average(values, weights=weights / facts.largest))
-    return MeanScore(mean, facts.largest * facts.relative_sum)
+        count = RowCount.of(np.empty(0), len(rows))
+        return MeanScore(float(values.mean(dtype=np.float64)), count)
+    largest = float(weights.max())
+    if largest == 0:
+        return MeanScore(0.0, RowCount())
+    mean = float(np.average(values, weights=weights / largest))
+    return MeanScore(mean, RowCount.of(weights, len(rows)))
 
 
 def mean_of_all(parts: list[MeanScore]) -> MeanScore:
     """Of the rows of several partitions."""
-    means, counts = np.array(parts).T
-    largest = counts.max()
+    count = sum((part.counted for part in parts), start=RowCount())
+    totals = np.array([part.counted.total for part in parts])
+    largest = totals.max()
     if largest == 0:
-        return MeanScore(0.0, 0.0)
-    mean = float(np.average(means, weights=counts / largest))
-    return MeanScore(mean, float(counts.sum()))
+        return MeanScore(0.0, count)
+    means = [part.mean for part in parts]
+    return MeanScore(float(np.average(means, weights=totals / largest)), count)

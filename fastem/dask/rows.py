@@ -12,10 +12,11 @@ import numpy as np
 from fastem import kernels
 from fastem.checks import counting
 from fastem.checks.rows import Rows, read_only
+from fastem.covariances import Repeated
 from fastem.covariances.representations import Representation, Variances
 from fastem.dask import passes
 from fastem.dask.outputs import values_of_rows
-from fastem.dask.partitions import Partitions, without_weights
+from fastem.dask.partitions import Partitions
 from fastem.dask.passes import ExpectationTask, RowTask
 from fastem.dask.trees import Add, summed
 from fastem.em.expectation import MemorylessExpectation
@@ -70,9 +71,11 @@ class RowsOnCluster:
         The workers read, check and keep all rows.
         """
         client = _client()
-        X, sample_weight = without_weights(X, sample_weight)
-        partitions = Partitions.checked(estimator, X, fitting=True)
-        values = client.compute(partitions.rows())
+        partitions = Partitions.checked(estimator, X, sample_weight, fitting=True)
+        rows, weights_of_rows = partitions.checked_values()
+        # At once, so that what both are made of is made once.
+        computed = client.compute([*rows, *weights_of_rows])
+        values, given = computed[: len(rows)], computed[len(rows) :]
         lengths = np.asarray(client.gather(client.map(len, values, pure=False)))
         if lengths.sum() < 2:
             raise ValueError(
@@ -83,8 +86,7 @@ class RowsOnCluster:
             shares
         )
         n_rows = float(lengths.sum())
-        if sample_weight is not None:
-            given = client.compute(partitions.weights(sample_weight, values))
+        if given:
             filled = np.flatnonzero(lengths)
             facts = client.gather(
                 client.map(passes.weight_facts, [given[i] for i in filled], pure=False)
@@ -150,6 +152,10 @@ class RowsOnCluster:
         statistics = expect(MixtureParameters(np.ones(1), row, ones, ones))
         variances: Array = np.maximum(representation.spreads(statistics, 0.0)[0], 0.0)
         return variances
+
+    def repeated(self, columns: Sequence[int]) -> tuple[Repeated, ...]:
+        """The value that most rows have in each column, among rows drawn at random."""
+        return self.sample(1, np.random.RandomState(0)).repeated(columns)
 
     def expectation(
         self, representation: Representation, n_threads: int | None

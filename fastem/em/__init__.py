@@ -72,6 +72,13 @@ columns; with one it is kept, and a :class:`fastem.RegularizationWarning` says w
 the ridge decides. `on_collapse='drop'` leaves the component out, and warns
 of it; 'reseed' puts it elsewhere; and `collapses_` tells what was done.
 
+Where one value repeats in many rows of a column (0 and 1, mostly zeros, a code for
+none), no number of components helps: error and warning then name the value and its
+share of the rows, and what does help. The warning begins with the same sentence for
+the same trouble; this silences all of them:
+
+    warnings.filterwarnings("ignore", message="The answer depends on reg_covar")
+
 >>> X = np.vstack([random.normal(size=(500, 2)), np.full((20, 2), 7.0)])
 >>> spike = GaussianMixture(2, reg_covar=0, random_state=0)
 >>> try:

@@ -45,17 +45,17 @@ class Convergence:
         """What is left to gain, as the middle of a sentence."""
         if self.at_rounding:
             return (
-                "what is left to gain cannot be told from rounding "
+                "no more than rounding is left to gain "
                 f"({self.remaining_gain:.1g} nats in total)"
             )
         if math.isnan(self.remaining_gain):
-            told = "what is left to gain cannot be told"
             if not self.n_decreases:
-                return f"{told} yet"
+                return "a forecast of further gains takes more iterations"
             times = f"{self.n_decreases} time{'' if self.n_decreases == 1 else 's'}"
             return (
-                f"{told}, as the log-likelihood fell {times}: reg_covar decides where "
-                "this ends (make it smaller, or 'relative')"
+                "what is left to gain cannot be told, as the log-likelihood fell "
+                f"{times}: reg_covar decides where this ends (make it smaller, or "
+                "'relative')"
             )
         return f"about {self.remaining_gain:.2g} nats in total are left to gain"
 

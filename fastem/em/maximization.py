@@ -13,7 +13,9 @@ import numpy as np
 from fastem.covariances import (
     CovarianceStructure,
     Degeneracy,
+    Find,
     SingularCovarianceError,
+    what_helps,
 )
 from fastem.em import convergence_warnings
 from fastem.em.ridge import degeneracy_of
@@ -48,20 +50,27 @@ class Collapse:
 
 
 def warn_of_dropped(
-    collapses: Sequence[Collapse], n_left: int, names: Sequence[str] | None
+    collapses: Sequence[Collapse],
+    n_left: int,
+    names: Sequence[str] | None,
+    find: Find,
 ) -> None:
     """Say that fewer components are left than were asked for, if that is so."""
     dropped = [c.degeneracy for c in collapses if c.action == DROPPED]
     if not dropped:
         return
     n_asked = n_left + len(dropped)
-    first = SingularCovarianceError(dropped[0], names)
-    has_columns = first.columns and first.n_rows > 0
+    first = SingularCovarianceError(dropped[0], names).among(find)
+    advice = "use fewer components"
+    if first.repeated:
+        advice = what_helps(first.degeneracy)
+    elif 0 < len(first.columns) != first.n_features and first.n_rows > 0:
+        advice += ", or leave such columns out"
     convergence_warnings.warn(
         f"{n_left} of {n_asked} components {'is' if n_left == 1 else 'are'} left: "
         f"on_collapse='drop' left out {len(dropped)}, of which the first was "
-        f"{dropped[0].whose}: {first.why}. collapses_ tells of each. Use fewer "
-        f"components{', or leave such columns out' if has_columns else ''}."
+        f"{dropped[0].whose}: {first.why}. collapses_ tells of each. "
+        f"{advice[0].upper()}{advice[1:]}."
     )
 
 

@@ -149,7 +149,7 @@ def best_of(
         n_failed = len(search.failures)
         what = "initialisation" if n_failed == 1 else "initialisations"
         convergence_warnings.warn(
-            f"Left out {n_failed} {what} that ended in a singular covariance; the "
-            f"first one said: {search.failures[0]}",
+            "Left out initialisations that ended in a singular covariance. "
+            f"{n_failed} {what} did, and the first one said: {search.failures[0]}",
         )
     return Best(search.best, search.n_dropped, stopped)

@@ -2,15 +2,21 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from fastem.covariances import (
     CovarianceStructure,
     Degeneracy,
+    Find,
+    Repeated,
     condition_number,
     named_columns,
     needed_rows,
+    repeated_in,
+    repeated_in_columns,
+    what_helps,
 )
 from fastem.covariances.representations import Representation
 from fastem.runtime.callers import levels_to_caller
@@ -25,19 +31,26 @@ _NOTICEABLE = 0.01
 class RegularizationWarning(UserWarning):
     """``reg_covar`` is a noticeable share of a component's variance: 1 % or more.
 
+    The text begins with the same sentence for the same trouble, so that a filter of
+    Python's, which looks at beginnings, can catch it.
+
     Parameters
     ----------
     reg_covar : float or 'relative'
     degeneracy : Degeneracy
         The component in which its share is largest, and the columns.
     share : float
-        That share: of what a column varies, given all other columns.
+        That share: of what a column varies with it, given all other columns.
     n_affected, n_components : int
         In how many of all components it is noticeable. All parameters are attributes.
     advice : str
         What to do about it.
     names : sequence of str, optional
         Names of all columns.
+    trouble : str, optional
+        What is the matter, in a word.
+    repeated : sequence of Repeated, optional
+        Values that many rows have in the constant columns.
     """
 
     def __init__(
@@ -49,9 +62,12 @@ class RegularizationWarning(UserWarning):
         n_components: int,
         advice: str,
         names: Sequence[str] | None = None,
+        trouble: str = "a component has next to no spread",
+        repeated: Sequence[Repeated] = (),
     ) -> None:
         super().__init__(
-            reg_covar, degeneracy, share, n_affected, n_components, advice, names
+            *(reg_covar, degeneracy, share, n_affected, n_components, advice),
+            *(names, trouble, repeated),
         )
         self.reg_covar = reg_covar
         self.degeneracy = degeneracy
@@ -59,23 +75,35 @@ class RegularizationWarning(UserWarning):
         self.n_affected = n_affected
         self.n_components = n_components
         self.advice = advice
+        self.trouble = trouble
+        self.repeated = tuple(repeated)
         self._names = names
 
     def with_names(self, names: Sequence[str] | None) -> "RegularizationWarning":
         """The same warning, with names for all columns of the data."""
-        return RegularizationWarning(
-            self.reg_covar,
-            self.degeneracy,
-            self.share,
-            self.n_affected,
-            self.n_components,
-            self.advice,
-            names,
-        )
+        return self._but(names=names)
+
+    def in_units(
+        self, means: Array, deviations: Array, eps: float
+    ) -> "RegularizationWarning":
+        """The same warning of a fit to standardised columns, in the data's units."""
+        repeated = [r.in_units(means, deviations, eps) for r in self.repeated]
+        return self._but(repeated=repeated)
+
+    def _but(self, **changes: Any) -> "RegularizationWarning":
+        settings = {
+            name: getattr(self, name)
+            for name in (
+                *("reg_covar", "degeneracy", "share", "n_affected", "n_components"),
+                *("advice", "trouble", "repeated"),
+            )
+        }
+        return RegularizationWarning(**{**settings, "names": self._names, **changes})
 
     def __str__(self) -> str:
         known = self.degeneracy
         text = (
+            f"The answer depends on reg_covar: {self.trouble}. "
             f"reg_covar={self.reg_covar!r} is {100 * self.share:.3g} % of the variance "
             f"of {known.whose} in {named_columns(known.columns, self._names)}"
         )
@@ -84,7 +112,10 @@ class RegularizationWarning(UserWarning):
         if self.n_affected > 1:
             count = f"{self.n_affected} of {self.n_components}"
             text += f", and noticeable in {count} components"
-        return f"{text}. The answer depends on reg_covar: {self.advice}."
+        if self.repeated:
+            told = repeated_in_columns(self.repeated, self._names)
+            text += f". {told[0].upper()}{told[1:]}"
+        return f"{text}. {self.advice[0].upper()}{self.advice[1:]}."
 
 
 def ridge_of(reg_covar: float | str, column_variances: Callable[[], Array]) -> Ridge:
@@ -148,8 +179,10 @@ def warn_of_ridge(
     parameters: MixtureParameters,
     ridge: Ridge,
     reg_covar: float | str,
+    *,
     n_rows: float,
     names: Sequence[str] | None,
+    find: Find,
     before: MixtureParameters | None = None,
 ) -> None:
     """Warn if the ridge is a noticeable share of a variance.
@@ -160,11 +193,15 @@ def warn_of_ridge(
         Number of all rows, each as often as its weight says.
     names : sequence of str or None
         Names of all columns.
+    find : callable
+        Finds values that many rows have in columns; asked where that may be why.
     before : MixtureParameters, optional
         Those of which a stream has been warned already: where no further component is
         affected, nothing is said again.
     """
-    shares = _shares(structure, parameters, ridge)
+    representation = structure.representation
+    # What is more than all of it is rounding.
+    shares = np.minimum(_shares(structure, parameters, ridge), 1.0)
     is_noticeable = shares > _NOTICEABLE
     affected = is_noticeable.any(axis=1)
     is_new = affected
@@ -181,14 +218,28 @@ def warn_of_ridge(
         structure, parameters, worst, rows, ridge, min(_NOTICEABLE, share)
     )
     everywhere = is_noticeable.all(axis=0).any()
+    varies_little = ridge > _NOTICEABLE * _variances(representation, parameters)
+    repeated = repeated_in(degeneracy, find)
+    trouble = "a component has next to no spread"
     if degeneracy.lacks_rows:
+        trouble = "components have too few rows for so many columns"
         advice = needed_rows(degeneracy.n_features)
-    elif (ridge > _NOTICEABLE * _variances(structure.representation, parameters)).any():
-        advice = "leave such a column out if it is constant"
-        if reg_covar != RELATIVE:
-            advice += "; if not, lower reg_covar, or use reg_covar='relative'"
+    elif varies_little.any():
+        constant = {r.column for r in repeated if r.is_everywhere}
+        if constant.issuperset(np.flatnonzero(varies_little)):
+            trouble = "a column is constant"
+            advice = "leave such a column out"
+        else:
+            trouble = "it is large beside the variance of a column"
+            advice = "leave such a column out if it is constant"
+            if reg_covar != RELATIVE:
+                advice += "; if not, lower reg_covar, or use reg_covar='relative'"
     elif everywhere and not degeneracy.constant_columns:
+        trouble = "columns are combinations of others"
         advice = "leave columns out that are combinations of others"
+    elif repeated:
+        trouble = "a value repeats in many rows of a column"
+        advice = f"no number of components helps: {what_helps(degeneracy)}"
     elif everywhere and reg_covar == RELATIVE:
         advice = (
             "use fewer components, or a number for reg_covar if rows far from all "
@@ -200,7 +251,8 @@ def warn_of_ridge(
             advice += ", or on_collapse='drop'"
     warnings.warn(
         RegularizationWarning(
-            *(reg_covar, degeneracy, share, n_affected, len(shares), advice, names)
+            *(reg_covar, degeneracy, share, n_affected, len(shares), advice, names),
+            *(trouble, repeated),
         ),
         stacklevel=levels_to_caller(),
     )

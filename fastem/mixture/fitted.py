@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastem import kernels
 from fastem.checks import counting
+from fastem.checks.counting import RowCount
 from fastem.checks.parameters import check_mixture
 from fastem.checks.rows import Rows, check_names
 from fastem.covariances import STRUCTURES, CovarianceStructure
@@ -189,14 +190,16 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         ----------
         X : array-like of shape (N, D), or what ``fit`` can read block by block
         sample_weight : array-like of shape (N,), or name of a column, default=None
-            The number of rows is then the sum of the weights.
+            The number of rows is then the sum of the weights: a common factor matters.
+            Warned of where they are no counts and sum to 10 times more or less than
+            there are rows.
 
         Returns
         -------
         float
             p log N - 2 log L, with p free parameters and N rows.
         """
-        mean, n_rows = self._score(X, sample_weight)
+        mean, n_rows = self._counted_score(X, sample_weight, "bic")
         return self._n_parameters() * math.log(n_rows) - 2 * mean * n_rows
 
     def aic(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
@@ -206,13 +209,14 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         ----------
         X : array-like of shape (N, D), or what ``fit`` can read block by block
         sample_weight : array-like of shape (N,), or name of a column, default=None
+            As in :meth:`bic`.
 
         Returns
         -------
         float
             2 p - 2 log L, with p free parameters.
         """
-        mean, n_rows = self._score(X, sample_weight)
+        mean, n_rows = self._counted_score(X, sample_weight, "aic")
         return 2 * self._n_parameters() - 2 * mean * n_rows
 
     def sample(
@@ -357,23 +361,32 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         structure, fitted = self._fitted()
         return structure.representation.factors(fitted, dtype)
 
+    def _counted_score(
+        self, X: Any, sample_weight: ArrayLike | str | None, criterion: str
+    ) -> tuple[float, float]:
+        """Mean log-likelihood of a row, and the number of rows, for a criterion."""
+        mean, count = self._score(X, sample_weight)
+        count.warn_if_scaled(criterion)
+        return mean, count.total
+
     def _score(
         self, X: Any, sample_weight: ArrayLike | str | None
-    ) -> tuple[float, float]:
+    ) -> tuple[float, RowCount]:
         """Mean log-likelihood of a row, and the number of rows."""
         if sample_weight is None or isinstance(sample_weight, str):
-            total, n_rows = 0.0, 0.0
+            total, count = 0.0, RowCount()
             log_densities = self._answers(X, kernels.log_likelihood_pass, sample_weight)
             for of_rows, w in log_densities:
                 weighted = w @ of_rows if len(w) else of_rows.sum(dtype=np.float64)
                 total += float(weighted)
-                n_rows += float(w.sum()) if len(w) else len(of_rows)
-            return total / n_rows, n_rows
+                count += RowCount.of(w, len(of_rows))
+            return total / count.total, count
         log_likelihoods = self.score_samples(X)
         weights = counting.check_sample_weight(sample_weight, len(log_likelihoods))
         # Scaled, so that no sum overflows; a common factor changes nothing.
         scaled = weights / weights.max()
-        return float(np.average(log_likelihoods, weights=scaled)), float(weights.sum())
+        mean = float(np.average(log_likelihoods, weights=scaled))
+        return mean, RowCount.of(weights, len(weights))
 
     def _n_parameters(self) -> int:
         """Number of free parameters of the model."""

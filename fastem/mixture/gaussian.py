@@ -380,22 +380,25 @@ class GaussianMixture(OnlineMixture):
                     settings=self.get_params(),
                 )
             except SingularCovarianceError as error:
-                raise error.with_names(names) from None
+                raise error.among(rows.repeated).with_names(names) from None
             self._set_fitted(best.fit, best.n_dropped)
             self._begin_stream(rows.n_rows, plan.ridge)
             if not best.stopped:
                 remove(checkpoint)
         if not (self.converged_ or best.stopped) and self.max_iter > 0:
             convergence_warnings.warn(best.fit.shortfall(self.tol))
-        warn_of_dropped(best.fit.collapses, len(self.weights_), names)
+        find = rows.repeated
+        warn_of_dropped(best.fit.collapses, len(self.weights_), names, find)
         warn_of_empty(plan.structure, self.weights_)
         warn_of_rounding(
             *(best.fit.parameters, plan.representation, plan.ridge, rows.dtype, names)
         )
         if self.n_iter_ > 0:
             warn_of_ridge(
-                *(plan.structure, best.fit.parameters, plan.ridge),
-                *(self.reg_covar, rows.n_rows, names),
+                *(plan.structure, best.fit.parameters, plan.ridge, self.reg_covar),
+                n_rows=rows.n_rows,
+                names=names,
+                find=find,
             )
         return rows
 

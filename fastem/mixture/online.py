@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from sklearn.utils import check_random_state
 from fastem.checks import counting
 from fastem.checks.parameters import GivenStart
 from fastem.checks.rows import Rows
-from fastem.covariances import STRUCTURES, SingularCovarianceError
+from fastem.covariances import STRUCTURES, Repeated, SingularCovarianceError
 from fastem.em.acceleration import ExtrapolatedPath, PlainPath
 from fastem.em.expectation import ExpectationStep
 from fastem.em.loop import Fit
@@ -53,6 +54,11 @@ def rows_remembered(
 def _countable(n_rows: float) -> float:
     """The same number, but not infinite: weights may be as large as numbers are."""
     return min(n_rows, sys.float_info.max)
+
+
+def _repeated(columns: Sequence[int]) -> tuple[Repeated, ...]:
+    """What repeats among all rows: a stream keeps none to be looked at."""
+    return ()
 
 
 class OnlineMixture(FittedMixture):
@@ -208,10 +214,13 @@ class OnlineMixture(FittedMixture):
         )
         names = getattr(self, "feature_names_in_", None)
         kept = self._rows_kept()
-        warn_of_dropped(collapses, len(parameters.weights), names)
+        warn_of_dropped(collapses, len(parameters.weights), names, _repeated)
         warn_of_faded(before.weights, parameters.weights, kept)
         warn_of_ridge(
-            *(structure, parameters, self._ridge, self.reg_covar, kept, names),
+            *(structure, parameters, self._ridge, self.reg_covar),
+            n_rows=kept,
+            names=names,
+            find=_repeated,
             before=before,
         )
 

@@ -27,7 +27,7 @@ def measure_criteria(
 
     Blocks of a source have their own weights.
     """
-    mean, n_rows = model._score(X, sample_weight)
+    mean, n_rows = model._counted_score(X, sample_weight, "bic")
     n_parameters = model._n_parameters()
     deviance = -2 * mean * n_rows
     return Criteria(

@@ -1,7 +1,8 @@
 """Fitting on standardised columns, with the model in the units of the data."""
 
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,10 @@ from sklearn.base import clone
 
 from fastem.checks.counting import check_sample_weight
 from fastem.checks.rows import Rows
-from fastem.covariances import STRUCTURES
+from fastem.covariances import STRUCTURES, SingularCovarianceError
 from fastem.covariances.diagonal import Diagonal
 from fastem.em.progress import Progress
+from fastem.em.ridge import RegularizationWarning
 from fastem.mixture import GaussianMixture
 from fastem.sources.blocks import Block, Source
 from fastem.sources.reading import blocks_of
@@ -193,10 +195,33 @@ def fit_standardized(
         if isinstance(X, Source)
         else scaling.standardize(X)
     )
-    fitted = clone(model).fit(
-        standardized, sample_weight=weights, callback=callback, checkpoint=checkpoint
-    )
+    with _in_units_of_data(scaling, X.dtype):
+        fitted = clone(model).fit(
+            standardized,
+            sample_weight=weights,
+            callback=callback,
+            checkpoint=checkpoint,
+        )
     return scaling.to_original_units(fitted)
+
+
+@contextmanager
+def _in_units_of_data(scaling: Scaling, dtype: np.dtype[Any]) -> Iterator[None]:
+    """Warnings and errors of a fit to standardised columns tell values of the data."""
+    show = warnings.showwarning
+    units = scaling.means, scaling.deviations, float(np.finfo(dtype).eps)
+
+    def show_in_units(message: Warning | str, *details: Any, **more: Any) -> None:
+        if isinstance(message, RegularizationWarning):
+            message = message.in_units(*units)
+        show(message, *details, **more)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = show_in_units
+            yield
+    except SingularCovarianceError as error:
+        raise error.in_units(*units) from None
 
 
 class UnscalableColumnsError(ValueError):

@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from fastem.checks.rows import Rows, check_block, check_collected
+from fastem.checks.rows import Rows, check_block, check_collected, refuse_distributed
 from fastem.runtime.callers import levels_to_caller
 from fastem.sources.arrow import ArrowBlocks, spooled
 from fastem.sources.blocks import Block, Source
@@ -48,10 +48,12 @@ def source_of(
     Raises
     ------
     TypeError
-        If X is an iterator, of which nothing is left after a pass.
+        If X is an iterator, of which nothing is left after a pass, or a Dask
+        collection.
     """
     if type(X) is np.ndarray:
         return None
+    refuse_distributed(X)
     if isinstance(X, str | Path):
         files = ParquetBlocks(Path(X), columns, weights)
         if columns is None:

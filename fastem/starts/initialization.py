@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastem import kernels
 from fastem.checks.rows import Rows
 from fastem.covariances import SingularCovarianceError
-from fastem.covariances.representations import Representation, dense
+from fastem.covariances.representations import Representation, dense, mean_shifts
 from fastem.em import convergence_warnings
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
@@ -68,9 +68,14 @@ def parameters_of_start(
 ) -> MixtureParameters:
     """Parameters from a method's statistics of rows whose weights sum to ``total``."""
     given = plan.given
-    # One that the user gave in part has the number of components given there.
-    step = maximize.start if given.is_empty else maximize.strict()
-    parameters = step(statistics)
+    if given.precisions is None:
+        parameters = _estimated(statistics, plan, maximize)
+    else:
+        parameters = MixtureParameters(
+            statistics.weights / statistics.weights.sum(),
+            statistics.reference + mean_shifts(statistics),
+            *_shape_of(given.precisions, plan.representation),
+        )
     # Of all rows, not of those that a component has claimed: scikit-learn's way, by
     # which the weights of k-means++ and random_from_data sum to K / N.
     claimed = float(statistics.weights.sum()) / total
@@ -79,12 +84,26 @@ def parameters_of_start(
         parameters = replace(parameters, weights=given.weights)
     if given.means is not None:
         parameters = replace(parameters, means=given.means)
-    if given.precisions is not None:
-        covariances, factors = _shape_of(given.precisions, plan.representation)
-        parameters = replace(
-            parameters, covariances=covariances, precisions_cholesky=factors
-        )
     return parameters
+
+
+def _estimated(
+    statistics: SufficientStatistics, plan: Plan, maximize: Maximization
+) -> MixtureParameters:
+    """Parameters from a method's statistics alone."""
+    has_spread = plan.method not in _OF_SINGLE_ROWS or np.any(plan.ridge)
+    # One that the user gave in part has the number of components given there.
+    step = maximize.start if plan.given.is_empty and has_spread else maximize.strict()
+    try:
+        return step(statistics)
+    except SingularCovarianceError as error:
+        if has_spread:
+            raise
+        raise error.after(
+            f"init_params={plan.method!r} gives each component one single row to start "
+            "from, and with reg_covar=0 that has no spread",
+            "use init_params='kmeans' or 'subsample', give precisions_init",
+        ) from None
 
 
 def _shape_of(precisions: Array, representation: Representation) -> tuple[Array, Array]:
@@ -117,8 +136,8 @@ def warn_of_identical(
         first = seen.setdefault(mean.tobytes() + covariance.tobytes(), k)
         if first != k:
             convergence_warnings.warn(
-                f"Components {first} and {k} start with the same mean and covariance: "
-                "EM moves them alike, so that they will always count as one. Give "
+                "Components start with the same mean and covariance. EM moves "
+                f"{first} and {k} alike, so that they will always count as one. Give "
                 "them different means (means_init), or use fewer components.",
             )
             return
@@ -303,3 +322,4 @@ _METHODS: dict[str, Callable[[Rows, Rows, Plan], SufficientStatistics]] = {
     "random": _random,
     "random_from_data": _random_from_data,
 }
+_OF_SINGLE_ROWS = {"k-means++", "random_from_data"}

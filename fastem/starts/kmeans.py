@@ -243,8 +243,9 @@ class _Lloyd:
         filled = counts > 0
         if not filled.all():
             convergence_warnings.warn(
-                f"k-means has found {filled.sum()} distinct clusters for "
-                f"n_components={len(filled)}: other components start without rows. "
+                "k-means has found fewer distinct clusters than components. "
+                f"There are {filled.sum()} for n_components={len(filled)}: other "
+                "components start without rows. "
                 "Use fewer components, or another init_params.",
             )
         n_features = self._X.shape[1]

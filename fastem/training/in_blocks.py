@@ -1,6 +1,6 @@
 """A fit to rows that are read block by block, and answers about such rows."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from fastem import kernels
 from fastem.checks import counting
 from fastem.checks.rows import Rows, check_columns, check_rows, check_sums, read_only
+from fastem.covariances import Repeated
 from fastem.covariances.representations import Representation
 from fastem.em.expectation import ExpectationStep, MemorylessExpectation
 from fastem.em.maximization import Maximization
@@ -129,6 +130,10 @@ class RowsInBlocks:
     def column_variances(self) -> Array:
         """The variance of each column, (D,)."""
         return self.survey.variances.copy()
+
+    def repeated(self, columns: Sequence[int]) -> tuple[Repeated, ...]:
+        """The value that most rows have in each column, as the sample has it."""
+        return self.sample.repeated(columns)
 
     def blocks(self) -> Generator[tuple[Rows, Rows]]:
         """Rows and weights as passes take them, in blocks on the grid."""

@@ -174,6 +174,12 @@ BAD_ROWS = {
     ),
     "one dimension": (rows()[:, 0], ValueError, ["1D", "reshape"]),
     "three dimensions": (rows()[np.newaxis], ValueError, ["dim", "3"]),
+    "an image": (
+        np.zeros((4, 5, 3), np.uint8),
+        ValueError,
+        ["3 dimensions", "Of an image, X.reshape(-1, 3) has a row for each pixel"],
+    ),
+    "lists of lists of lists": (rows()[np.newaxis].tolist(), ValueError, ["dim 3"]),
     "a single number": (3.5, (ValueError, TypeError), ["scalar"]),
     "no rows": (rows()[:0], ValueError, ["0 sample", "(0, 3)"]),
     "no columns": (rows()[:, :0], ValueError, ["0 feature"]),
@@ -525,7 +531,7 @@ def test_a_dependent_column_is_named_when_nothing_regularises(name):
     X[:, 2] = 2 * X[:, 0]
     model = GaussianMixture(1, covariance_type=name, reg_covar=0)
     assert_refused(
-        lambda: model.fit(X), SingularCovarianceError, ["column 2", "combination"]
+        lambda: model.fit(X), SingularCovarianceError, ["column 2", "copy of column 0"]
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
-from fastem import Degeneracy, SingularCovarianceError, kernels
+from fastem import Degeneracy, GaussianMixture, SingularCovarianceError, kernels
 from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from fastem.covariances.representations import dense
@@ -390,21 +390,82 @@ def test_singular_covariance_error_survives_pickling():
 
 
 @pytest.mark.parametrize(
-    ("combination", "constant", "collinear"),
+    ("combination", "constant", "collinear", "copied"),
     [
-        ([0, 0, 0, 1], (), ()),  # column 3 is itself
-        ([1, 0, 0, 0], (), (3,)),  # a copy of column 0
-        ([0.5, -2.0, 3.0, 0], (), (3,)),  # a linear combination
-        ([0, 0, 0, 0], (3,), ()),
+        ([0, 0, 0, 1], (), (), ()),  # column 3 is itself
+        ([1, 0, 0, 0], (), (3,), (0,)),  # a copy of column 0
+        ([0, 0, -0.1, 0], (), (3,), (2,)),  # in another unit
+        ([0.5, -2.0, 3.0, 0], (), (3,), ()),  # a linear combination
+        ([0, 1, 1e-6, 0], (), (3,), ()),  # nearly a copy
+        ([0, 0, 0, 0], (3,), (), ()),
     ],
 )
 def test_constant_and_collinear_columns_are_told_apart(
-    random, combination, constant, collinear
+    random, combination, constant, collinear, copied
 ):
     X = random.normal(size=(60, 4))
     X[:, 3] = X @ combination
     covariance = np.atleast_2d(np.cov(X.T, bias=True))
-    assert dense.degeneracy(1, covariance, EPS) == Degeneracy(1, constant, collinear)
+    assert dense.degeneracy(1, covariance, EPS) == Degeneracy(
+        1, constant, collinear, copied_columns=copied
+    )
+
+
+@pytest.mark.parametrize("name", ["full", "tied"])
+def test_a_copied_column_is_named_with_what_it_is_a_copy_of(random, name):
+    X = random.normal(size=(400, 2))
+    X = np.c_[X, 3 * X[:, 0] + 2, X.sum(axis=1), -X[:, 0]]
+    model = GaussianMixture(2, covariance_type=name, reg_covar=0, random_state=0)
+    with pytest.raises(SingularCovarianceError) as raised:
+        model.fit(X)
+    text = str(raised.value)
+    assert (
+        "columns 2 and 4 are copies of column 0 (in any unit) and column 3 is" in text
+    )
+    assert "Leave such columns out or raise reg_covar" in text
+    assert raised.value.degeneracy.is_everywhere
+    assert "drop" not in text
+
+
+def test_a_column_that_is_a_copy_in_one_component_only_is_not_to_blame(random):
+    X = random.normal(size=(400, 2)) + 50 * (np.arange(400) >= 200)[:, np.newaxis]
+    X[200:, 1] = X[200:, 0]
+    with pytest.raises(SingularCovarianceError) as raised:
+        GaussianMixture(2, reg_covar=0, random_state=0).fit(X)
+    text = str(raised.value)
+    assert "column 1 is a copy of column 0" in text
+    assert "Use fewer components, leave such columns out or raise reg_covar" in text
+    assert "on_collapse='drop' and 'reseed'" in text
+    assert not raised.value.degeneracy.is_everywhere
+
+
+def test_copies_are_not_named_where_rows_are_too_few_to_tell(random):
+    # Within components there is one direction only.
+    with pytest.raises(SingularCovarianceError) as raised:
+        GaussianMixture(5, covariance_type="tied", reg_covar=0, random_state=0).fit(
+            random.normal(size=(6, 3))
+        )
+    assert "columns 1 and 2 are linear combinations" in str(raised.value)
+    assert "Use fewer components" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_only_columns_that_are_named_are_to_be_left_out(name):
+    component = Degeneracy(1, (), (), 0.0, 0.0, 3)
+    for known in (component, Degeneracy(1, (0, 1), (), 0.0, 0.0, 3)):
+        text = str(SingularCovarianceError(known))
+        assert "no rows belong to it. Use fewer components or start from means" in text
+        assert "leave such columns" not in text
+    structure = STRUCTURES[name]
+    shape = structure.representation.shape(1, 2)
+    if structure.representation.has_matrices:
+        with pytest.raises(SingularCovarianceError, match="1 is a copy of column 0"):
+            GaussianMixture.from_parameters(
+                [1], [[0, 0]], np.ones(shape), covariance_type=name
+            )
+    unnamed = SingularCovarianceError(Degeneracy(0)).after("It has no inverse")
+    assert "Add a small share of the variances to the diagonal." in str(unnamed)
+    assert "such columns" not in str(unnamed)
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

@@ -30,6 +30,8 @@ from tests.mixtures import assert_close
 
 N, D, K = 6000, 3, 4
 ATTRIBUTES = ("weights_", "means_", "covariances_", "precisions_cholesky_")
+FITS = ["fit", "fit_predict"]
+SCORES = ["score_samples", "score", "bic", "aic"]
 CHUNKS = ((1500, 2500, 0, 1100, 900), (D,))
 
 
@@ -134,6 +136,21 @@ def test_so_is_a_fit_with_weights(rows, X, row_weights, covariance_type):
 
 
 @pytest.mark.usefixtures("client")
+def test_so_is_a_warning_of_weights_that_are_no_numbers_of_rows(rows, X):
+    row_weights = np.random.default_rng(9).uniform(0.1, 5, N)
+    model = fastem.dask.GaussianMixture(2, random_state=0).fit(rows)
+    shares = row_weights / row_weights.sum()
+    for weights in (shares, da.from_array(shares, chunks=CHUNKS[:1])):
+        table = rows if weights is shares else X
+        with pytest.warns(UserWarning, match="sum to 1 over 6,000 rows") as caught:
+            model.bic(table, weights)
+        assert caught[0].filename == __file__
+    counts = np.rint(100 * row_weights)
+    there = model.aic(X, da.from_array(counts, chunks=CHUNKS[:1]))
+    assert there == pytest.approx(model.aic(rows, counts), rel=1e-12)
+
+
+@pytest.mark.usefixtures("client")
 def test_float32_stays_float32(rows):
     """On the grid of chunks, where short sums are of the same rows."""
     single = rows.astype(np.float32)
@@ -211,6 +228,80 @@ def test_a_table_with_names(rows, row_weights):
         there.predict(X)
     with pytest.raises(ValueError, match="no column of that name"):
         there.fit(columns, sample_weight="weight")
+
+
+@pytest.fixture(scope="module")
+def folder(rows, row_weights, tmp_path_factory):
+    """Parquet files with more columns than are used: dask puts such files together."""
+    folder = tmp_path_factory.mktemp("files")
+    table = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(weight=row_weights)
+    for i in range(9):
+        table[f"unused{i}"] = row_weights[::-1] + i
+    for i in range(8):
+        table.iloc[N // 8 * i : N // 8 * (i + 1)].to_parquet(folder / f"{i}.parquet")
+    return folder
+
+
+WEIGHTS = {
+    "the name": (lambda X: X[["a", "b", "c", "weight"]], lambda X: "weight"),
+    "the Series": (lambda X: X[["a", "b", "c"]], lambda X: X["weight"]),
+    "made of it": (lambda X: X[["a", "b", "c"]], lambda X: X["weight"] * 2),
+    "read alone": (
+        lambda X: X[["a", "b", "c"]],
+        lambda X: dd.read_parquet(X.folder, columns=["weight"])["weight"],
+    ),
+    "arrays": (
+        lambda X: X[["a", "b", "c", "weight"]].to_dask_array()[:, :3],
+        lambda X: X[["a", "b", "c", "weight"]].to_dask_array()[:, 3],
+    ),
+}
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize("what", WEIGHTS)
+def test_weights_of_a_folder_of_files_are_those_of_its_rows(
+    rows, row_weights, folder, what
+):
+    whole = dd.read_parquet(folder)
+    assert whole["weight"].optimize().npartitions < whole.npartitions == 8
+    whole.folder = folder
+    X, weights = (part(whole) for part in WEIGHTS[what])
+    names = None if what == "arrays" else ["a", "b", "c"]
+    table = pd.DataFrame(rows, columns=names) if names else rows
+    here, there = both_fits(table, X, start_of(rows, "full"), row_weights, weights)
+    assert_same_fit(here, there)
+    factor = 2 if what == "made of it" else 1
+    for name in ("score", "bic", "aic"):
+        assert getattr(there, name)(X, sample_weight=weights) == pytest.approx(
+            getattr(here, name)(table, sample_weight=factor * row_weights), rel=1e-12
+        )
+
+
+@pytest.mark.usefixtures("client")
+def test_answers_about_a_folder_have_its_partitions(rows, folder):
+    X = dd.read_parquet(folder)[["a", "b", "c"]] * 1
+    assert X.optimize().npartitions < X.npartitions
+    model = fastem.dask.GaussianMixture(2, random_state=0)
+    labels = model.fit_predict(X)
+    assert labels.numblocks == model.predict(X).numblocks == (X.npartitions,)
+    expected = model.predict(pd.DataFrame(rows, columns=["a", "b", "c"]))
+    assert np.array_equal(labels.compute(), expected)
+    first = model.predict(X).blocks[0].compute()
+    assert np.array_equal(first, expected[: N // 8])
+
+
+@pytest.mark.usefixtures("client")
+def test_what_makes_rows_and_their_weights_is_run_once(rows, row_weights):
+    """Run again, it would draw other weights than those of the rows."""
+
+    def draw(number):
+        random = np.random.default_rng()
+        table = pd.DataFrame(random.normal(size=(500, 2)), columns=["a", "b"])
+        return table.assign(weight=(table["a"] > 0) * 1.0)
+
+    X = dd.from_map(draw, range(4), meta=draw(0))
+    model = fastem.dask.GaussianMixture(1).fit(X, sample_weight="weight")
+    assert model.means_[0, 0] == pytest.approx(np.sqrt(2 / np.pi), abs=0.1)
 
 
 @pytest.mark.usefixtures("client")
@@ -291,6 +382,16 @@ def test_a_component_is_seeded_anew_among_rows_explained_badly(rows, X):
 
 
 @pytest.mark.usefixtures("client")
+def test_a_value_that_repeats_is_named(rows):
+    random = np.random.default_rng(1)
+    many = np.where(random.random((N, D)) < 0.7, 0, rows + 20)
+    many[:, 1:] = rows[:, 1:]
+    model = fastem.dask.GaussianMixture(3, covariance_type="diag", random_state=0)
+    with pytest.warns(fastem.RegularizationWarning, match="Column 0 is 0 in [67]"):
+        model.fit(da.from_array(many, chunks=CHUNKS))
+
+
+@pytest.mark.usefixtures("client")
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -322,11 +423,14 @@ def test_weights_that_cannot_be_used_are_named(rows, X, row_weights):
     wrong[4001] = -1
     for weights, said in (
         (da.from_array(wrong, chunks=CHUNKS[:1]), "partition 3: .* -1 in row 1"),
-        (da.from_array(wrong, chunks=1500), "has 4 partitions, but X has 5"),
+        (
+            da.from_array(wrong, chunks=1500),
+            "has 4 partitions, but X has 5: .* Make the weights a column of the table",
+        ),
         (da.zeros(N, chunks=CHUNKS[:1]), "zero for every row"),
         (
             da.ones(N, chunks=((1500, 2500, 0, 900, 1100),)),
-            "In partition [34]: .* shape",
+            "partition [34]: sample_weight has .* rows, but X has .* a column of the",
         ),
     ):
         with pytest.raises(ValueError, match=said):
@@ -345,6 +449,7 @@ def test_tables_that_cannot_be_used_are_refused(rows, X):
         (X[:1], "n_samples = 1 rows, but a fit needs 2"),
         (X[:2], "3 components need at least as many rows"),
         (X[:, 0], "Expected 2D array"),
+        (da.zeros((40, 30, 3), chunks=20), r"Of an image, X.reshape\(-1, 3\)"),
         (da.zeros((100, 2), chunks=20), "only 1 distinct row, fewer"),
         (
             dd.from_pandas(pd.DataFrame({"a": ["x", "y"], "b": [1, 2]}), npartitions=1),
@@ -359,6 +464,36 @@ def test_tables_that_cannot_be_used_are_refused(rows, X):
         ValueError, match="has 2 features, but GaussianMixture is expec"
     ):
         model.fit(rows).predict(X[:, :2])
+
+
+@pytest.mark.parametrize(
+    "method", [*FITS, "partial_fit", "predict", "predict_proba", *SCORES]
+)
+@pytest.mark.parametrize("kind", ["DataFrame", "Series", "Array", "Bag"])
+def test_the_plain_estimator_refuses_dask_collections(rows, method, kind):
+    """Columns in another order would pass, as NumPy would drop their names."""
+    table = pd.DataFrame(rows, columns=["a", "b", "c"])
+    model = fastem.GaussianMixture(2, random_state=0)
+    if method not in FITS:
+        model.fit(table)
+    X = dd.from_pandas(table[["c", "a", "b"]], npartitions=2)
+    X = {
+        "DataFrame": lambda: X,
+        "Series": lambda: X["a"],
+        "Array": X.to_dask_array,
+        "Bag": lambda: dask.bag.from_sequence(rows),
+    }[kind]()
+    with pytest.raises(TypeError, match=f"X is a Dask {kind}. fastem.dask.Gaussian"):
+        getattr(model, method)(X)
+
+
+@pytest.mark.usefixtures("client")
+def test_a_stream_begins_on_the_cluster_and_goes_on_here(rows, X):
+    model = fastem.dask.GaussianMixture(2, random_state=0).partial_fit(X)
+    with pytest.raises(TypeError, match=r"X.partitions\[i\].compute\(\), or use fit"):
+        model.partial_fit(X)
+    model.partial_fit(X.partitions[0].compute())
+    assert model.n_samples_seen_ == N + 1500
 
 
 def test_without_a_client_the_error_says_how_to_make_one():

@@ -91,6 +91,16 @@ def test_the_certificate_tells_of_a_fit_that_stopped_on_a_plateau(overlapping):
     assert longer.convergence_.remaining_gain < 1e-3
 
 
+@pytest.mark.parametrize("gains", [[], [1.0, 0.5], [1, 1, 1, 1, 1, 1], [0.0] * 6])
+def test_a_certificate_without_a_forecast_is_no_complaint(gains):
+    """It stands beside the word "converged"."""
+    certificate = trace_of(np.cumsum([-10.0, *gains])).certificate((np.nan, np.nan))
+    told = str(certificate)
+    assert told == "a forecast of further gains takes more iterations" or (
+        "no more than rounding is left to gain" in told and not sum(gains)
+    )
+
+
 def test_a_certificate_of_falls_forecasts_none():
     # What a ridge does: it decides where EM ends, below the likelihood's maximum.
     said = trace_of([-5.0, -4.0, *(-3 - 0.1 * (1 - 0.9**k) for k in range(9))])

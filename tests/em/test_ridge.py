@@ -8,9 +8,16 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from fastem import Degeneracy, GaussianMixture, RegularizationWarning
-from fastem.covariances import STRUCTURES
-from fastem.em.ridge import ridge_of
+from fastem import (
+    Degeneracy,
+    GaussianMixture,
+    RegularizationWarning,
+    SingularCovarianceError,
+)
+from fastem.covariances import STRUCTURES, Repeated
+from fastem.em.ridge import ridge_of, warn_of_ridge
+from fastem.report.scaling import fit_standardized
+from fastem.statistics import MixtureParameters
 from tests import reference
 from tests.mixtures import draw, random_mixture
 
@@ -123,6 +130,7 @@ def test_an_absolute_ridge_in_the_wrong_unit_is_told_of(covariance_type):
     _, warning = fit(X * 1e-5, covariance_type)
     assert warning.share > 0.99
     assert "lower reg_covar, or use reg_covar='relative'" in str(warning)
+    assert "it is large beside the variance of a column. " in str(warning)
     _, warning = fit(X * 1e-5, covariance_type, reg_covar="relative")
     assert warning is None
 
@@ -163,13 +171,19 @@ def spike(X):
 
 
 BRANCHES = {
-    "a constant column": (constant, 2, {}, WITH_AXES, "leave such a column out if it"),
+    "a constant column": (
+        constant,
+        2,
+        {},
+        WITH_AXES,
+        "Column 1 is 7 in all rows. Leave such a column out.",
+    ),
     "the same, relative": (
         constant,
         2,
         {"reg_covar": "relative"},
         WITH_AXES,
-        "leave such a column out if it is constant.",
+        "Column 1 is 7 in all rows. Leave such a column out.",
     ),
     "collinear columns": (
         copied,
@@ -207,8 +221,8 @@ def test_the_warning_says_what_to_do(covariance_type, what):
     if covariance_type not in names:
         assert warning is None
         return
-    assert advice in str(warning)
-    assert warning.advice in str(warning)
+    assert advice.lower() in str(warning).lower()
+    assert warning.advice in str(warning).lower()
     known = warning.degeneracy
     assert known.component == (None if covariance_type in SHARED else known.component)
     columns = {constant: (1,), copied: (0, 2), spike: (0, 1, 2)}
@@ -229,7 +243,7 @@ def test_rows_that_make_a_relative_ridge_large_are_pointed_at():
     _, warning = fit(X, "full", reg_covar="relative")
     assert "a number for reg_covar if rows far from all others" in str(warning)
     _, warning = fit(X, "full", reg_covar=1e-6)
-    assert "use fewer components, or on_collapse='drop'" in str(warning)
+    assert "Use fewer components, or on_collapse='drop'" in str(warning)
     assert "1 row)" in str(warning)
 
 
@@ -259,6 +273,141 @@ def test_the_warning_survives_pickling():
     assert (copy.degeneracy, copy.share) == (known, 0.5)
     assert (copy.n_affected, copy.n_components) == (1, 4)
     assert isinstance(copy, UserWarning)
+
+
+def with_repeats(which, n_rows=2000):
+    """Rows with a column 1 in which values repeat."""
+    random = np.random.default_rng(5)
+    X = random.normal(size=(n_rows, 3))
+    column = X[:, 1]
+    X[:, 1] = {
+        "0 or 1": np.where(random.random(n_rows) < 0.4, 1, 0),
+        "zeros": np.where(random.random(n_rows) < 0.82, 0, column**2 + 1),
+        "-9 for none": np.where(random.random(n_rows) < 0.1, -9, column),
+    }[which]
+    return X
+
+
+REPEATS = {"0 or 1": 0, "zeros": 0, "-9 for none": -9}
+
+
+@pytest.mark.parametrize("n_components", [2, 5])
+@pytest.mark.parametrize("which", REPEATS)
+def test_a_value_that_repeats_is_named_where_no_number_of_components_helps(
+    which, n_components
+):
+    X = pd.DataFrame(with_repeats(which), columns=["a", "b", "c"])
+    model, warning = fit(X, "full", n_components, max_iter=2000)
+    if warning is None:  # two components need not be those of 0 and of 1
+        assert (which, n_components) == ("0 or 1", 2)
+        return
+    value = REPEATS[which]
+    share = (X["b"] == value).mean()
+    told = f"{value} in {100 * share:.3g} % of all rows"
+    text = str(warning)
+    assert f". Column 'b' is {told}. No number of components" in text
+    assert "fewer components" not in text
+    assert "drop" not in text
+    (repeated,) = warning.repeated
+    assert (repeated.column, repeated.value) == (1, value)
+    assert repeated.share == pytest.approx(share)
+    assert fit(X[["a", "c"]], "full", n_components, max_iter=2000)[1] is None
+    assert fit(X, "spherical", n_components, max_iter=2000)[1] is None
+    model.set_params(reg_covar=0)
+    with pytest.raises(SingularCovarianceError) as raised:
+        model.fit(X)
+    text = str(raised.value)
+    assert f"column 'b' is constant ({told}). Leave such columns out, spread" in text
+    assert "fewer components" not in text
+    model.set_params(on_collapse="drop", max_iter=5000)
+    with pytest.warns(
+        ConvergenceWarning, match="on_collapse='drop' left out"
+    ) as caught:
+        model.fit(X)
+    text = str(caught[0].message)
+    assert f"({told})" in text
+    assert "Leave such columns out, spread" in text
+    assert "fewer components" not in text
+
+
+def test_the_same_trouble_begins_with_the_same_sentence():
+    """A filter of Python's looks at the beginning of a text."""
+    told = [
+        str(fit(with_repeats(which), "full", K, max_iter=2000)[1])
+        for which, K in (("0 or 1", 5), ("zeros", 3), ("zeros", 5), ("-9 for none", 3))
+    ]
+    assert len(set(told)) == len(told)
+    (sentence,) = {text.partition(". ")[0] for text in told}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=sentence)
+        GaussianMixture(4, random_state=0, max_iter=2000).fit(with_repeats("zeros"))
+
+
+@pytest.mark.parametrize(
+    ("value", "share", "told"),
+    [
+        (-99999999.0, 0.123, "-99999999 in 12.3 % of all rows"),
+        (0.1, 0.011, "0.1 in 1.1 % of all rows"),
+        (-0.0, 0.999, "0 in 99.9 % of all rows"),
+        (1e300, 1.0, "1e+300 in all rows"),
+    ],
+)
+def test_repeats_are_told_as_people_write_them(value, share, told):
+    assert str(Repeated(0, value, share)) == told
+
+
+def test_repeats_are_counted_by_weight_and_in_blocks():
+    X, weights = with_repeats("zeros"), np.where(np.arange(2000) < 1000, 1.0, 0.0)
+    _, warning = fit(X, "diag", 3, weights, max_iter=2000)
+    assert warning.repeated[0].share == pytest.approx((X[:1000, 1] == 0).mean())
+
+    class Blocks:
+        def __iter__(self):
+            return iter(np.split(X, 4))
+
+    _, warning = fit(Blocks(), "diag", 3, max_iter=2000)
+    assert warning.repeated[0].share == pytest.approx((X[:, 1] == 0).mean(), abs=0.05)
+    many = np.tile(X, (60, 1))
+    _, warning = fit(many, "diag", 3, max_iter=2000)
+    assert warning.repeated[0].share == pytest.approx((X[:, 1] == 0).mean(), abs=0.01)
+
+
+def test_equal_rows_are_not_laid_on_their_columns():
+    _, warning = fit(table(spike), "full", 3)
+    assert not warning.repeated
+    binary = (np.random.default_rng(6).random((1000, 3)) < 0.5) * 1.0
+    corners = np.array(list(np.ndindex(2, 2, 2)), float)
+    _, warning = fit(binary, "full", 8, means_init=corners, init_params="random")
+    assert [r.column for r in warning.repeated] == [0, 1, 2]
+    assert "share their variance" not in str(warning)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("which", ["zeros", "-9 for none"])
+def test_values_of_standardised_columns_are_told_in_units_of_the_data(which, dtype):
+    X = (with_repeats(which) * [1.0, 1.0, 1e-3]).astype(dtype)
+    share = 100 * (X[:, 1] == REPEATS[which]).mean()
+    told = f"{REPEATS[which]} in {share:.3g} % of all rows"
+    model = GaussianMixture(3, random_state=0, max_iter=2000)
+    with pytest.warns(RegularizationWarning, match=f"Column 1 is {told}"):
+        fit_standardized(model, X)
+    with pytest.raises(SingularCovarianceError, match=rf"constant \({told}"):
+        fit_standardized(model.set_params(reg_covar=0), X)
+
+
+def test_a_share_is_all_of_a_variance_at_most():
+    """What rounding leaves of a variance may be less than what was added to it."""
+    one = np.ones((1, 1))
+    parameters = MixtureParameters(one[0], one, one * 0.25, one * 2)
+    with pytest.warns(RegularizationWarning, match=r"=1.0 is 100 % of the v") as caught:
+        warn_of_ridge(
+            *(STRUCTURES["diag"], parameters, 1.0, 1.0),
+            n_rows=10,
+            names=None,
+            find=lambda columns: (),
+        )
+    assert caught[0].message.share == 1
 
 
 # Where warnings point

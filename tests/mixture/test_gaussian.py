@@ -399,7 +399,9 @@ def test_restarts_that_end_singular_are_counted_and_left_out():
     estimator = GaussianMixture(
         3, n_init=12, init_params="random", reg_covar=0, random_state=3, max_iter=500
     )
-    with pytest.warns(ConvergenceWarning, match=r"Left out \d initialisations that"):
+    with pytest.warns(
+        ConvergenceWarning, match=r"Left out .*\. \d initialisations did"
+    ):
         estimator.fit(X)
     assert np.isfinite(estimator.score(X))
 
@@ -548,3 +550,42 @@ def test_rows_without_the_names_of_the_fit_are_warned_of(random):
 def test_help_shows_types_that_a_person_can_read(name):
     told = pydoc.plain(pydoc.render_doc(getattr(fastem, name)))
     assert "numpy._typing" not in told
+
+
+WEIGHINGS = {
+    "none": (lambda w: None, None),
+    "of a mean of 1": (lambda w: w * len(w) / w.sum(), None),
+    "shares of rows": (lambda w: w * 0.5, None),
+    "counts": (lambda w: np.ceil(w * 1e6), None),
+    "a choice of rows": (lambda w: (np.arange(len(w)) < 15) * 0.9, None),
+    "a sum of 1": (lambda w: w / w.sum(), "sum to far less than"),
+    "a population": (lambda w: 1e9 * w / w.sum(), "sum to far more than"),
+}
+
+
+@pytest.mark.parametrize("what", WEIGHINGS)
+@pytest.mark.parametrize("named", [False, True])
+def test_criteria_warn_of_weights_that_are_no_numbers_of_rows(random, what, named):
+    make, said = WEIGHINGS[what]
+    X = pd.DataFrame(random.normal(size=(300, 2)), columns=["a", "b"])
+    weights = make(random.uniform(0.5, 1.5, size=300))
+    model = GaussianMixture(2, random_state=0).fit(X, sample_weight=weights)
+    table, given = X, weights
+    if named:
+        table = X if weights is None else X.assign(w=weights)
+        given = None if weights is None else "w"
+    for name in ("bic", "aic"):
+        criterion = getattr(model, name)
+        if said is None:
+            assert np.isfinite(criterion(table, sample_weight=given))
+            continue
+        with pytest.warns(UserWarning, match=said) as caught:
+            criterion(table, sample_weight=given)
+        (warning,) = caught
+        assert warning.filename == __file__
+        assert str(warning.message).startswith(f"{name} takes weights for numbers of ")
+        assert f"sum to {weights.sum():.4g} over 300 rows" in str(warning.message)
+        assert "w * len(w) / w.sum()" in str(warning.message)
+        normal = weights * len(weights) / weights.sum()
+        criterion(X, sample_weight=normal)
+    model.score(table, sample_weight=given)  # in which a common factor has no meaning

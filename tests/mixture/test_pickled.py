@@ -46,7 +46,7 @@ def test_the_values_in_a_pickle_are_found_where_they_moved():
     assert collapse.action == "dropped"
     assert collapse.degeneracy.component == 2
     assert collapse.degeneracy.constant_columns == (0, 1)
-    assert "cannot be told from rounding" in str(model.convergence_)
+    assert "no more than rounding is left to gain" in str(model.convergence_)
     pickled = pickle.dumps(model)
     assert b"fastem.mixture\x94" in pickled  # the name that stays
     assert b"fastem.convergence" not in pickled

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans, kmeans_plusplus
 
-from fastem import GaussianMixture
+from fastem import GaussianMixture, SingularCovarianceError
 from fastem.checks.parameters import GivenStart
 from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
@@ -207,3 +207,36 @@ def test_rows_of_float32_start_as_the_same_rows_in_float64(X, covariance_type, m
     # k-means and the uniform numbers are float32 themselves.
     assert_close(narrow.means, wide.means, 1e-5)
     assert_close(narrow.covariances, wide.covariances, 1e-5)
+
+
+@pytest.mark.parametrize("method", ["k-means++", "random_from_data"])
+@pytest.mark.parametrize("policy", ["raise", "drop", "reseed"])
+def test_starts_of_single_rows_need_a_spread_from_elsewhere(
+    X, covariance_type, method, policy
+):
+    """The error names what is to be changed, and given precisions are enough."""
+    options = {
+        "covariance_type": covariance_type,
+        "init_params": method,
+        "on_collapse": policy,
+        "reg_covar": 0,
+        "random_state": 0,
+        "tol": 10,
+    }
+    representation = STRUCTURES[covariance_type].representation
+    if representation.is_shared:  # all rows are in what they share
+        GaussianMixture(K, **options).fit(X)
+        return
+    for n_init in (1, 2):
+        with pytest.raises(SingularCovarianceError) as raised:
+            GaussianMixture(K, n_init=n_init, **options).fit(X)
+        text = str(raised.value)
+        assert text.startswith(f"init_params={method!r} gives each component one singl")
+        assert "Use init_params='kmeans' or 'subsample', give precisions_init" in text
+        assert "fewer components" not in text
+    ones = np.ones(representation.shape(K, D))
+    if representation.has_matrices:
+        ones = ones * np.eye(D)
+    model = GaussianMixture(K, precisions_init=ones, max_iter=0, **options).fit(X)
+    rows = {row.tobytes() for row in X}
+    assert all(mean.tobytes() in rows for mean in model.means_)

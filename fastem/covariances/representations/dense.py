@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtri
 
-from fastem.covariances.singular import Degeneracy, SingularCovarianceError
+from fastem.covariances.degeneracy import Degeneracy
+from fastem.covariances.singular import SingularCovarianceError
 from fastem.statistics import EPS, Array, Ridge
 
 
@@ -11,21 +12,32 @@ def degeneracy(component: int | None, covariance: Array, eps: float) -> Degenera
     """Which columns have no variance, and which none given the columns before them.
 
     Symmetric elimination, in which such a column is skipped. What is left of a
-    variance is zero if it is within D roundings of the variance itself.
+    variance is zero if it is within D roundings of the variance itself. Of a column
+    to which one column before it leaves nothing, it is told which.
     """
     left = covariance.copy()
     n_features = len(left)
     smallest = n_features * eps * np.diag(covariance)
-    constant, collinear = [], []
+    constant, collinear, copied = [], [], []
+    kept: list[int] = []
     for j in range(n_features):
         if not covariance[j, j] > 0:
             constant.append(j)
         elif not left[j, j] > smallest[j]:
             collinear.append(j)
+            explained = covariance[kept, j] ** 2 / np.diag(covariance)[kept]
+            given_one = covariance[j, j] - explained
+            copies = np.flatnonzero(given_one <= smallest[j])
+            copied.append(kept[copies[0]] if len(copies) else -1)
         else:
+            kept.append(j)
             factor = left[j + 1 :, j] / left[j, j]
             left[j + 1 :, j + 1 :] -= np.outer(factor, left[j, j + 1 :])
-    return Degeneracy(component, tuple(constant), tuple(collinear))
+    if not any(source >= 0 for source in copied):
+        copied = []
+    return Degeneracy(
+        component, tuple(constant), tuple(collinear), copied_columns=tuple(copied)
+    )
 
 
 def inverse_cholesky(covariances: Array, shared: bool, eps: float = EPS) -> Array:

@@ -5,12 +5,13 @@ from typing import Any, ClassVar, final
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastem.covariances.degeneracy import Degeneracy
 from fastem.covariances.representations.representation import (
     Representation,
     counted_weights,
     mean_shifts,
 )
-from fastem.covariances.singular import Degeneracy, SingularCovarianceError
+from fastem.covariances.singular import SingularCovarianceError
 from fastem.kernels import DiagonalFactors, PassSums
 from fastem.statistics import (
     EPS,
