@@ -18,6 +18,8 @@ from fastem.statistics import (
     SufficientStatistics,
 )
 
+# Of smaller ones there is no inverse.
+_LEAST_VARIANCE = 1e-306
 # How many roundings of its variance a column may be from a combination of others to
 # count as one. With 1, of 20 tables with such a column up to 3 in float64 (50,000 rows)
 # and up to 5 in float32 were fitted, with condition numbers of rounding; with 8, none.
@@ -92,6 +94,7 @@ class CovarianceStructure(ABC):
         representation = self.representation
         spreads = representation.spreads(statistics, ridge)
         covariances = self.estimate(spreads, statistics.weights)
+        self._check_squares(covariances)
         try:
             factors = self._factors(covariances, statistics, ridge)
         except SingularCovarianceError as error:
@@ -166,6 +169,19 @@ class CovarianceStructure(ABC):
             else:
                 return False
         return True
+
+    def _check_squares(self, covariances: Array) -> None:
+        """Raise ValueError for a variance that has no inverse, though rows spread."""
+        variances = self.representation.variances(covariances)
+        too_small = (variances > 0) & (variances < _LEAST_VARIANCE)
+        if too_small.any():
+            k, j = (int(i) for i in np.argwhere(too_small)[0])
+            columns = f"column {j}" if variances.shape[1] > 1 else "all columns"
+            raise ValueError(
+                f"the rows of component {k} spread by {math.sqrt(variances[k, j]):.2g} "
+                f"in {columns}, too little to be squared: multiply what is so small "
+                "by a large number"
+            )
 
     def _check_spread(
         self, covariances: Array, statistics: SufficientStatistics

@@ -1,4 +1,4 @@
-"""Rows that are the limit: numbers so large that their own digits hide what varies."""
+"""Rows that are the limit: numbers so large, or so small, that digits are missing."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 from fastem.covariances import named_columns
 from fastem.covariances.representations import Representation
 from fastem.em import convergence_warnings
-from fastem.statistics import MixtureParameters, Ridge
+from fastem.statistics import Array, MixtureParameters, Ridge
 
 # A spread of which more than this share is the ridge is none of the rows'.
 _OF_THE_RIDGE = 0.5
@@ -23,7 +23,9 @@ def warn_of_rounding(
     dtype: DTypeLike,
     names: Sequence[str] | None,
 ) -> None:
-    """Warn if numbers of this type are far apart where a component's rows are.
+    """Warn if numbers of this type have too few digits for what components vary.
+
+    They are far apart where the rows are, or too small to be squared.
 
     Parameters
     ----------
@@ -36,6 +38,9 @@ def warn_of_rounding(
     """
     means = np.abs(parameters.means)
     variances = representation.variances(parameters.covariances)
+    if (variances < np.finfo(dtype).tiny / np.finfo(dtype).eps).any():
+        _warn_of_small(np.broadcast_to(variances, means.shape), dtype, names)
+        return
     # Rows spread on both sides of the mean: what is near 0 has digits enough.
     apart = np.spacing((means + np.sqrt(variances)).astype(dtype)).astype(np.float64)
     precisions = representation.ridge_shares(parameters.precisions_cholesky, 1.0)
@@ -52,4 +57,16 @@ def warn_of_rounding(
         f"component {k}, at {means[k, j]:.2g}, where {np.dtype(dtype).name} numbers "
         f"are {apart[k, j]:.2g} apart. Subtract what its values have in common before "
         "they are rounded so, or leave it out if it follows from the others."
+    )
+
+
+def _warn_of_small(
+    variances: Array, dtype: DTypeLike, names: Sequence[str] | None
+) -> None:
+    k, j = (int(i) for i in np.unravel_index(np.argmin(variances), variances.shape))
+    convergence_warnings.warn(
+        "The digits of the rows are the limit, not those of the fit: "
+        f"{named_columns([j], names)} spreads by {np.sqrt(variances[k, j]):.2g} in "
+        f"component {k}, and squares of {np.dtype(dtype).name} numbers so small have "
+        "few digits or none. Multiply it by a large number."
     )

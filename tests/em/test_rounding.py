@@ -30,6 +30,34 @@ def test_rows_far_from_zero_are_warned_of(random, covariance_type, dtype, near, 
     assert "spreads by 0.9" in str(warning.message)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "enough", "small"),
+    [(np.float64, 1e-140, 1e-150), (np.float32, 1e-15, 1e-20)],
+)
+def test_rows_whose_squares_lose_digits_are_warned_of(
+    random, covariance_type, dtype, enough, small
+):
+    X = random.normal(size=(500, 3))
+    model = GaussianMixture(1, covariance_type=covariance_type, reg_covar=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit((X * enough).astype(dtype))
+    with pytest.warns(ConvergenceWarning, match="squares of .* Multiply it") as caught:
+        model.fit((X * small).astype(dtype))
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+@pytest.mark.parametrize("scale", [1e-155, 1e-160])
+def test_rows_whose_squares_have_no_inverse_are_an_error(
+    random, covariance_type, scale
+):
+    X = random.normal(size=(500, 3)) * scale
+    model = GaussianMixture(1, covariance_type=covariance_type, reg_covar=0)
+    with pytest.raises(ValueError, match=r"spread by \d.*, too little to be squared"):
+        model.fit(X)
+    model.fit(X * 1e150)
+
+
 def test_a_constant_column_has_digits_enough(random, covariance_type):
     years = np.where(
         random.uniform(size=3000) < 0.5, 2020, random.integers(1999, 2011, 3000)
