@@ -1,6 +1,7 @@
 """Which wing may know of which: imports run downwards, as CONTRIBUTING draws it."""
 
 import ast
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from tests.architecture import (
     FLOORS,
     MODULES,
     PACKAGE,
+    WINGS,
     imported_modules,
     imported_names,
     module_name,
@@ -52,6 +54,14 @@ def test_imports_run_downwards(path):
         assert target == wing or FLOORS[target] > FLOORS[wing], (
             f"{module_name(path)} imports fastem.{target}, which stands above or beside"
         )
+
+
+def test_contributing_draws_these_wings():
+    page = (PACKAGE.parent / "CONTRIBUTING.md").read_text()
+    _, picture, _ = page.split("```")
+    drawn = [re.findall(r"\w+", line) for line in picture.splitlines()[1:]]
+    front = ["fastem", "the", "public", "names"]
+    assert drawn == [front if line == ["__init__"] else line for line in WINGS]
 
 
 def test_no_import_goes_in_a_circle():

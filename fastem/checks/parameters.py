@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array
 
 from fastem.checks.rows import largest_to_square
+from fastem.checks.text import check_no_text
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.statistics import Array, MixtureParameters
 
@@ -67,6 +68,7 @@ def as_numbers(values: ArrayLike, name: str) -> Array:
             f"{name} is a masked array with masked values: fill the gaps, or leave "
             "those entries out"
         )
+    check_no_text(values, name)
     try:
         array: Array = check_array(
             values,

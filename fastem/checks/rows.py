@@ -1,6 +1,7 @@
 """Rows, from what users pass to what kernels take, with every error about them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from fastem.checks.text import find_text
 from fastem.kernels import CHUNK_ROWS
 from fastem.statistics import Array
 
@@ -57,20 +59,6 @@ def check_rows(estimator: Any, X: Any, *, fitting: bool) -> Rows:
     return read_only(rows)
 
 
-def refuse_distributed(X: Any) -> None:
-    """Raise TypeError for a Dask collection, of which NumPy would make a bare array.
-
-    All of it would come to this process, and the names of its columns be lost.
-    """
-    packages = {kind.__module__.partition(".")[0] for kind in type(X).__mro__}
-    if "dask" in packages:
-        raise TypeError(
-            f"X is a Dask {type(X).__name__}. fastem.dask.GaussianMixture, in place of "
-            "fastem.GaussianMixture, fits it and answers about it where it lies; "
-            "X.compute() brings it to this process"
-        )
-
-
 def check_columns(
     estimator: Any, names: Sequence[str] | None, n_features: int, *, fitting: bool
 ) -> None:
@@ -100,6 +88,26 @@ def check_columns(
         raise ValueError(
             f"X has the columns {', '.join(map(repr, names))}, but the fit was made "
             f"with {', '.join(map(repr, expected))}, in this order"
+        )
+
+
+def check_collected(X: Any) -> None:
+    """Raise TypeError for a polars query or a Dask collection: no rows are here yet.
+
+    NumPy would bring all of a collection here, as an array without columns' names.
+    """
+    kind = type(X)
+    if kind.__name__ == "LazyFrame" and kind.__module__.startswith("polars"):
+        raise TypeError(
+            "X is a polars LazyFrame, whose rows are not there yet: pass X.collect(). "
+            "If they do not fit in memory, write them with X.sink_parquet(path) and "
+            "pass the path."
+        )
+    if "dask" in {base.__module__.partition(".")[0] for base in kind.__mro__}:
+        raise TypeError(
+            f"X is a Dask {kind.__name__}. fastem.dask.GaussianMixture, in place of "
+            "fastem.GaussianMixture, fits it and answers about it where it lies; "
+            "X.compute() brings it to this process"
         )
 
 
@@ -134,7 +142,7 @@ def _validated(
     estimator: Any, X: Any, fitting: bool, min_rows: int | None = None
 ) -> Rows:
     """X as an array of numbers; the errors of a table name its columns."""
-    refuse_distributed(X)
+    check_collected(X)
     if np.ma.isMaskedArray(X) and np.ma.getmaskarray(X).any():
         mask = np.ma.getmaskarray(X)
         row, column = (int(i) for i in np.argwhere(mask)[0])
@@ -144,7 +152,7 @@ def _validated(
             "X[~X.mask.any(axis=1)].data) or fill the gaps."
         )
     _refuse_images(X)
-    column_types = [values.dtype for values in _columns(X)]
+    column_types = _types_of_columns(X)
     times = [j for j, dtype in enumerate(column_types) if dtype.kind in "mM"]
     if times:
         raise ValueError(
@@ -185,6 +193,24 @@ def _refuse_images(X: Any) -> None:
         )
 
 
+def _types_of_columns(X: Any) -> list[np.dtype[Any]]:
+    """The types of a table's columns, none of which is text.
+
+    Text that could be read as numbers is text too.
+    """
+    types = []
+    for j, values in enumerate(_columns(X)):
+        types.append(values.dtype)
+        text = find_text(values)
+        if text is not None:
+            raise ValueError(
+                f"X does not hold numbers in {column_name(X, j)}, but text: row "
+                f"{text.position} holds {text}. Leave that column out, or make numbers "
+                "of it (for example with pandas.to_numeric)."
+            )
+    return types
+
+
 def column_name(X: Any, column: int) -> str:
     """'column 3', or its name in the table X if it has one."""
     names = _get_feature_names(X)
@@ -199,6 +225,11 @@ def _columns(X: Any) -> Iterator[np.ndarray]:
         yield from (np.asarray(X.iloc[:, j]) for j in range(X.shape[1]))
     elif hasattr(X, "columns") and hasattr(X, "get_column"):  # polars
         yield from (np.asarray(X[name]) for name in X.columns)
+    elif isinstance(X, list | tuple):
+        with suppress(ValueError):  # ragged lists, which scikit-learn names
+            if np.asarray(X).dtype.kind in "OUSmM":
+                # Of 1 and "?" the array above makes two texts.
+                yield from _columns(np.asarray(X, dtype=object))
     elif isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUSmM":
         yield from X.T
 

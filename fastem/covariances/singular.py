@@ -160,6 +160,8 @@ class SingularCovarianceError(ValueError):
         """Why it is singular, as the end of a sentence."""
         if self.n_rows == 0:
             return "no rows belong to it"
+        if self.n_rows < 1 and not self.columns:
+            return "its rows count less than one"
         reasons = self._reasons()
         if not reasons:
             return "its rows do not differ"

@@ -1,7 +1,6 @@
 """Expectation-Maximisation: the loop."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ from fastem.em.convergence import UNKNOWN, Convergence, Trace
 from fastem.em.maximization import Collapse, Maximization
 from fastem.em.progress import Reporter
 from fastem.em.stopping import StoppingRule
-from fastem.runtime import blas
+from fastem.runtime import blas, compiling
 from fastem.statistics import MixtureParameters, SufficientStatistics
 
 # Falls up to this, relative to the log-likelihood, and up to so many of its roundings,
@@ -163,7 +162,7 @@ def fit(
     with blas.one_thread():
         while at.iteration < max_iter and not (converged or dropped or stopped):
             recorder.record(at)
-            began = time.perf_counter()
+            began = compiling.clock()
             at.iteration += 1
             statistics = expect(at.parameters)
             lower_bound = statistics.log_likelihood / float(statistics.weights.sum())
@@ -189,7 +188,7 @@ def fit(
                     at.parameters = path.choose(at.parameters, image, is_near)
             converged = rule.is_met(trace)
             dropped = not converged and is_hopeless(trace)
-            seconds = time.perf_counter() - began
+            seconds = compiling.clock() - began
             stopped = reporter.iteration(
                 *(at.iteration, trace.last, trace.change, seconds),
                 iterations_left,

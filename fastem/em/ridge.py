@@ -183,6 +183,7 @@ def warn_of_ridge(
     n_rows: float,
     names: Sequence[str] | None,
     find: Find,
+    before: MixtureParameters | None = None,
 ) -> None:
     """Warn if the ridge is a noticeable share of a variance.
 
@@ -194,18 +195,20 @@ def warn_of_ridge(
         Names of all columns.
     find : callable
         Finds values that many rows have in columns; asked where that may be why.
+    before : MixtureParameters, optional
+        Those of which a stream has been warned already: where no further component is
+        affected, nothing is said again.
     """
-    representation = structure.representation
-    # What is more than all of it is rounding.
-    shares = np.minimum(
-        representation.ridge_shares(parameters.precisions_cholesky, ridge), 1.0
-    )
-    if structure.is_shared:
-        shares = shares[:1]
+    shares = _shares(structure, parameters, ridge)
     is_noticeable = shares > _NOTICEABLE
-    n_affected = int(np.count_nonzero(is_noticeable.any(axis=1)))
-    if not n_affected:
+    affected = is_noticeable.any(axis=1)
+    is_new = affected
+    if before is not None and len(before.weights) == len(parameters.weights):
+        known = _shares(structure, before, ridge) > _NOTICEABLE
+        is_new = affected & ~known.any(axis=1)
+    if not is_new.any():
         return
+    n_affected = int(np.count_nonzero(affected))
     worst = int(np.argmax(shares.max(axis=1)))
     share = float(shares[worst].max())
     rows = parameters.weights * n_rows
@@ -213,7 +216,8 @@ def warn_of_ridge(
         structure, parameters, worst, rows, ridge, min(_NOTICEABLE, share)
     )
     everywhere = is_noticeable.all(axis=0).any()
-    varies_little = ridge > _NOTICEABLE * _variances(representation, parameters)
+    variances = _variances(structure.representation, parameters)
+    varies_little = ridge > _NOTICEABLE * variances
     repeated = repeated_in(degeneracy, find)
     trouble = "a component has next to no spread"
     if degeneracy.lacks_rows:
@@ -251,6 +255,17 @@ def warn_of_ridge(
         ),
         stacklevel=levels_to_caller(),
     )
+
+
+def _shares(
+    structure: CovarianceStructure, parameters: MixtureParameters, ridge: Ridge
+) -> Array:
+    """The ridge's share of what columns vary: (K, D), with 1 for what is shared."""
+    shares = structure.representation.ridge_shares(
+        parameters.precisions_cholesky, ridge
+    )
+    # What is more than all of it is rounding.
+    return np.minimum(shares[:1] if structure.is_shared else shares, 1.0)
 
 
 def _variances(representation: Representation, parameters: MixtureParameters) -> Array:

@@ -64,6 +64,11 @@ def _merge(
     return first[:n_distinct], sums[:n_distinct]
 
 
+def _waiting() -> np.ndarray:
+    """Space for the nodes of a tree that wait for their turn, one a level."""
+    return np.empty((64, 2), np.intp)
+
+
 def order_rows(
     rows: np.ndarray, weights: np.ndarray, scales: np.ndarray, n_threads: int | None
 ) -> None:
@@ -79,12 +84,12 @@ def order_rows(
     def split(i: int) -> None:
         start, stop = nodes[i]
         if stop - start > NEAR_TILE:
-            middle = order_node(rows, weights, scales, start, stop, False)
+            middle = order_node(rows, weights, scales, _waiting(), start, stop, False)
             halves[i] = [(start, middle), (middle, stop)]
 
     def order(start: int, stop: int) -> None:
         if stop - start > NEAR_TILE:
-            order_node(rows, weights, scales, start, stop, True)
+            order_node(rows, weights, scales, _waiting(), start, stop, True)
 
     while nodes and len(nodes) < _NODES:
         halves = [[] for _ in nodes]

@@ -1,5 +1,6 @@
 """Calls the walks over rows that belong to one component each."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,14 @@ def _walk_points(
     X: np.ndarray,
     row_weights: np.ndarray,
     points: Points,
+    space: Callable[..., Any],
     n_sums: int,
     n_threads: int | None,
 ) -> Any:
     return walk(
         chunk_kernel,
         (X, row_weights, points),
+        lambda _: space(X, points),
         n_rows=X.shape[0],
         n_sums=n_sums,
         row_work=2.0 * points.points.size,
@@ -52,7 +55,8 @@ def seeding_pass(
     points = points.astype(np.float64)
     state = Points(center, points, np.empty(0), np.empty(0, np.int32), distances)
     parts = _walk_points(
-        nearest.seed_chunks, X, row_weights, state, len(points), n_threads
+        *(nearest.seed_chunks, X, row_weights, state, nearest.seed_space),
+        *(len(points), n_threads),
     )
     return np.concatenate(list(parts))
 
@@ -77,7 +81,8 @@ def assignment_pass(
     n_points, n_features = points.points.shape
     totals = np.zeros(1 + (n_points + 1) * (n_features + 2))
     for sums in _walk_points(
-        nearest.assign_chunks, X, row_weights, points, totals.size, n_threads
+        *(nearest.assign_chunks, X, row_weights, points, nearest.assign_space),
+        *(totals.size, n_threads),
     ):
         totals += np.add.reduce(sums, axis=0)
     return int(totals[0]), totals[1:].reshape(n_points + 1, n_features + 2)
@@ -127,6 +132,7 @@ def member_pass(
     for sums in walk(
         members.member_chunks,
         (X, row_weights, membership),
+        lambda _: np.empty(n_features),
         n_rows=X.shape[0],
         n_sums=totals.size,
         row_work=n_features * (n_features + 1.0),

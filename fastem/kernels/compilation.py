@@ -16,7 +16,9 @@ import numba
 from numba import njit
 from numba.extending import register_jitable
 
+from fastem.kernels.linked_code import SubroutineCompiler
 from fastem.kernels.stored_code import CodeCache, NoCache
+from fastem.runtime import compiling
 
 # A named set, never fastmath=True: "nnan" and "ninf" would let LLVM assume
 # that -inf (the log-weight of an empty component) and NaN cannot occur.
@@ -26,18 +28,20 @@ FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
 # integer, so functions that round that way are compiled with this set.
 FASTMATH_EXACT_ROUNDING = {"contract"}
 
-# Without entries for C callbacks, which take a tenth of a first fit.
+# Without entries for C callbacks, which take a tenth of a first fit; and without a
+# count of references to arrays. Each view of an array is one, counted atomically, and
+# ten of them a component and vector took a tenth to a fifth of a pass over 2 to 32
+# columns. So nothing is allocated in a kernel (Numba refuses to compile that, or an
+# array as the result): it gets its space as an argument. To compile ``np.empty`` and
+# its like took a seventh of a first fit.
 OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "fastmath": FASTMATH,
     "no_cfunc_wrapper": True,
+    "_nrt": False,
 }
 
-# For functions that allocate nothing: Numba then counts no references to arrays in
-# them. Each view of an array is one, counted atomically, and ten of them a component
-# and vector took a tenth to a fifth of a pass over 2 to 32 columns. With this set,
-# Numba refuses to compile an allocation, or an array as the result.
-OPTIONS_WITHOUT_REFERENCES: dict[str, Any] = {**OPTIONS, "_nrt": False}
+SUBROUTINE_OPTIONS: dict[str, Any] = {**OPTIONS, "pipeline_class": SubroutineCompiler}
 
 
 def source_hash(folder: Path) -> str:
@@ -112,6 +116,18 @@ def _interrupts_later() -> Iterator[None]:
             handler(*came[0])
 
 
+def _told(compile_types: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but all who listen are told of it."""
+
+    def compile_and_tell(types: tuple[Any, ...], return_type: Any) -> Any:
+        # The first array holds the rows. Merging takes their bits, as unsigned numbers.
+        arrays = (t for t in types if isinstance(t, numba.types.Array))
+        with compiling.told(f"float{next(arrays).dtype.bitwidth} rows"):
+            return compile_types(types, return_type)
+
+    return compile_and_tell
+
+
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a function for compilation, cached on disk where possible.
 
@@ -122,22 +138,21 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         compiled = njit(**{**OPTIONS, **options})(function)
         if not numba.config.DISABLE_JIT:
             compiled._cache = _cache(function)
-            compiled._compile_for_args = _interrupts_later()(compiled._compile_for_args)
+            compiled._compiler.compile = _told(compiled._compiler.compile)
+            ready = compiling.clock_stopped()(compiled._compile_for_args)
+            compiled._compile_for_args = _interrupts_later()(ready)
         return compiled
 
     return decorate
 
 
-def subroutine(
-    *, allocates: bool = False, **options: Any
-) -> Callable[[Callable[..., Any]], Any]:
+def subroutine(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a function that only kernels call.
 
     It gets no entry from Python and no file in the cache; called from Python, it
-    runs as Python. One that makes arrays must say that it ``allocates``.
+    runs as Python.
     """
-    settings = OPTIONS if allocates else OPTIONS_WITHOUT_REFERENCES
-    return register_jitable(**{**settings, **options})
+    return register_jitable(**{**SUBROUTINE_OPTIONS, **options})
 
 
 def compiled_by(intrinsic: Any) -> Callable[[Callable[..., Any]], Any]:

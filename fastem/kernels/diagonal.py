@@ -119,7 +119,9 @@ def _coefficients(factors):
     return np.hstack([factors.whiteners, factors.offsets])
 
 
-def _box_distances(factors, blocks, center, half_widths, central_out, nearest_out):
+def _box_distances(
+    factors, blocks, center, half_widths, scratch, central_out, nearest_out
+):
     n_features = center.shape[0]
     zero = splat_narrow(np.float64(0))
     for v in range(blocks.shape[0]):

@@ -12,7 +12,7 @@ from typing import Any
 
 from numba.extending import overload
 
-from fastem.kernels.compilation import OPTIONS, OPTIONS_WITHOUT_REFERENCES
+from fastem.kernels.compilation import SUBROUTINE_OPTIONS
 
 _log_densities: dict[type, Callable[..., Any]] = {}
 _accumulate: dict[type, Callable[..., Any]] = {}
@@ -71,15 +71,17 @@ def tile_accumulate(
     )
 
 
-def box_distances(factors, blocks, center, half_widths, central_out, nearest_out):
+def box_distances(
+    factors, blocks, center, half_widths, scratch, central_out, nearest_out
+):
     """Squared whitened distances from a box to each component, (K,) and more.
 
     ``central`` is that of the box's centre, ``nearest`` a lower bound of that of each
     point. ``blocks`` (K / lanes, R, lanes) are the coefficients of a vector of
-    components each, ``center`` and ``half_widths`` (D,) the box.
+    components each, ``center`` and ``half_widths`` (D,) the box, ``scratch`` (2, D).
     """
     _box_distances[type(factors)](
-        factors, blocks, center, half_widths, central_out, nearest_out
+        factors, blocks, center, half_widths, scratch, central_out, nearest_out
     )
 
 
@@ -88,25 +90,25 @@ def write_rows(output, start, stop, values, weights, scratch):
     _write_rows[type(output)](output, start, stop, values, weights, scratch)
 
 
-@overload(tile_log_densities, jit_options=OPTIONS_WITHOUT_REFERENCES)
+@overload(tile_log_densities, jit_options=SUBROUTINE_OPTIONS)
 def _overload_log_densities(factors, tile, scratch, chosen, log_densities_out):
     return _log_densities.get(factors.instance_class)
 
 
-@overload(tile_accumulate, jit_options=OPTIONS_WITHOUT_REFERENCES)
+@overload(tile_accumulate, jit_options=SUBROUTINE_OPTIONS)
 def _overload_accumulate(
     factors, tile, row_weights, chosen, values, scratch, first_out, scatter_out
 ):
     return _accumulate.get(factors.instance_class)
 
 
-@overload(box_distances, jit_options=OPTIONS)
+@overload(box_distances, jit_options=SUBROUTINE_OPTIONS)
 def _overload_box_distances(
-    factors, blocks, center, half_widths, central_out, nearest_out
+    factors, blocks, center, half_widths, scratch, central_out, nearest_out
 ):
     return _box_distances.get(factors.instance_class)
 
 
-@overload(write_rows, jit_options=OPTIONS_WITHOUT_REFERENCES)
+@overload(write_rows, jit_options=SUBROUTINE_OPTIONS)
 def _overload_write_rows(output, start, stop, values, weights, scratch):
     return _write_rows.get(output.instance_class)

@@ -11,7 +11,7 @@ child or by two Python threads at once, depending on the threading layer.
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from itertools import pairwise
@@ -127,6 +127,7 @@ def _segments(
 def walk(
     kernel: Any,
     arguments: tuple[Any, ...],
+    space: Callable[[int], Any],
     *,
     n_rows: int,
     n_sums: int,
@@ -135,8 +136,13 @@ def walk(
 ) -> Iterator[np.ndarray]:
     """Walk over the rows; for each segment, the sums of its chunks, (C, n_sums).
 
-    ``kernel`` takes the arguments, start, stop and the sums of any number of chunks.
+    ``kernel`` takes the arguments, space to work in for so many rows, start, stop and
+    the sums of any number of chunks.
     """
+
+    def work_on(start: int, stop: int, sums: np.ndarray) -> None:
+        kernel(*arguments, space(stop - start), start, stop, sums)
+
     for first, last in _segments(n_rows, row_work, 8 * n_sums):
         n_chunks = -(-(last - first) // CHUNK_ROWS)
         sums = np.empty((n_chunks, n_sums))
@@ -147,12 +153,12 @@ def walk(
         parts = []
         for a, b in _cut(n_chunks, max(n_sharing, n_parts)):
             start, stop = first + a * CHUNK_ROWS, min(first + b * CHUNK_ROWS, last)
-            parts.append((*arguments, start, stop, sums[a:b]))
+            parts.append((start, stop, sums[a:b]))
         if n_sharing > 1:
             # An empty walk has the kernel compiled or loaded by this thread: another
             # one may have too small a stack for LLVM.
-            kernel(*arguments, first, first, sums[:0])
-        share(kernel, parts, n_sharing)
+            work_on(first, first, sums[:0])
+        share(work_on, parts, n_sharing)
         yield sums
 
 

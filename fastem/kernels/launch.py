@@ -3,6 +3,7 @@
 The functions here are what the rest of fastem sees of the kernels.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from fastem.kernels import passes
 from fastem.kernels.grid import add_in_order, walk
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 from fastem.kernels.skipping import Reach
+from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE, TileSpace, tile_space
 
 
 class PassSums(NamedTuple):
@@ -51,6 +53,12 @@ def expectation_pass(
         multiples of CHUNK_ROWS, the last sums have the bits of one pass over all
         (except for the share, which is of these rows)
     """
+
+    def space(_: int) -> TileSpace:
+        if reach is None:
+            return tile_space(factors, CHUNK_ROWS)
+        return tile_space(factors, NEAR_TILE, near=True)
+
     n_rows = X.shape[0]
     n_components, n_features = factors.means.shape
     first_start = 2 + n_components
@@ -64,6 +72,7 @@ def expectation_pass(
     for sums in walk(
         passes.expectation_chunks,
         (X, row_weights, factors, reach),
+        space,
         n_rows=n_rows,
         n_sums=totals.size,
         row_work=row_work(*factors.means.shape),
@@ -83,6 +92,7 @@ def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -
     for _ in walk(
         passes.row_chunks,
         (X, factors, output),
+        partial(tile_space, factors),
         n_rows=X.shape[0],
         n_sums=0,
         row_work=row_work(*factors.means.shape),

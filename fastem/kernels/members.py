@@ -36,15 +36,15 @@ def _add_member(x, reference, w, has_matrices, residual, first_out, scatter_out)
 
 
 @kernel(nogil=True)
-def member_chunks(X, row_weights, membership, start, stop, sums_out):
+def member_chunks(X, row_weights, membership, residual, start, stop, sums_out):
     """Moments of the components' members among rows start:stop, in float64.
 
     For each chunk, a row of ``sums_out`` holds the K weights, the K x D first moments
     and the scatter. Row by row without tiles: it is done once a fit, and half of an
     expectation pass is no reason to compile the products of a structure again.
+    ``residual`` (D,) is space to work in.
     """
     n_components, n_features = membership.reference.shape
-    residual = np.empty(n_features)
     for c in range(sums_out.shape[0]):
         sums = sums_out[c]
         for s in range(sums.shape[0]):

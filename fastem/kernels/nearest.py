@@ -5,11 +5,17 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.compilation import kernel, subroutine
-from fastem.kernels.tiles import CHUNK_ROWS, SMALLEST_TILE, load_tile
+from fastem.kernels.tiles import (
+    CHUNK_ROWS,
+    SMALLEST_TILE,
+    aligned_empty,
+    load_tile,
+    rounding_unit,
+)
 from fastem.kernels.vectors.arithmetic import (
+    NARROW_BYTES,
     load_wide,
     multiply_add,
-    narrow_lanes,
     splat_wide,
     store,
     subtract,
@@ -31,9 +37,54 @@ class Points(NamedTuple):
 
     center: np.ndarray  # (D,) float64, subtracted from each row as it is loaded
     points: np.ndarray  # (P, D) float64, relative to center
-    travel: np.ndarray  # (P + 1,) float64, see _assign
+    travel: np.ndarray  # (P + 1,) float64, see assign_chunks
     labels: np.ndarray  # (N,) int32
     values: np.ndarray  # (N,) in the type of the rows
+
+
+class SeedSpace(NamedTuple):
+    """What the walk of k-means++ works in."""
+
+    tile: np.ndarray  # (D, B) in the type of the rows
+    weights: np.ndarray  # (B,)
+    closest: np.ndarray  # (B,)
+
+
+def seed_space(X: np.ndarray, nearest: Points) -> SeedSpace:
+    """Space for a walk over X."""
+    rows = aligned_empty(X.shape[1] + 2, SMALLEST_TILE, X.dtype)
+    tile, weights, closest = rows[:-2], rows[-2], rows[-1]
+    closest[:] = 0
+    return SeedSpace(tile, weights, closest)
+
+
+class AssignSpace(NamedTuple):
+    """What the walk of the assignments works in: float32, but for rows."""
+
+    rows: np.ndarray  # (chunk and a tile more,) intp, numbers of rows
+    buffer: np.ndarray  # (B, R), R the columns and some zeros, to whole vectors
+    tile: np.ndarray  # (1 + R, B), ones and the columns
+    scorers: np.ndarray  # (P to whole fours, 1 + D)
+    results: np.ndarray  # (5, B)
+
+
+def assign_space(X: np.ndarray, nearest: Points) -> AssignSpace:
+    """Space for a walk over X."""
+    n_points, n_features = nearest.points.shape
+    lanes = NARROW_BYTES // 4
+    width = -(-n_features // lanes) * lanes
+    buffer = aligned_empty(SMALLEST_TILE, width, np.float32)
+    rows = aligned_empty(1 + width + 5, SMALLEST_TILE, np.float32)
+    tile, results = rows[:-5], rows[-5:]
+    buffer[:] = 0
+    tile[:] = 1
+    return AssignSpace(
+        np.zeros(CHUNK_ROWS + SMALLEST_TILE, np.intp),
+        buffer,
+        tile,
+        np.zeros((-(-n_points // 4) * 4, 1 + n_features), np.float32),
+        results,
+    )
 
 
 @subroutine()
@@ -43,36 +94,6 @@ def _squared_distance(tile, point, b):
         d = subtract(load_wide(tile[j], b), splat_wide(tile.dtype.type(point[j])))
         distance = multiply_add(d, d, distance)
     return distance
-
-
-@subroutine(allocates=True)
-def _seed(X, row_weights, nearest, start, stop, sums_out):
-    n_features = X.shape[1]
-    n_points = nearest.points.shape[0]
-    tile = np.empty((n_features, SMALLEST_TILE), X.dtype)
-    weights = np.empty(SMALLEST_TILE, X.dtype)
-    closest = np.zeros(SMALLEST_TILE, X.dtype)
-    lanes = wide_lanes(tile)
-    for p in range(n_points):
-        sums_out[p] = 0
-    for tile_start in range(start, stop, SMALLEST_TILE):
-        tile_stop = min(tile_start + SMALLEST_TILE, stop)
-        n_rows = tile_stop - tile_start
-        load_tile(X, row_weights, nearest.center, tile_start, tile_stop, tile, weights)
-        for b in range(n_rows):
-            closest[b] = nearest.values[tile_start + b]
-        for p in range(n_points):
-            potential = splat_wide(tile.dtype.type(0))
-            for b in range(0, SMALLEST_TILE, lanes):
-                distance = _squared_distance(tile, nearest.points[p], b)
-                before = load_wide(closest, b)
-                distance = where_less(distance, before, distance, before)
-                if p == 0:
-                    store(distance, closest, b)
-                potential = multiply_add(load_wide(weights, b), distance, potential)
-            sums_out[p] += np.float64(total(potential))
-        for b in range(n_rows):
-            nearest.values[tile_start + b] = closest[b]
 
 
 @subroutine()
@@ -177,9 +198,54 @@ def _search(x, nearest):
     return label, (far - near) - (n_features + 8) * _EPSILON * (near + far)
 
 
-@subroutine(allocates=True)
-def _assign(X, row_weights, nearest, start, stop, sums_out):
+@kernel(nogil=True)
+def seed_chunks(X, row_weights, nearest, space, start, stop, sums_out):
+    """Potentials of k-means++ if each of some candidates became a point.
+
+    The first of ``points`` has become one: ``values``, the squared distances of the
+    rows to the points so far, are brought up to date with it. For each chunk of rows
+    start:stop, ``sums_out`` (C, P) are the weighted sums of those for the first one,
+    and for each other one of what they would become with it.
+    """
+    points, values = nearest.points, nearest.values
+    tile, weights, closest = space.tile, space.weights, space.closest
+    lanes = wide_lanes(tile)
+    for c in range(sums_out.shape[0]):
+        first = start + c * CHUNK_ROWS
+        last = min(first + CHUNK_ROWS, stop)
+        sums = sums_out[c]
+        for p in range(points.shape[0]):
+            sums[p] = 0
+        for tile_start in range(first, last, SMALLEST_TILE):
+            tile_stop = min(tile_start + SMALLEST_TILE, last)
+            n_rows = tile_stop - tile_start
+            load_tile(
+                X, row_weights, nearest.center, tile_start, tile_stop, tile, weights
+            )
+            for b in range(n_rows):
+                closest[b] = values[tile_start + b]
+            for p in range(points.shape[0]):
+                potential = splat_wide(tile.dtype.type(0))
+                for b in range(0, SMALLEST_TILE, lanes):
+                    distance = _squared_distance(tile, points[p], b)
+                    before = load_wide(closest, b)
+                    distance = where_less(distance, before, distance, before)
+                    if p == 0:
+                        store(distance, closest, b)
+                    potential = multiply_add(load_wide(weights, b), distance, potential)
+                sums[p] += np.float64(total(potential))
+            for b in range(n_rows):
+                values[tile_start + b] = closest[b]
+
+
+@kernel(nogil=True)
+def assign_chunks(X, row_weights, nearest, space, start, stop, sums_out):
     """Move rows to the points nearest to them; sum up what that changes.
+
+    A row without a point has label P, the number of points. For each chunk of rows
+    start:stop, ``sums_out`` holds how many rows have changed their label, and for
+    each of P + 1 labels the weighted sums of rows (less center), of weights, and of
+    rows of positive weight: those that came less those that left.
 
     Let a row's nearest point a be nearer than all others by g. When a has moved by s
     and no other point by more than t, a is still nearest if s + t < g (Hamerly, SDM
@@ -193,85 +259,52 @@ def _assign(X, row_weights, nearest, start, stop, sums_out):
     n_points, n_features = nearest.points.shape
     travel, labels, values = nearest.travel, nearest.labels, nearest.values
     dtype = values.dtype.type
-    rows = np.full(CHUNK_ROWS + SMALLEST_TILE, start)
-    lanes = narrow_lanes(np.empty(0, np.float32))
-    width = (n_features + lanes - 1) // lanes * lanes
-    buffer = np.zeros((SMALLEST_TILE, width), np.float32)
-    tile = np.ones((1 + width, SMALLEST_TILE), np.float32)
-    scorers = np.zeros(((n_points + 3) // 4 * 4, 1 + n_features), np.float32)
-    scorers[n_points:, 0] = np.inf
+    rows, buffer, tile, scorers = space.rows, space.buffer, space.tile, space.scorers
+    for p in range(n_points, scorers.shape[0]):
+        scorers[p, 0] = np.inf
     for p in range(n_points):
         point, square = nearest.points[p], 0.0
         for j in range(n_features):
             square += point[j] * point[j]
             scorers[p, 1 + j] = -2 * point[j]
         scorers[p, 0] = square
-    squares = np.empty(SMALLEST_TILE, np.float32)
-    best = np.empty(SMALLEST_TILE, np.float32)
-    second = np.empty(SMALLEST_TILE, np.float32)
-    index = np.empty(SMALLEST_TILE, np.float32)
-    leads = np.empty(SMALLEST_TILE, np.float32)
+    squares, best, second = space.results[0], space.results[1], space.results[2]
+    index, leads = space.results[3], space.results[4]
+    shorter = 1 - 4 * rounding_unit(values)
     rounding = np.float32((n_features + 8) * 2.0**-23)
-    for s in range(sums_out.shape[0]):
-        sums_out[s] = 0
-    sums = sums_out[1:].reshape(travel.shape[0], n_features + 2)
-    n_open = 0
-    for i in range(start, stop):
-        rows[n_open] = i
-        n_open += 1 - np.intp(values[i] > travel[labels[i]])
-    for first in range(0, n_open, SMALLEST_TILE):
-        n_rows = min(SMALLEST_TILE, n_open - first)
-        _load_rows(X, rows[first:], nearest.center, buffer, tile)
-        _find_two_nearest(tile, scorers, squares, best, second, index)
-        _find_leads(rounding, squares, best, second, leads)
-        for b in range(n_rows):
-            i = rows[first + b]
-            before, label, lead = labels[i], np.intp(index[b]), np.float64(leads[b])
-            if not lead > 0:
-                label, lead = _search(X[i], nearest)
-            values[i] = dtype((travel[label] + lead) * (1 - 4 * np.finfo(dtype).eps))
-            if label == before:
-                continue
-            labels[i] = label
-            sums_out[0] += 1
-            w = np.float64(row_weights[i]) if row_weights.shape[0] > 0 else 1.0
-            came, left = sums[label], sums[before]
-            for j in range(n_features):
-                moment = w * (np.float64(X[i, j]) - nearest.center[j])
-                came[j] += moment
-                left[j] -= moment
-            came[n_features] += w
-            left[n_features] -= w
-            if w > 0:
-                came[n_features + 1] += 1
-                left[n_features + 1] -= 1
-
-
-@kernel(nogil=True)
-def seed_chunks(X, row_weights, nearest, start, stop, sums_out):
-    """Potentials of k-means++ if each of some candidates became a point.
-
-    The first of ``points`` has become one: ``values``, the squared distances of the
-    rows to the points so far, are brought up to date with it. For each chunk of rows
-    start:stop, ``sums_out`` (C, P) are the weighted sums of those for the first one,
-    and for each other one of what they would become with it.
-    """
     for c in range(sums_out.shape[0]):
-        first = start + c * CHUNK_ROWS
-        last = min(first + CHUNK_ROWS, stop)
-        _seed(X, row_weights, nearest, first, last, sums_out[c])
-
-
-@kernel(nogil=True)
-def assign_chunks(X, row_weights, nearest, start, stop, sums_out):
-    """Move rows to the points nearest to them; sum up what that changes.
-
-    A row without a point has label P, the number of points. For each chunk of rows
-    start:stop, ``sums_out`` holds how many rows have changed their label, and for
-    each of P + 1 labels the weighted sums of rows (less center), of weights, and of
-    rows of positive weight: those that came less those that left.
-    """
-    for c in range(sums_out.shape[0]):
-        first = start + c * CHUNK_ROWS
-        last = min(first + CHUNK_ROWS, stop)
-        _assign(X, row_weights, nearest, first, last, sums_out[c])
+        chunk_start = start + c * CHUNK_ROWS
+        counts = sums_out[c]
+        for s in range(counts.shape[0]):
+            counts[s] = 0
+        sums = counts[1:].reshape(travel.shape[0], n_features + 2)
+        n_open = 0
+        for i in range(chunk_start, min(chunk_start + CHUNK_ROWS, stop)):
+            rows[n_open] = i
+            n_open += 1 - np.intp(values[i] > travel[labels[i]])
+        for first in range(0, n_open, SMALLEST_TILE):
+            n_rows = min(SMALLEST_TILE, n_open - first)
+            _load_rows(X, rows[first:], nearest.center, buffer, tile)
+            _find_two_nearest(tile, scorers, squares, best, second, index)
+            _find_leads(rounding, squares, best, second, leads)
+            for b in range(n_rows):
+                i = rows[first + b]
+                before, label, lead = labels[i], np.intp(index[b]), np.float64(leads[b])
+                if not lead > 0:
+                    label, lead = _search(X[i], nearest)
+                values[i] = dtype((travel[label] + lead) * shorter)
+                if label == before:
+                    continue
+                labels[i] = label
+                counts[0] += 1
+                w = np.float64(row_weights[i]) if row_weights.shape[0] > 0 else 1.0
+                came, left = sums[label], sums[before]
+                for j in range(n_features):
+                    moment = w * (np.float64(X[i, j]) - nearest.center[j])
+                    came[j] += moment
+                    left[j] -= moment
+                came[n_features] += w
+                left[n_features] -= w
+                if w > 0:
+                    came[n_features + 1] += 1
+                    left[n_features + 1] -= 1

@@ -67,17 +67,17 @@ def _split(rows, weights, scales, start, stop):
 
 
 @kernel(nogil=True)
-def order_node(rows, weights, scales, start, stop, whole):
+def order_node(rows, weights, scales, waiting, start, stop, whole):
     """Split rows start:stop once, or all the way down to tiles if ``whole`` is true.
 
     ``rows`` (N, D) and ``weights``, (N,) or (0,), are reordered in place; spreads are
-    compared in units of 1 / ``scales`` (D,). Returns where the first right half starts.
+    compared in units of 1 / ``scales`` (D,); ``waiting`` (64, 2), intp, is space to
+    work in. Returns where the first right half starts.
     """
     first_middle = _split(rows, weights, scales, start, stop)
     if not whole:
         return first_middle
     # Depth first, so that the rows of a node stay in the cache.
-    waiting = np.empty((64, 2), np.intp)
     waiting[0, 0], waiting[0, 1] = start, first_middle
     waiting[1, 0], waiting[1, 1] = first_middle, stop
     n_waiting = 2

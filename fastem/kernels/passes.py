@@ -17,40 +17,26 @@ from fastem.kernels.skipping import (
 )
 from fastem.kernels.tiles import (
     CHUNK_ROWS,
-    NEAR_TILE,
-    SMALLEST_TILE,
     load_tile,
     normalize_responsibilities,
     raise_maximum,
-    tile_rows,
+    rounding_unit,
 )
 
 
-@subroutine(allocates=True)
-def _tile_buffers(n_features, n_components, width, dtype_of):
-    tile = np.empty((n_features, width), dtype_of.dtype)
-    weights = np.empty(width, dtype_of.dtype)
-    values = np.empty((n_components, width), dtype_of.dtype)
-    scratch = np.empty((2 * n_features + 4, width), dtype_of.dtype)
-    return tile, weights, values, scratch, np.arange(n_components)
-
-
-@subroutine(allocates=True)
-def _near_log_densities(factors, reach, tile, scratch, chosen_out, values_out):
+@subroutine()
+def _near_log_densities(factors, reach, space):
     """Log-densities (n, B) of the n components that count somewhere in a tile.
 
     Returns the number of components that were computed, and n.
     """
-    n_components, n_features = factors.means.shape
-    n_blocks, _, lanes = reach.blocks.shape
-    largest = scratch[2 * n_features + 2]
+    tile, scratch, values_out = space.tile, space.scratch, space.values
+    box, taken, chosen_out = space.near.box, space.near.taken, space.chosen
+    central, nearest = space.near.distances[0], space.near.distances[1]
+    largest = scratch[2 * factors.means.shape[1] + 2]
     largest[:] = -np.inf
-    box = np.empty((2, n_features))
-    central = np.empty(n_blocks * lanes)
-    nearest = np.empty(n_blocks * lanes)
-    taken = np.empty(n_components, np.bool_)
     bound_box(tile, box[0], box[1])
-    box_distances(factors, reach.blocks, box[0], box[1], central, nearest)
+    box_distances(factors, reach.blocks, box[0], box[1], box[2:], central, nearest)
     n_done = 0
     n_chosen = choose_central(reach, central, taken, chosen_out)
     for batch in range(2):
@@ -69,7 +55,7 @@ def _near_log_densities(factors, reach, tile, scratch, chosen_out, values_out):
 @subroutine()
 def _count_present(responsibilities, weights):
     """Number of responsibilities that are more than rounding."""
-    eps = np.finfo(weights.dtype).eps
+    eps = rounding_unit(weights)
     n_present = 0
     for a in range(responsibilities.shape[0]):
         r = responsibilities[a]
@@ -79,21 +65,18 @@ def _count_present(responsibilities, weights):
 
 
 @kernel(nogil=True)
-def expectation_chunks(X, row_weights, factors, reach, start, stop, sums_out):
+def expectation_chunks(X, row_weights, factors, reach, space, start, stop, sums_out):
     """Sums over rows start:stop under the parameters in ``factors``.
 
     For each chunk, a row of ``sums_out`` holds the log-likelihood, a number of (row,
     component) pairs, the K weights, the K x D first moments and the scatter. The pairs
     are those that were computed, or else, counted in the first tile, those that had
-    to be.
+    to be. ``space`` is that of tiles.
     """
     n_components, n_features = factors.means.shape
-    width = tile_rows(n_features, n_components, factors.means.itemsize)
-    if reach is not None:
-        width = min(width, NEAR_TILE)
-    tile, weights, values, scratch, chosen = _tile_buffers(
-        n_features, n_components, width, factors.means
-    )
+    tile, weights, values = space.tile, space.weights, space.values
+    scratch, chosen = space.scratch, space.chosen
+    width = tile.shape[1]
     first_start = 2 + n_components
     scatter_start = first_start + n_components * n_features
     for c in range(sums_out.shape[0]):
@@ -113,9 +96,7 @@ def expectation_chunks(X, row_weights, factors, reach, start, stop, sums_out):
                 n_chosen = n_components
                 tile_log_densities(factors, tile, scratch, chosen, values)
             else:
-                n_computed, n_chosen = _near_log_densities(
-                    factors, reach, tile, scratch, chosen, values
-                )
+                n_computed, n_chosen = _near_log_densities(factors, reach, space)
                 sums[1] += n_computed * (tile_stop - tile_start)
             present, r = chosen[:n_chosen], values[:n_chosen]
             sums[0] += normalize_responsibilities(
@@ -128,20 +109,15 @@ def expectation_chunks(X, row_weights, factors, reach, start, stop, sums_out):
 
 
 @kernel(nogil=True)
-def row_chunks(X, factors, output, start, stop, sums_out):
+def row_chunks(X, factors, output, space, start, stop, sums_out):
     """What ``output`` says of rows start:stop, written into it.
 
     ``sums_out`` (C, 0) has a row for each chunk, as for every walk over the rows, and
     nothing in it.
     """
-    n_components, n_features = factors.means.shape
-    width = tile_rows(n_features, n_components, factors.means.itemsize)
-    # No wider than the rows need: one row would take as long as a whole tile.
-    needed = (stop - start + SMALLEST_TILE - 1) // SMALLEST_TILE * SMALLEST_TILE
-    width = min(width, needed)
-    tile, weights, values, scratch, chosen = _tile_buffers(
-        n_features, n_components, width, factors.means
-    )
+    tile, weights, values = space.tile, space.weights, space.values
+    scratch, chosen = space.scratch, space.chosen
+    width = tile.shape[1]
     for c in range(sums_out.shape[0]):
         chunk_start = start + c * CHUNK_ROWS
         chunk_stop = min(chunk_start + CHUNK_ROWS, stop)

@@ -200,10 +200,13 @@ def _coefficients(factors):
     return factors.whitened_means
 
 
-def _box_distances(factors, blocks, center, half_widths, central_out, nearest_out):
+def _box_distances(
+    factors, blocks, center, half_widths, scratch, central_out, nearest_out
+):
     n_features = center.shape[0]
-    whitened, spreads = np.zeros(n_features), np.zeros(n_features)
+    whitened, spreads = scratch[0], scratch[1]
     for i in range(n_features):
+        whitened[i] = spreads[i] = 0.0
         for j in range(i + 1):
             w = np.float64(factors.whitener[i, j])
             whitened[i] += w * center[j]

@@ -1,9 +1,13 @@
 """Tiles: a few hundred rows, transposed, that stay in the core's own cache."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, subroutine
 from fastem.kernels.vectors.arithmetic import (
+    NARROW_BYTES,
     add,
     divide,
     load_wide,
@@ -25,6 +29,7 @@ _TILE_BYTES = 768 * 1024
 # adding up the lanes of vectors cost 7 to 13 % of a pass over 2 to 64 columns.
 _COLUMN_BYTES = 2048
 SMALLEST_TILE = 64
+_LINE_BYTES = 64
 # Where far components are left out of each tile. Of 64, 128 and 256 rows, this took
 # the least time on flights, ocean and pixels with 16 to 256 components.
 NEAR_TILE = 128
@@ -35,14 +40,79 @@ NEAR_TILE = 128
 CHUNK_ROWS = 1024
 
 
-@subroutine()
-def tile_rows(n_features, n_components, itemsize):
+def tile_rows(n_features: int, n_components: int, itemsize: int) -> int:
     """Number of rows in a tile: a power of two, so that tiles fill up a chunk."""
     row_bytes = itemsize * (3 * n_features + n_components + 4)
     rows = _COLUMN_BYTES // itemsize
     while rows > SMALLEST_TILE and rows * row_bytes > _TILE_BYTES:
         rows //= 2
     return rows
+
+
+def aligned_empty(n_rows: int, width: int, dtype: DTypeLike) -> np.ndarray:
+    """As ``np.empty``, but from where a cache line begins.
+
+    From elsewhere each load of a vector, or each other one, touches two lines: up to a
+    tenth of a pass.
+    """
+    n_bytes = n_rows * width * np.dtype(dtype).itemsize
+    memory = np.empty(n_bytes + _LINE_BYTES, np.uint8)
+    first = -memory.__array_interface__["data"][0] % _LINE_BYTES
+    return np.ndarray((n_rows, width), dtype, memory, first)
+
+
+class NearSpace(NamedTuple):
+    """What a pass works in that leaves out components."""
+
+    box: np.ndarray  # (4, D) float64
+    distances: np.ndarray  # (2, K and a vector more) float64
+    taken: np.ndarray  # (K,) bool
+
+
+class TileSpace(NamedTuple):
+    """What a pass over the rows works in: nothing of it lasts."""
+
+    tile: np.ndarray  # (D, B)
+    weights: np.ndarray  # (B,)
+    values: np.ndarray  # (K, B)
+    scratch: np.ndarray  # (2 D + 4, B)
+    chosen: np.ndarray  # (K,) intp, at first 0 to K - 1
+    near: NearSpace | None  # where components are left out
+
+
+def tile_space(factors: Any, most_rows: int, near: bool = False) -> TileSpace:
+    """Space for tiles of as many rows as is best, but of no more than needed."""
+    n_components, n_features = factors.means.shape
+    dtype = factors.means.dtype
+    # A whole tile would take one row as long as all.
+    needed = -(-most_rows // SMALLEST_TILE) * SMALLEST_TILE
+    width = min(tile_rows(n_features, n_components, dtype.itemsize), needed)
+    after_tile = n_features
+    after_values = after_tile + n_components
+    after_scratch = after_values + 2 * n_features + 4
+    rows = aligned_empty(after_scratch + 1, width, dtype)
+    return TileSpace(
+        rows[:after_tile],
+        rows[after_scratch],
+        rows[after_tile:after_values],
+        rows[after_values:after_scratch],
+        np.arange(n_components),
+        _near_space(n_components, n_features) if near else None,
+    )
+
+
+def _near_space(n_components: int, n_features: int) -> NearSpace:
+    return NearSpace(
+        np.empty((4, n_features)),
+        np.empty((2, n_components + NARROW_BYTES // 8)),
+        np.empty(n_components, np.bool_),
+    )
+
+
+@subroutine()
+def rounding_unit(array):
+    """The distance from 1 to the next number of the array's type."""
+    return 2.0**-52 if array.itemsize == 8 else 2.0**-23
 
 
 @subroutine(fastmath=FASTMATH_EXACT_ROUNDING)

@@ -25,6 +25,7 @@ from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
 from fastem.mixture.drawing import draw_rows
 from fastem.mixture.pickled import VersionedPickle
+from fastem.runtime import compiling
 from fastem.statistics import Array, MixtureParameters
 from fastem.training.in_blocks import answer_blocks
 
@@ -38,6 +39,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
 
     n_components: int
     covariance_type: str
+    verbose: int
     n_threads: int | None
     random_state: int | np.random.RandomState | None
     weights_: Array
@@ -279,13 +281,20 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
 
         Factors are not kept from one call to the next: attributes may be set by hand.
         """
-        check_is_fitted(self)
+        structure, fitted = self._fitted()
         factors = None
         with closing(answer_blocks(self, X, weights)) as blocks:
             for rows, of_rows in blocks:
                 if factors is None:
-                    factors = self._factors(rows.dtype)
-                yield row_pass(rows, factors, self.n_threads), of_rows
+                    factors = structure.representation.factors(fitted, rows.dtype)
+                with self._announced():
+                    answers = row_pass(rows, factors, self.n_threads)
+                yield answers, of_rows
+
+    def _announced(self) -> compiling.announced:
+        """Have all that is compiled in a block announced at once."""
+        model = f"covariance_type={self.covariance_type!r}"
+        return compiling.announced(model, verbose=bool(self.verbose))
 
     def _factors(self, dtype: DTypeLike) -> Any:
         structure, fitted = self._fitted()

@@ -18,6 +18,7 @@ from fastem.em.checkpoint import remove
 from fastem.em.maximization import warn_of_dropped, warn_of_empty
 from fastem.em.progress import Progress, Reporter
 from fastem.em.ridge import RELATIVE, ridge_of, warn_of_ridge
+from fastem.em.rounding import warn_of_rounding
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.mixture.online import OnlineMixture
@@ -344,8 +345,9 @@ class GaussianMixture(OnlineMixture):
         -------
         array of shape (N,), int
         """
-        rows = self._fit(X, sample_weight)
-        return rows.labels(self._factors(rows.dtype), self.n_threads)
+        with self._announced():
+            rows = self._fit(X, sample_weight)
+            return rows.labels(self._factors(rows.dtype), self.n_threads)
 
     def _fit(
         self,
@@ -356,7 +358,7 @@ class GaussianMixture(OnlineMixture):
     ) -> TrainingRows:
         """Fit, and return the rows as they were used."""
         self._check_settings()
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), self._announced():
             rows = self._training_rows(X, sample_weight)
             names = getattr(self, "feature_names_in_", None)
             rows.check_enough(self.n_components)
@@ -388,6 +390,7 @@ class GaussianMixture(OnlineMixture):
         find = rows.repeated
         warn_of_dropped(best.fit.collapses, len(self.weights_), names, find)
         warn_of_empty(plan.structure, self.weights_)
+        warn_of_rounding(best.fit.parameters, plan.representation, rows.dtype, names)
         if self.n_iter_ > 0:
             warn_of_ridge(
                 *(plan.structure, best.fit.parameters, plan.ridge, self.reg_covar),

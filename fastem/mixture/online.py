@@ -18,12 +18,15 @@ from fastem.covariances import STRUCTURES, SingularCovarianceError
 from fastem.em.acceleration import ExtrapolatedPath, PlainPath
 from fastem.em.expectation import ExpectationStep
 from fastem.em.loop import Fit
-from fastem.em.maximization import Collapse
+from fastem.em.maximization import Collapse, warn_of_dropped
 from fastem.em.plan import Plan
+from fastem.em.ridge import warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
+from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import FittedMixture, unchanged_on_error
 from fastem.statistics import MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
+from fastem.training.in_memory import RowsInMemory
 
 # Rows of a call are used in batches of so many, each with the parameters that the one
 # before has led to.
@@ -61,6 +64,7 @@ class OnlineMixture(FittedMixture):
     max_iter: int
     stopping: str
     accelerate: bool
+    reg_covar: float | str
     on_collapse: str
     n_init: int
     init_params: str
@@ -132,7 +136,7 @@ class OnlineMixture(FittedMixture):
             self._fit(X, sample_weight)
             return self
         self._check_settings()
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), self._announced():
             try:
                 self._update(X, sample_weight)
             except SingularCovarianceError as error:
@@ -161,11 +165,19 @@ class OnlineMixture(FittedMixture):
         """From here on rows are to be added to so many, with this ridge."""
         self.n_samples_seen_ = _countable(n_rows)
         self._ridge = ridge
+        structure, parameters = self._fitted()
+        self._first_variances = structure.representation.variances(
+            parameters.covariances
+        )
 
     def _update(self, X: Any, sample_weight: ArrayLike | str | None) -> None:
-        parameters = self._fitted()[1]
+        if not hasattr(self, "_first_variances"):  # from a pickle of fastem 0.1.0
+            self._begin_stream(self.n_samples_seen_, self._ridge)
+        structure, before = self._fitted()
+        parameters = before
         bounds: list[float] = []
-        collapses = list(self.collapses_)
+        collapses: list[Collapse] = []
+        latest = RowsInMemory(np.empty((0, before.means.shape[1])), np.empty(0), 0.0)
         with closing(answer_blocks(self, X, sample_weight)) as blocks:
             for rows, of_rows in blocks:
                 if len(of_rows) and not of_rows.any():
@@ -173,6 +185,7 @@ class OnlineMixture(FittedMixture):
                 weights, total = counting.check_row_weights(
                     of_rows if len(of_rows) else None, rows
                 )
+                latest = RowsInMemory(rows, weights, total)
                 total = _countable(total)
                 n_counted = (
                     float(weights.sum(dtype=np.float64)) if len(weights) else len(rows)
@@ -187,8 +200,27 @@ class OnlineMixture(FittedMixture):
                     )
         if not bounds:
             counting.check_any_weight(0.0)
-        fit = Fit(parameters, converged=False, lower_bounds=bounds, collapses=collapses)
-        self._set_fitted(fit)
+        earlier = self.collapses_
+        self._set_fitted(
+            Fit(
+                parameters,
+                converged=False,
+                lower_bounds=bounds,
+                collapses=[*earlier, *collapses],
+            )
+        )
+        names = getattr(self, "feature_names_in_", None)
+        kept = self._rows_kept()
+        find = latest.repeated
+        warn_of_dropped(collapses, len(parameters.weights), names, find)
+        warn_of_faded(before.weights, parameters.weights, kept)
+        warn_of_ridge(
+            *(structure, parameters, self._ridge, self.reg_covar),
+            n_rows=kept,
+            names=names,
+            find=find,
+            before=before,
+        )
 
     def _learn(
         self,
@@ -214,8 +246,20 @@ class OnlineMixture(FittedMixture):
         statistics = representation.move(old, new.reference) + new
         self.n_samples_seen_ = _countable(self.n_samples_seen_ + scale * n_new)
         try:
-            return maximize(statistics)
+            learned = maximize(statistics)
+            gone = worn(
+                plan, parameters, learned, self._rows_kept(), self._first_variances
+            )
+            if gone is not None:
+                raise SingularCovarianceError(gone).about(
+                    statistics.weights, rows.shape[1], math.inf
+                )
+            return learned
         except SingularCovarianceError as error:
             mended = maximize.mend(statistics, error, len(bounds))
             collapses.extend(maximize.collapses)
+            self._first_variances = representation.variances(mended.covariances)
             return mended
+
+    def _rows_kept(self) -> float:
+        return rows_kept(self.n_samples_seen_, self.forgetting, self.memory)

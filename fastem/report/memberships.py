@@ -1,11 +1,10 @@
 """Degrees of membership, a block of rows at a time: to count and to write."""
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,9 @@ from numpy.typing import NDArray
 from fastem import kernels
 from fastem.checks.rows import Rows, read_only
 from fastem.mixture import GaussianMixture
+from fastem.report.membership_files import Answers, with_gaps, write_answers
 from fastem.sources.blocks import Block, Source
+from fastem.sources.carried import CarriedColumns
 from fastem.sources.parquet import ParquetBlocks
 from fastem.sources.reading import blocks_of, checked_blocks, read_ahead
 from fastem.statistics import Array
@@ -69,6 +70,12 @@ class _Tally:
             strict=True,
         ):
             total += np.bincount(labels, values, len(total))
+
+    def counted(self, answers: Iterable[Answers]) -> Iterator[Answers]:
+        """The answers as they come, which are counted on their way."""
+        for some in answers:
+            self.add(some.probabilities)
+            yield some
 
     def certainty(self) -> Certainty:
         mean, sure, unsure = self._sums[1:] / np.maximum(self._sums[0], 1)
@@ -128,6 +135,9 @@ def write_memberships(
     model: GaussianMixture,
     X: Rows | Source,
     kept: NDArray[np.bool_] | None = None,
+    *,
+    log_density: bool = False,
+    carried: CarriedColumns | None = None,
 ) -> Certainty:
     """Write which component each row belongs to, and how surely.
 
@@ -144,6 +154,10 @@ def write_memberships(
     kept : array of bool, default=None
         One value for each row of the data's file, N of them true: the rows in X. The
         other rows are written too, with nulls. Blocks of a source know it themselves.
+    log_density : bool, default=False
+        Whether to write a column ``log_density``, too: ``model.score_samples(X)``.
+    carried : CarriedColumns, default=None
+        Columns of the data to write before the others.
 
     Returns
     -------
@@ -162,109 +176,66 @@ def write_memberships(
             "writing memberships needs pyarrow: pip install 'fastem[io]'"
         ) from error
     tally = _Tally(model.means_.shape[0])
+
+    def write(part: Path, suffix: str, answers: Iterable[Answers]) -> None:
+        write_answers(part, suffix, tally.counted(answers), carried)
+
     with complete_or_absent(path) as temporary:
         if not Path(path).suffix:
             if isinstance(X, ParquetBlocks):
-                _write_parts(temporary, model, X, tally)
+                for name, answers in _answers_by_file(model, X, log_density):
+                    part = temporary / name
+                    part.parent.mkdir(parents=True, exist_ok=True)
+                    write(part, ".parquet", answers)
                 return tally.certainty()
             temporary.mkdir()
             temporary /= "part-0.parquet"
         suffix = Path(path).suffix or ".parquet"
         if isinstance(X, Source):
             with closing(read_ahead(checked_blocks(X))) as blocks:
-                _write(temporary, suffix, _labelled(model, blocks), tally)
+                write(temporary, suffix, _answers_about(model, blocks, log_density))
         else:
-            with closing(probability_blocks(model, X)) as probabilities:
-                _write(temporary, suffix, _with_gaps(probabilities, kept), tally)
+            parts = (
+                (
+                    model.predict_proba(part),
+                    model.score_samples(part) if log_density else None,
+                )
+                for part in _parts(model, X)
+            )
+            write(temporary, suffix, with_gaps(parts, kept))
     return tally.certainty()
 
 
-def _write_parts(
-    folder: Path, model: GaussianMixture, X: ParquetBlocks, tally: _Tally
-) -> None:
-    """A file in the folder for each file of X that has rows."""
+def _answers_by_file(
+    model: GaussianMixture, X: ParquetBlocks, log_density: bool
+) -> Iterator[tuple[Path, Iterator[Answers]]]:
+    """For each file of X that has rows its name in the folder, and what is said."""
     root = X.path if X.path.is_dir() else X.path.parent
     with closing(read_ahead(checked_blocks(X))) as blocks:
         for file, of_file in groupby(blocks, key=lambda block: block.file):
             assert file is not None
-            part = folder / file.relative_to(root)
-            part.parent.mkdir(parents=True, exist_ok=True)
-            _write(part, ".parquet", _labelled(model, of_file), tally)
+            yield file.relative_to(root), _answers_about(model, of_file, log_density)
 
 
-def _labelled(
-    model: GaussianMixture, blocks: Iterable[Block]
-) -> Iterator[tuple[Rows, NDArray[np.bool_]]]:
-    """Probabilities, each with which rows of the file they are of."""
-    nobody = np.empty((0, model.means_.shape[0]))
+def _answers_about(
+    model: GaussianMixture, blocks: Iterable[Block], log_density: bool
+) -> Iterator[Answers]:
+    """What is said of the rows of blocks that have been checked."""
     for block in blocks:
-        if len(block.values):
-            probabilities = probabilities_of(model, [block.values])
-            yield from _with_gaps(probabilities, block.kept)
-        elif block.kept is not None:
-            yield nobody.astype(block.values.dtype), block.kept
-
-
-def _write(
-    path: Path,
-    suffix: str,
-    blocks: Iterable[tuple[Rows, NDArray[np.bool_]]],
-    tally: _Tally,
-) -> None:
-    """Write blocks of probabilities, each with which rows of the file it is of."""
-    from pyarrow import csv, parquet
-
-    is_csv = suffix.lower() == ".csv"
-    with ExitStack() as stack:
-        writer: Any = None
-        for probabilities, kept in blocks:
-            tally.add(probabilities)
-            batch = _batch(probabilities, kept)
-            if writer is None:
-                kind = csv.CSVWriter if is_csv else parquet.ParquetWriter
-                writer = stack.enter_context(kind(path, batch.schema))
-            writer.write_batch(batch)
-
-
-def _with_gaps(
-    blocks: Iterable[Rows], kept: NDArray[np.bool_] | None
-) -> Iterator[tuple[Rows, NDArray[np.bool_]]]:
-    """Blocks with which rows of the file they are: in a run of so many, the true ones.
-
-    Runs end with a row that is kept, except for the last one.
-    """
-    if kept is None:
-        for probabilities in blocks:
-            yield probabilities, np.ones(len(probabilities), np.bool_)
-        return
-    positions = np.flatnonzero(kept)
-    n_written = n_done = 0
-    for probabilities in blocks:
-        n_done += len(probabilities)
-        is_last = n_done == len(positions)
-        stop = len(kept) if is_last else int(positions[n_done - 1]) + 1
-        yield probabilities, kept[n_written:stop]
-        n_written = stop
-
-
-def _batch(probabilities: Rows, kept: NDArray[np.bool_]) -> Any:
-    """An Arrow batch for rows of the file, with nulls where they were not kept."""
-    import pyarrow as pa
-
-    columns = {
-        "component": probabilities.argmax(axis=1).astype(np.int32),
-        "probability": probabilities.max(axis=1),
-    }
-    columns |= {f"p_{k}": column for k, column in enumerate(probabilities.T)}
-    return pa.RecordBatch.from_pydict(
-        {name: _spread(values, kept) for name, values in columns.items()}
-    )
-
-
-def _spread(values: np.ndarray, kept: NDArray[np.bool_]) -> Any:
-    """An Arrow array with the values where rows were kept, and nulls elsewhere."""
-    import pyarrow as pa
-
-    spread = np.zeros(len(kept), values.dtype)
-    spread[kept] = values
-    return pa.array(spread, mask=~kept)
+        if not len(block.values):
+            if block.kept is not None:
+                nobody = np.empty((0, model.means_.shape[0]), block.values.dtype)
+                yield Answers(nobody, nobody[:, 0] if log_density else None, block.kept)
+            continue
+        factors = model._factors(block.values.dtype)
+        rows = read_only(np.require(block.values, requirements=["C", "A"]))
+        parts = (
+            (
+                kernels.probability_pass(part, factors, model.n_threads),
+                kernels.log_likelihood_pass(part, factors, model.n_threads)
+                if log_density
+                else None,
+            )
+            for part in _parts(model, rows)
+        )
+        yield from with_gaps(parts, block.kept)

@@ -52,7 +52,24 @@ One pass more counts and checks the rows and draws the sample, K (1000 + 20 D) r
 from which all starts but 'random' are made: k-means on a stream is therefore not
 scikit-learn's to the last digit.
 
-Of a folder the numeric columns are read, files in the order of their names.
+Files of a folder are read in the order of their names.
+
+Which columns count
+===================
+Numbers of every type, truth values (as 0 and 1) and categories that are numbers, from
+whatever table. Text, dates and times are none.
+
+- Of files and folders the columns that count are read; which are left out, a warning
+  says, and on the command line a line. `--columns` chooses.
+- Text of files most of whose values are numbers is not left out: it is an error that
+  quotes the first value that is none, with its row.
+- Tables that you hold (DataFrames, Arrow tables, datasets, readers) are taken at their
+  word: a column that does not count is an error.
+- The index that pandas writes into a file beside the columns of a DataFrame is none of
+  them, and is said to be left out.
+- Names of folders are not read: of `big/hour=3/part-0.parquet`, `hour` is no column, as
+  it would be for pandas, and this is said, too. With
+  `pyarrow.dataset.dataset("big", partitioning="hive")` it is one.
 
 An error names the row, its file and its block. Rows with missing values are an error
 too; on the command line `--drop-missing` leaves them out, and their memberships are

@@ -32,8 +32,6 @@ class ArrowBlocks:
     def __init__(
         self, schema: Any, batches: Callable[[int], Iterator[Any]], weights: str | None
     ) -> None:
-        import pyarrow as pa
-
         kinds = {field.name: str(field.type) for field in schema}
         if weights is not None and weights not in kinds:
             raise ValueError(
@@ -41,7 +39,7 @@ class ArrowBlocks:
                 f"{', '.join(map(repr, kinds))}"
             )
         for field in schema:
-            if not _holds_numbers(field.type, pa.types):
+            if not holds_numbers(field.type):
                 raise ValueError(
                     f"X does not hold numbers in column {field.name!r}, but "
                     f"{field.type}. Leave that column out, or encode it as numbers."
@@ -93,13 +91,39 @@ def type_of(kinds: Iterable[str]) -> np.dtype[Any]:
     return np.dtype(np.float32 if set(kinds) == {"float"} else np.float64)
 
 
-def _holds_numbers(kind: Any, types: Any) -> bool:
+def holds_numbers(kind: Any) -> bool:
+    """Whether a column of this Arrow type counts: the one rule for all tables.
+
+    Truth values do, as 0 and 1. So do categories that are numbers, as in pandas.
+    """
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return holds_numbers(kind.value_type)
     return bool(
         types.is_integer(kind)
         or types.is_floating(kind)
         or types.is_decimal(kind)
         or types.is_boolean(kind)
     )
+
+
+def holds_text(kind: Any) -> bool:
+    """Whether a column of this Arrow type is text, or was to be."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return holds_text(kind.value_type)
+    # CSV of unknown encoding is binary.
+    return bool(
+        types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind)
+    )
+
+
+def index_of(schema: Any) -> tuple[str, ...]:
+    """Columns that pandas has written as the index of a DataFrame."""
+    written = (schema.pandas_metadata or {}).get("index_columns", ())
+    return tuple(name for name in written if isinstance(name, str))
 
 
 def turn(batch: Any, names: Sequence[str], rows: Rows) -> None:
@@ -116,6 +140,8 @@ def numbers(column: Any) -> np.ndarray:
     """A column's values, with NaN for nulls."""
     import pyarrow as pa
 
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
     elif pa.types.is_decimal(column.type):

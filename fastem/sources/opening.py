@@ -4,13 +4,15 @@ Each kind is a small class that can be read from the start as often as asked. No
 knows whether values can be used, or what for.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
-from fastem.checks.rows import Rows, check_block, refuse_distributed
+from fastem.checks.rows import Rows, check_block, check_collected
+from fastem.runtime.callers import levels_to_caller
 from fastem.sources.arrow import ArrowBlocks, spooled
 from fastem.sources.blocks import Block, Source
 from fastem.sources.parquet import ParquetBlocks
@@ -37,7 +39,7 @@ def source_of(
         more than a gigabyte, or a Source.
     columns : sequence of str, default=None
         The columns to read of files (by default all numeric ones) and of datasets (by
-        default all).
+        default all). What is left out of files by default is said in a warning.
     weights : str, default=None
         The column of files and Arrow data that holds weights.
     is_read_once : bool, default=False
@@ -51,15 +53,44 @@ def source_of(
     """
     if type(X) is np.ndarray:
         return None
-    refuse_distributed(X)
+    check_collected(X)
     if isinstance(X, str | Path):
-        return ParquetBlocks(Path(X), columns, weights)
+        files = ParquetBlocks(Path(X), columns, weights)
+        if columns is None:
+            _warn_of_left_out(files)
+        return files
     if type(X).__module__.startswith("pyarrow"):
         return _arrow_source(X, columns, weights, is_read_once)
     source = _source_without_weights(X)
     if source is not None and weights is not None:
         without_column(X, weights)  # raises
     return source
+
+
+def _warn_of_left_out(files: ParquetBlocks) -> None:
+    """Say which columns were not chosen, for what reason, and who could choose."""
+    sentences = []
+    no_numbers = [name for name in files.unused if name not in files.index]
+    if files.index:
+        sentences.append(
+            f"The index of the DataFrame in {files.path} is left out: "
+            f"{', '.join(map(repr, files.index))}."
+        )
+    if no_numbers:
+        columns = ", ".join(f"{name!r} ({files.unused[name]})" for name in no_numbers)
+        sentences.append(
+            f"These columns of {files.path} do not hold numbers and are left out: "
+            f"{columns}. To choose columns yourself, pass pyarrow.dataset.dataset("
+            "path).scanner(columns=[...])."
+        )
+    if files.keys:
+        keys = ", ".join(f"{key!r} ({name})" for key, name in files.keys.items())
+        sentences.append(
+            f"Names of folders in {files.path} are not read as columns: {keys}. To "
+            "have them read, pass pyarrow.dataset.dataset(path, partitioning='hive')."
+        )
+    if sentences:
+        warnings.warn(" ".join(sentences), stacklevel=levels_to_caller())
 
 
 def _source_without_weights(X: Any) -> Source | None:
@@ -84,6 +115,7 @@ def _source_without_weights(X: Any) -> Source | None:
 
 def without_column(X: Any, name: str) -> tuple[Any, np.ndarray]:
     """A table in memory without one of its columns, and that column."""
+    check_collected(X)
     names = getattr(X, "column_names", getattr(X, "columns", None))
     if names is None:
         raise TypeError(

@@ -1,6 +1,7 @@
 """Blocks of rows from Parquet files: filled from batches, on the grid."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, final
 
@@ -13,7 +14,12 @@ from fastem.sources.blocks import (
     missing_rows,
     without_missing,
 )
-from fastem.sources.data_files import DataFile, choose_columns, open_data_file
+from fastem.sources.data_files import (
+    DataFile,
+    check_known,
+    choose_columns,
+    open_data_file,
+)
 
 # Of compressed columns, in which files are read, and of a batch of rows. With 32
 # columns, 1 MB and 16 MB took 180 MB of memory to read with, these 80.
@@ -45,6 +51,11 @@ class ParquetBlocks:
         Number of rows that are left out.
     unused : dict of str to str
         Names and types of the columns of the first file that are not read.
+    index : tuple of str
+        Those of them that are the index of a DataFrame.
+    keys : dict of str to str
+        What names of folders in the folder say of their files, as in ``hour=3``: each
+        key with the first such name. Keys are not read.
 
     Raises
     ------
@@ -65,18 +76,21 @@ class ParquetBlocks:
         self.path = path
         self.files = _files_of(path)
         first = open_data_file(self.files[0])
+        self.keys = _keys_of(path, self.files, first.kinds)
+        self._check_no_key([*(columns or ()), *filter(None, [weights])])
         self.names = choose_columns(first, columns, weights)
         self.n_features = len(self.names)
         self.dtype = type_of(first.kinds[name] for name in self.names)
         self._weights = weights
         read = {*self.names, weights}
         self.unused = {k: kind for k, kind in first.kinds.items() if k not in read}
+        self.index = tuple(name for name in first.index if name in self.unused)
         self._n_rows_of = [first.n_rows]
         for file in self.files[1:]:
             opened = open_data_file(file)
             choose_columns(opened, self.names, weights)
             if columns is None:
-                self._check_same(choose_columns(opened, None, weights), file)
+                self._check_same(opened.columns, file)
             self._check_types(first, opened)
             self._n_rows_of.append(opened.n_rows)
         if not any(self._n_rows_of):
@@ -96,12 +110,22 @@ class ParquetBlocks:
         """Number of rows in all files, without those that are left out."""
         return sum(self._n_rows_of) - self.n_dropped
 
+    def _check_no_key(self, asked: Sequence[str]) -> None:
+        for name in asked:
+            if name in self.keys:
+                raise ValueError(
+                    f"{self.path} has {name!r} in names of folders only "
+                    f"({self.keys[name]}), which are not read as columns. Write it "
+                    "into the files as well; or, in Python, read them with "
+                    "pyarrow.dataset.dataset(folder, partitioning='hive')"
+                )
+
     def _count_missing(self) -> int:
         blocks = self._whole_blocks(max(1024, _BATCH_BYTES // (8 * self.n_features)))
         return sum(int(missing_rows(block).sum()) for block in blocks)
 
     def _check_same(self, names: Sequence[str], file: Path) -> None:
-        more = [name for name in names if name not in self.names]
+        more = [name for name in names if name not in (*self.names, self._weights)]
         if more:
             raise ValueError(
                 f"{file} has numeric columns that {self.files[0]} does not have: "
@@ -126,12 +150,29 @@ class ParquetBlocks:
         blocks = self._whole_blocks(n_rows)
         return map(without_missing, blocks) if self._drop_missing else blocks
 
+    def carried(self, names: Sequence[str]) -> Iterator[Any]:
+        """All rows of any columns of the files, in Arrow's record batches.
+
+        Raises
+        ------
+        ValueError
+            If a file does not have one of them.
+        """
+        self._check_no_key(names)
+        for file in self.files:
+            check_known(open_data_file(file), names)
+        return chain.from_iterable(
+            self._batches(file, n_rows, names)
+            for file, n_rows in zip(self.files, self._n_rows_of, strict=True)
+        )
+
     def _whole_blocks(self, n_rows: int) -> Iterator[Block]:
         room = n_rows
+        read = [*self.names, *(() if self._weights is None else (self._weights,))]
         for path, n_in_file in zip(self.files, self._n_rows_of, strict=True):
             row = n_filled = 0
             block: Block | None = None
-            for batch in self._batches(path, n_in_file):
+            for batch in self._batches(path, n_in_file, read):
                 while batch.num_rows:
                     if block is None:
                         block = self._empty(min(room, n_in_file - row), row, path)
@@ -153,12 +194,11 @@ class ParquetBlocks:
         weights = None if self._weights is None else np.empty(n_rows)
         return Block(values, weights, row, path)
 
-    def _batches(self, path: Path, n_rows: int) -> Iterator[Any]:
+    def _batches(self, path: Path, n_rows: int, read: Sequence[str]) -> Iterator[Any]:
         """Record batches of a file, which must still have so many rows."""
         import pyarrow as pa
         from pyarrow import parquet
 
-        read = [*self.names, *(() if self._weights is None else (self._weights,))]
         n_in_batch = max(1024, _BATCH_BYTES // (8 * len(read)))
         row = 0
         try:
@@ -173,7 +213,7 @@ class ParquetBlocks:
                         f"{path} has {n_found} rows, and had {n_rows} when it was "
                         "opened first: files must stay as they are meanwhile"
                     )
-                for batch in file.iter_batches(n_in_batch, columns=read):
+                for batch in file.iter_batches(n_in_batch, columns=list(read)):
                     yield batch
                     row += batch.num_rows
         except (pa.ArrowException, OSError) as error:
@@ -199,3 +239,16 @@ def _files_of(path: Path) -> list[Path]:
     if not files:
         raise FileNotFoundError(f"the folder {path} has no Parquet files (*.parquet)")
     return files
+
+
+def _keys_of(
+    path: Path, files: Sequence[Path], columns: Collection[str]
+) -> dict[str, str]:
+    """Keys in the names of folders that are in no file, each with the first name."""
+    keys: dict[str, str] = {}
+    for file in files:
+        for name in file.relative_to(path).parts[:-1]:
+            key, mark, _ = name.partition("=")
+            if mark and key not in columns:
+                keys.setdefault(key, name)
+    return keys

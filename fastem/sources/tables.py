@@ -1,7 +1,7 @@
 """Numeric columns with names, without gaps: what the commands fit and label."""
 
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastem.checks.rows import Rows
-from fastem.sources.data_files import DataFile, choose_columns, open_data_file
+from fastem.sources.carried import CarriedColumns
+from fastem.sources.data_files import (
+    DataFile,
+    check_known,
+    check_notation,
+    choose_columns,
+    open_data_file,
+)
+from fastem.sources.delimited import Notation
 from fastem.sources.parquet import ParquetBlocks
 from fastem.statistics import Array
 from fastem.storage.writing import PathLike
@@ -40,6 +48,12 @@ class Table(Generic[Values]):
         The column of weights, if one was asked for.
     unused : dict of str to str
         Names and types of the other columns of the file.
+    index : tuple of str
+        Those of them that are the index of a DataFrame.
+    keys : dict of str to str
+        What names of folders in a folder say, which is not read: see ParquetBlocks.
+    carried : CarriedColumns, or None
+        The columns that are to be taken along, if there are any.
     """
 
     path: Path
@@ -48,6 +62,9 @@ class Table(Generic[Values]):
     kept: NDArray[np.bool_] | None
     weights: Array | None
     unused: dict[str, str]
+    index: tuple[str, ...] = ()
+    keys: dict[str, str] = field(default_factory=dict)
+    carried: CarriedColumns | None = None
 
     @property
     def n_rows(self) -> int:
@@ -71,6 +88,8 @@ def open_table(
     columns: Sequence[str] | None = None,
     drop_missing: bool = False,
     weights: str | None = None,
+    notation: Notation | None = None,
+    carry: Sequence[str] = (),
 ) -> AnyTable:
     """:func:`read_table`, or blocks of a folder or a large Parquet file.
 
@@ -85,10 +104,20 @@ def open_table(
     )
     if not (path.is_dir() or is_large):
         return read_table(
-            path, columns=columns, drop_missing=drop_missing, weights=weights
+            path,
+            columns=columns,
+            drop_missing=drop_missing,
+            weights=weights,
+            notation=notation,
+            carry=carry,
         )
+    check_notation(path, notation)
     source = ParquetBlocks(path, columns, weights, drop_missing=drop_missing)
-    return Table(path, source.names, source, None, None, source.unused)
+    carried = CarriedColumns(tuple(carry), source.carried(carry)) if carry else None
+    return Table(
+        *(path, source.names, source, None, None),
+        *(source.unused, source.index, source.keys, carried),
+    )
 
 
 def read_table(
@@ -97,6 +126,8 @@ def read_table(
     columns: Sequence[str] | None = None,
     drop_missing: bool = False,
     weights: str | None = None,
+    notation: Notation | None = None,
+    carry: Sequence[str] = (),
 ) -> Table[Rows]:
     """Read the numeric columns of a CSV, TSV, Parquet or NPY file.
 
@@ -105,12 +136,16 @@ def read_table(
     path : path
         The suffix tells the format; the delimiter of a CSV file is recognised.
     columns : sequence of str, default=None
-        Columns to read, in this order. By default all numeric ones; truth values
-        are not among those, but can be asked for and are then 0 and 1.
+        Columns to read, in this order. By default all numeric ones, truth values
+        among them (as 0 and 1).
     drop_missing : bool, default=False
         Whether to leave out rows with missing values (empty, NA, null, NaN).
     weights : str, default=None
         A column that holds a weight for each row, and is not one of the data.
+    notation : Notation, default=None
+        How the values of a CSV file are written.
+    carry : sequence of str, default=()
+        Columns to be taken along as they are.
 
     Returns
     -------
@@ -123,10 +158,13 @@ def read_table(
     ImportError
         If pyarrow is needed and not installed.
     """
-    file = open_data_file(Path(path))
-    names = choose_columns(file, columns, weights)
+    file = open_data_file(Path(path), notation)
     if file.n_rows == 0:
-        raise ValueError(f"{file.path} has columns but no rows")
+        raise ValueError(
+            f"{file.path} has columns but no rows: there is nothing to read"
+        )
+    names = choose_columns(file, columns, weights)
+    check_known(file, carry)
     read = {name: file.read(name) for name in names}
     of_rows = None if weights is None else file.read(weights).astype(np.float64)
 
@@ -161,6 +199,8 @@ def read_table(
             for name, kind in file.kinds.items()
             if name not in names and name != weights
         },
+        index=tuple(name for name in file.index if name not in (*names, weights)),
+        carried=CarriedColumns(tuple(carry), file.batches(carry)) if carry else None,
     )
 
 

@@ -13,7 +13,12 @@ PathLike = str | os.PathLike[str]
 
 
 def check_writable(
-    path: PathLike, suffixes: tuple[str, ...], data: PathLike, extra: str | None = None
+    path: PathLike,
+    suffixes: tuple[str, ...],
+    data: PathLike,
+    extra: str | None = None,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Raise now what would otherwise fail after the work is done.
 
@@ -22,29 +27,26 @@ def check_writable(
     path : path
         The output.
     suffixes : tuple of str
-        What its name may end in; '' is a folder, which must not exist.
+        What its name may end in; '' is a folder.
     data : path
         The input, which it must not replace.
     extra : {'io', 'plot'}, default=None
         What must be installed to write it.
+    overwrite : bool, default=False
+        Whether it may exist: a file, or a folder of nothing but Parquet files.
 
     Raises
     ------
     ValueError
-        If the suffix is another, or the output is the input.
+        If the suffix is another, or the output is the input or a part of it.
     ImportError
         If the extra is not installed.
     OSError
-        If the folder does not exist or cannot be written to.
+        If it exists, or its folder does not or cannot be written to.
     """
     path = Path(path)
-    if not path.suffix and "" in suffixes:
-        if path.exists():
-            raise FileExistsError(
-                f"the folder {path} cannot be written: it exists; remove it, or choose "
-                "another name"
-            )
-    elif path.suffix.lower() not in suffixes:
+    is_folder = not path.suffix and "" in suffixes
+    if not is_folder and path.suffix.lower() not in suffixes:
         raise ValueError(
             f"{path}: the name of this output must end in "
             f"{' or '.join(filter(None, suffixes))}"
@@ -54,25 +56,74 @@ def check_writable(
             f"{path} is the data, and writing the output would destroy it: "
             "name another file"
         )
+    _check_apart(path, Path(data))
     if extra is not None and find_spec(_MODULES[extra]) is None:
         raise ImportError(
             f"{path} cannot be written without {_MODULES[extra]}: "
             f"pip install 'fastem[{extra}]'"
         )
-    check_folder(path)
+    if is_folder:
+        _check_parent(path)
+    else:
+        check_folder(path)
+    if path.exists():
+        _check_replaceable(path, overwrite, is_folder=is_folder)
+
+
+def _check_apart(path: Path, data: Path) -> None:
+    """Raise ValueError if data are in the output, or it would become one of them."""
+    output, source = path.resolve(), data.resolve()
+    if output in source.parents and path.is_dir():
+        raise ValueError(f"{path} holds the data: name another folder")
+    if source.is_dir() and source in output.parents and path.suffix in ("", ".parquet"):
+        raise ValueError(
+            f"{path} is in {data}, and would be read as data the next time: name "
+            "another place"
+        )
+
+
+def _check_replaceable(path: Path, overwrite: bool, *, is_folder: bool) -> None:
+    """Raise OSError unless it may be replaced, and is such as would be written."""
+    what = "folder" if path.is_dir() else "file"
+    if not overwrite:
+        raise FileExistsError(
+            f"the {what} {path} exists: choose another name, or replace it with "
+            "--overwrite"
+        )
+    if not is_folder:
+        return
+    if not path.is_dir():
+        raise NotADirectoryError(
+            f"the file {path} is not replaced by a folder: choose another name"
+        )
+    others = [
+        file
+        for file in path.rglob("*")
+        if file.is_file() and file.suffix.lower() != ".parquet"
+    ]
+    if others:
+        raise FileExistsError(
+            f"the folder {path} is not replaced: it holds other files than Parquet "
+            f"files, such as {others[0]}. Remove it yourself, or choose another name"
+        )
 
 
 def check_folder(path: PathLike) -> None:
     """Raise OSError if no file can be written there."""
     path = Path(path)
+    _check_parent(path)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"{path} cannot be written: it is a folder. Name a file in it"
+        )
+
+
+def _check_parent(path: Path) -> None:
+    """Raise OSError if nothing can be written in the folder that it is to be in."""
     folder = path.resolve().parent
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{path} cannot be written: there is no folder {folder}; create it first"
-        )
-    if path.is_dir():
-        raise IsADirectoryError(
-            f"{path} cannot be written: it is a folder. Name a file in it"
         )
     if not os.access(folder, os.W_OK):
         raise PermissionError(
@@ -84,7 +135,7 @@ def check_folder(path: PathLike) -> None:
 def complete_or_absent(path: PathLike) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place if the block succeeds.
 
-    The block makes a file of it, or a folder.
+    The block makes a file of it, or a folder, which may take the place of a folder.
 
     If the block raises, whatever was at ``path`` is still there.
     """
@@ -92,7 +143,14 @@ def complete_or_absent(path: PathLike) -> Iterator[Path]:
     temporary = final.with_name(f".{final.name}.{os.getpid()}.part")
     try:
         yield temporary
-        os.replace(temporary, final)
+        if temporary.is_dir() and final.is_dir():
+            # A folder takes the place of an empty one only.
+            aside = temporary.with_suffix(".old")
+            os.replace(final, aside)
+            os.replace(temporary, final)
+            shutil.rmtree(aside)
+        else:
+            os.replace(temporary, final)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)

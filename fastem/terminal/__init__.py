@@ -1,7 +1,7 @@
 """The command line: fit, predict and info for files.
 
 Install `fastem[cli]`, and `fastem[cli,plot]` for pictures. Tables are CSV, TSV,
-Parquet or NPY files, or folders of Parquet files.
+Parquet, Arrow or NPY files, folders of Parquet files, or CSV on standard input (`-`).
 
     $ fastem fit cars.csv -k 3 --standardize --output model.json --plot clusters.png
     $ fastem predict model.json cars.csv --output memberships.parquet
@@ -13,9 +13,24 @@ out; without it they are an error. `--columns A,B,C` chooses columns, `--weights
 names that of the row weights, and `--assign memberships.csv` saves memberships
 together with the fit.
 
+`fastem predict` writes a row for each row of the data; `--keep` carries columns of the
+data along, `--log-density` adds the logarithm of the density, by which outliers are
+found. `fit` and `info` tell BIC and AIC: the fit with the least is the best.
+
     $ fastem fit cars.csv -k 3 --columns speed,load --weights cars --assign degrees.csv
+    $ fastem predict model.json cars.csv --keep cars --log-density --output odd.csv
     $ fastem fit cars.csv -k 3 --covariance diag --n-init 5 --stopping remaining_gain
     $ fastem fit --help
+
+All columns that count are used (see `fastem.sources`); which are left out is said, and
+which seem to number the rows. A column of numbers with a few `?` is text, and an error:
+`--na-values` says what stands for missing values in a CSV file, `--decimal ,` that the
+comma is the decimal mark.
+
+    $ fastem fit people.csv -k 2 --na-values '?' --decimal , --drop-missing
+
+Outputs that exist are never replaced unless `--overwrite` is given, files and folders
+alike; of folders only such as hold nothing but Parquet files.
 
 The table of components says for each its weight (the sum of degrees of membership over
 all rows), its rows (those that belong to it most) and how many of these are sure

@@ -1,8 +1,7 @@
 """The commands: fit, predict, info."""
 
-import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -10,15 +9,37 @@ from rich.markup import escape
 import fastem
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture
-from fastem.mixture.model_file import read_model_file, save_model
+from fastem.mixture.model_file import ModelFile, read_model_file, save_model
 from fastem.report import memberships, pictures
+from fastem.report.criteria import Criteria, measure_criteria
 from fastem.report.memberships import measure_certainty, write_memberships
 from fastem.report.pictures import draw_clusters
+from fastem.sources.data_files import SUFFIXES
 from fastem.sources.tables import open_table
 from fastem.storage import writing
 from fastem.terminal import display
 from fastem.terminal.console import plain_messages, say
-from fastem.terminal.table_fit import fit_table, say_dropped, say_used, say_written
+from fastem.terminal.options import (
+    Data,
+    Decimal,
+    DropMissing,
+    ModelPath,
+    NaValues,
+    Overwrite,
+    Threads,
+    example,
+    notation,
+    number_or_relative,
+    one_of,
+    split,
+)
+from fastem.terminal.table_fit import (
+    fit_table,
+    listed,
+    say_dropped,
+    say_used,
+    say_written,
+)
 
 app = typer.Typer(
     help="Gaussian mixture models: soft clusters in the rows of a table.",
@@ -28,56 +49,31 @@ app = typer.Typer(
 )
 
 
-def _one_of(parameter: str) -> dict[str, Any]:
-    """Choices that the estimator declares for a parameter."""
-    choices = sorted(GaussianMixture._parameter_constraints[parameter][0].options)
-
-    def check(value: str) -> str:
-        if value not in choices:
-            raise typer.BadParameter(f"{value!r} is none of {', '.join(choices)}")
-        return value
-
-    return {"callback": check, "metavar": "|".join(choices)}
-
-
-def _number_or_relative(text: str) -> str:
-    """Check the text of a number that is not negative, or 'relative'."""
-    try:
-        is_right = text == RELATIVE or 0 <= float(text) < math.inf
-    except ValueError:
-        is_right = False
-    if not is_right:
-        raise typer.BadParameter(
-            f"{text!r} is neither a number, 0 or more, nor {RELATIVE!r}"
-        )
-    return text
-
-
-def _split(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",")]
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"fastem {fastem.__version__}")
         raise typer.Exit
 
 
-Data = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DATA",
-        help="CSV, TSV, Parquet or NPY file, or a folder of Parquet files. Folders and "
-        "large Parquet files are read block by block.",
-    ),
-]
-ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="JSON file of fit.")]
-DropMissing = Annotated[
-    bool, typer.Option("--drop-missing", help="Leave out rows with missing values.")
-]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Most threads to use.", show_default="all")
-]
+def _open_model(path: Path, data: Path | None = None) -> ModelFile:
+    """The model; what else was named in its place is told."""
+    is_table = path.is_dir() or path.name.lower().endswith(SUFFIXES)
+    if is_table and data is not None and data.suffix.lower() == ".json":
+        raise ValueError(
+            f"{path} is no model, but a table: the model comes first, as in "
+            f"fastem predict {data} {path}"
+        )
+    if is_table:
+        raise ValueError(
+            f"{path} is no model: name the file that fastem fit --output has saved "
+            "(.json)"
+        )
+    if not path.exists():
+        raise FileNotFoundError(
+            f"there is no file {path}: name the model that fastem fit --output has "
+            "saved"
+        )
+    return read_model_file(path)
 
 
 @app.callback()
@@ -92,14 +88,30 @@ def _main(
     pass
 
 
-@app.command()
+@app.command(
+    epilog=example(
+        "fastem fit cars.csv -k 3 --standardize --output model.json",
+        "fastem fit cars.csv -k 3 --columns speed,load --plot clusters.png",
+        "gunzip -c cars.csv.gz | fastem fit - -k 3",
+    )
+)
 def fit(
     data: Data,
     components: Annotated[
-        int, typer.Option("-k", "--components", min=1, help="Number of components.")
+        int,
+        typer.Option(
+            *("-k", "--components", "--n-components"),
+            min=1,
+            help="Number of components.",
+        ),
     ],
     covariance: Annotated[
-        str, typer.Option(help="Form of the covariances.", **_one_of("covariance_type"))
+        str,
+        typer.Option(
+            *("--covariance", "--covariance-type"),
+            help="Form of the covariances.",
+            **one_of("covariance_type"),
+        ),
     ] = "full",
     columns: Annotated[
         str | None,
@@ -119,6 +131,8 @@ def fit(
         ),
     ] = False,
     drop_missing: DropMissing = False,
+    na_values: NaValues = None,
+    decimal: Decimal = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Save the model (.json).")
     ] = None,
@@ -139,7 +153,7 @@ def fit(
         typer.Option(
             help="Stop by the change of the mean log-likelihood in an iteration, or by "
             "what is left to gain in total (then raise --max-iter).",
-            **_one_of("stopping"),
+            **one_of("stopping"),
         ),
     ] = "change",
     accelerate: Annotated[
@@ -151,7 +165,7 @@ def fit(
     reg_covar: Annotated[
         str,
         typer.Option(
-            callback=_number_or_relative,
+            callback=number_or_relative,
             metavar="FLOAT|relative",
             help="Added to every variance, in squared units of the data (with "
             "--standardize, of standard deviations); or a millionth of the column's "
@@ -163,7 +177,7 @@ def fit(
         typer.Option(
             help="What to do with a component whose rows do not spread in all columns "
             "any more: end with an error, leave it out, or put it elsewhere.",
-            **_one_of("on_collapse"),
+            **one_of("on_collapse"),
         ),
     ] = "raise",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the start.")] = 0,
@@ -171,7 +185,7 @@ def fit(
         int, typer.Option(min=1, help="Number of starts; the best is kept.")
     ] = 1,
     init: Annotated[
-        str, typer.Option(help="How to start.", **_one_of("init_params"))
+        str, typer.Option(help="How to start.", **one_of("init_params"))
     ] = "kmeans",
     checkpoint: Annotated[
         Path | None,
@@ -180,20 +194,25 @@ def fit(
             "if it is killed, the same command goes on from there."
         ),
     ] = None,
+    overwrite: Overwrite = False,
     threads: Threads = None,
 ) -> None:
     """Fit a mixture to the rows of a table."""
     with plain_messages():
-        for path, suffixes, extra in (
-            (output, (".json",), None),
-            (checkpoint, (".json",), None),
-            (assign, memberships.SUFFIXES, "io"),
-            (picture, pictures.SUFFIXES, "plot"),
+        for path, suffixes, extra, may_exist in (
+            (output, (".json",), None, overwrite),
+            (checkpoint, (".json",), None, True),
+            (assign, memberships.SUFFIXES, "io", overwrite),
+            (picture, pictures.SUFFIXES, "plot", overwrite),
         ):
             if path is not None:
-                writing.check_writable(path, suffixes, data, extra)
+                writing.check_writable(path, suffixes, data, extra, overwrite=may_exist)
         table = open_table(
-            data, columns=_split(columns), drop_missing=drop_missing, weights=weights
+            data,
+            columns=split(columns),
+            drop_missing=drop_missing,
+            weights=weights,
+            notation=notation(na_values, decimal),
         )
         say_used(table, all_numeric=columns is None)
         model = GaussianMixture(
@@ -211,9 +230,15 @@ def fit(
             n_threads=threads,
         )
         model = fit_table(model, table, standardize=standardize, checkpoint=checkpoint)
+        criteria = measure_criteria(model, table.values, table.weights)
         # Files first: whoever reads the table may close the pipe (fastem fit | head).
         if output is not None:
-            about = {"n_rows": table.n_rows, "standardized": standardize}
+            about = {
+                "n_rows": table.n_rows,
+                "standardized": standardize,
+                "bic": criteria.bic,
+                "aic": criteria.aic,
+            }
             save_model(model, output, columns=table.names, about_fit=about)
             say_written("model", output)
         certainty = None
@@ -227,9 +252,15 @@ def fit(
             certainty = measure_certainty(model, table.values)
         display.print_components(model, table.names, certainty)
         display.print_certainty(certainty)
+        display.print_criteria(criteria)
 
 
-@app.command()
+@app.command(
+    epilog=example(
+        "fastem predict model.json cars.csv --output memberships.parquet",
+        "fastem predict model.json cars.csv --keep name --log-density -o outliers.csv",
+    )
+)
 def predict(
     model: ModelPath,
     data: Data,
@@ -242,34 +273,65 @@ def predict(
             "for each file of the data.",
         ),
     ],
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,C",
+            help="Columns of the data to write beside the memberships, such as names.",
+        ),
+    ] = None,
+    log_density: Annotated[
+        bool,
+        typer.Option(
+            "--log-density",
+            help="Write the logarithm of the mixture's density at each row, too: the "
+            "lower, the more of an outlier.",
+        ),
+    ] = False,
     drop_missing: DropMissing = False,
+    na_values: NaValues = None,
+    decimal: Decimal = None,
+    overwrite: Overwrite = False,
     threads: Threads = None,
 ) -> None:
     """Say which component each row belongs to, and how surely."""
     with plain_messages():
-        writing.check_writable(output, memberships.SUFFIXES, data, "io")
-        file = read_model_file(model)
+        file = _open_model(model, data)
+        writing.check_writable(
+            output, memberships.SUFFIXES, data, "io", overwrite=overwrite
+        )
         file.model.n_threads = threads
-        table = open_table(data, columns=file.columns, drop_missing=drop_missing)
+        table = open_table(
+            data,
+            columns=file.columns,
+            drop_missing=drop_missing,
+            notation=notation(na_values, decimal),
+            carry=split(keep) or (),
+        )
         n_columns = file.model.means_.shape[1]
         if len(table.names) != n_columns:
             raise ValueError(
                 f"{data} has {len(table.names)} numeric columns, but {model} needs "
                 f"{n_columns} and has no names to choose by"
             )
-        if table.unused:
-            say(f"Ignored, not in the model: {', '.join(table.unused)}.")
+        ignored = [name for name in table.unused if name not in (split(keep) or ())]
+        if ignored:
+            say(f"Ignored, not in the model: {listed(ignored)}.")
         say_dropped(table)
-        certainty = write_memberships(output, file.model, table.values, table.kept)
+        certainty = write_memberships(
+            *(output, file.model, table.values, table.kept),
+            log_density=log_density,
+            carried=table.carried,
+        )
         say_written("memberships", output)
         display.print_certainty(certainty)
 
 
-@app.command()
+@app.command(epilog=example("fastem info model.json"))
 def info(model: ModelPath) -> None:
     """Show the components of a model."""
     with plain_messages():
-        file = read_model_file(model)
+        file = _open_model(model)
         n_components, n_columns = file.model.means_.shape
         columns = file.columns or tuple(f"x{j}" for j in range(n_columns))
         console = display.output()
@@ -280,10 +342,14 @@ def info(model: ModelPath) -> None:
         facts = [
             f"{name} {display.number(value) if type(value) is float else value}"
             for name, value in file.fit.items()
-            if value is not None
+            if value is not None and name not in ("bic", "aic")
         ]
         console.print(
             f"Fit by fastem {file.fastem_version}: {escape(', '.join(facts))}"
         )
+        # Files of older versions have none, nor those that Python has saved.
+        bic, aic = file.fit.get("bic"), file.fit.get("aic")
+        if isinstance(bic, float) and isinstance(aic, float):
+            display.print_criteria(Criteria(bic, aic))
         display.print_components(file.model, columns)
         display.print_means(file.model, columns)

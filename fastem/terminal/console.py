@@ -21,8 +21,10 @@ from fastem.covariances import SingularCovarianceError
 from fastem.em.progress import Progress
 from fastem.em.ridge import RegularizationWarning
 from fastem.report.scaling import UnscalableColumnsError
+from fastem.runtime import compiling
 
 _SECONDS_BETWEEN_LINES = 5.0
+_START = "Choosing a start"
 
 # Texts of the library name its parameters; here those are options.
 _OPTIONS = {
@@ -54,7 +56,7 @@ def plain_messages() -> Iterator[None]:
     SystemExit
         With code 1 for an error in data, models or files, 130 for Ctrl-C.
     """
-    with warnings.catch_warnings():
+    with compiling.heard_by(_FirstUse()), warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)  # ConvergenceWarning too
         warnings.showwarning = _show_warning
         try:
@@ -78,6 +80,21 @@ def plain_messages() -> Iterator[None]:
 def say(text: str) -> None:
     """A line on standard error."""
     print(text, file=sys.stderr, flush=True)
+
+
+class _FirstUse:
+    """Says, once for a command, why its first use takes longer."""
+
+    def __init__(self) -> None:
+        self._is_said = False
+
+    def begin(self, what: str) -> None:
+        if not self._is_said:
+            say(f"Compiling for {what}, once for this environment: some seconds ...")
+        self._is_said = True
+
+    def end(self, seconds: float) -> None:
+        pass
 
 
 def in_options(text: str) -> str:
@@ -141,7 +158,13 @@ def _left(seconds: float) -> str:
 class FitProgress:
     """Follows a fit: a bar on a terminal, otherwise a line now and then.
 
-    Use as a context manager; the instance is the callback of the fit.
+    Use as a context manager; the instance is the callback of the fit, and listens to
+    the compiler.
+
+    Attributes
+    ----------
+    compiling : float
+        Seconds for which the compiler ran.
     """
 
     def __init__(self, max_iter: int, n_init: int) -> None:
@@ -158,8 +181,10 @@ class FitProgress:
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("Choosing a start", total=None, state="")
+        self._task = self._bar.add_task(_START, total=None, state="")
         self._began = self._last_line = time.perf_counter()
+        self._doing = _START
+        self.compiling = 0.0
         self._is_first = True
 
     def __enter__(self) -> Self:
@@ -174,6 +199,15 @@ class FitProgress:
     ) -> None:
         self._bar.stop()
 
+    def begin(self, what: str) -> None:
+        """The compiler runs."""
+        self._bar.update(self._task, description="Compiling (once)")
+
+    def end(self, seconds: float) -> None:
+        """The compiler has ended."""
+        self._bar.update(self._task, description=self._doing)
+        self.compiling += seconds
+
     def __call__(self, progress: Progress) -> None:
         """An iteration is over."""
         where = f"iteration {progress.iteration}"
@@ -186,6 +220,7 @@ class FitProgress:
         if self._is_first and (progress.restart, progress.iteration) != (0, 1):
             say(f"Going on from the checkpoint, at {where}.")
         self._is_first = False
+        self._doing = where
         if self._console.is_terminal:
             self._bar.update(
                 self._task,

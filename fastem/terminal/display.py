@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from fastem.mixture import GaussianMixture
+from fastem.report.criteria import Criteria
 from fastem.report.description import Trait, component_variances, distinctive_traits
 from fastem.report.memberships import Certainty
 
@@ -75,6 +76,13 @@ def print_certainty(certainty: Certainty) -> None:
         f"Memberships: {sure:.1%} of the rows are sure (their component has a "
         f"probability above 0.9), {unsure:.1%} are in doubt (0.5 at most); on average "
         f"the likeliest component has {mean:.3f}."
+    )
+
+
+def print_criteria(criteria: Criteria) -> None:
+    """What numbers of components and forms of covariances are compared by."""
+    output().print(
+        f"{criteria} (lower is better, among fits to the same rows and columns)."
     )
 
 

@@ -1,11 +1,15 @@
 """The fit of a table as it is told to people: for the command fit, and for the demo."""
 
+import shlex
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from fastem.covariances import named_columns
 from fastem.mixture import GaussianMixture
 from fastem.report.scaling import fit_standardized
+from fastem.runtime import compiling
+from fastem.sources.row_numbers import row_numbers
 from fastem.sources.tables import AnyTable
 from fastem.terminal.console import FitProgress, naming_columns, say
 
@@ -21,7 +25,7 @@ def fit_table(
     began = time.perf_counter()
     fitting = fit_standardized if standardize else GaussianMixture.fit
     progress = FitProgress(model.max_iter, model.n_init)
-    with naming_columns(table.names), progress:
+    with naming_columns(table.names), progress, compiling.heard_by(progress):
         try:
             fitted = fitting(
                 *(model, table.values),
@@ -33,10 +37,13 @@ def fit_table(
             if checkpoint is not None and checkpoint.exists():
                 say(f"The same command goes on from {checkpoint}.")
             raise
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - began - progress.compiling
+    lasted = f"{seconds:.1f} s"
+    if progress.compiling:
+        lasted += f", and {progress.compiling:.1f} s of compiling"
     outcome = "converged after" if fitted.converged_ else "stopped after"
     say(
-        f"Fitted in {seconds:.1f} s: {outcome} {fitted.n_iter_} iterations, mean "
+        f"Fitted in {lasted}: {outcome} {fitted.n_iter_} iterations, mean "
         f"log-likelihood {fitted.lower_bound_:.6f}"
         f"{' in the units of the data' if standardize else ''}; "
         f"{fitted.convergence_}."
@@ -61,12 +68,36 @@ def fit_table(
 
 def say_used(table: AnyTable, *, all_numeric: bool) -> None:
     """Name the columns that are left out, and count the rows."""
-    if all_numeric and table.unused:
-        left_out = ", ".join(f"{name} ({kind})" for name, kind in table.unused.items())
+    no_numbers = [name for name in table.unused if name not in table.index]
+    if all_numeric and no_numbers:
+        left_out = ", ".join(f"{name} ({table.unused[name]})" for name in no_numbers)
         say(f"Left out, not numeric: {left_out}.")
+    if all_numeric and table.index:
+        say(f"Left out, the index of a DataFrame: {listed(table.index)}.")
+    if all_numeric and table.keys:
+        left_out = ", ".join(f"{key} ({name})" for key, name in table.keys.items())
+        say(f"Left out, in names of folders only: {left_out}.")
     say_dropped(table)
+    if all_numeric:
+        _warn_of_row_numbers(table)
     shape = f"{table.n_rows:,} rows x {len(table.names)} columns"
-    say(f"Using {shape}: {', '.join(table.names)}.")
+    say(f"Using {shape}: {listed(table.names)}.")
+
+
+def _warn_of_row_numbers(table: AnyTable) -> None:
+    numbers = row_numbers(table)
+    others = ",".join(name for name in table.names if name not in numbers)
+    remedy = f" Leave it out: --columns {shlex.quote(others)}." if others else ""
+    for name in numbers:
+        say(
+            f"Warning: column {name!r} seems to number the rows, so that clusters "
+            f"depend on where a row stands.{remedy}"
+        )
+
+
+def listed(names: Iterable[str]) -> str:
+    """The names as they are; one that is empty is to be seen."""
+    return ", ".join(name or "''" for name in names)
 
 
 def say_dropped(table: AnyTable) -> None:

@@ -250,6 +250,7 @@ def test_a_worker_that_fails_is_left_out_with_its_last_words():
         others.measure_pair(TINY, broken, repeats=1, seconds=0.001, patience=0)
 
 
+@pytest.mark.exhaustive
 def test_a_cluster_is_measured_beside_one_process():
     again = others.Library(cluster.ON_DASK.name, others.FASTEM.command)
     libraries = [others.FASTEM, again]
@@ -426,6 +427,7 @@ def test_the_share_that_counts_is_one_where_all_overlap():
     assert 0.9 < skipping.share_that_counts(X, model) <= 1
 
 
+@pytest.mark.exhaustive
 def test_a_folder_is_generated_fitted_and_deleted(monkeypatch, tmp_path):
     monkeypatch.setattr(streaming, "_SHORT_GIGABYTES", 2e-4)
     monkeypatch.setattr(streaming, "_PART_ROWS", 900)

@@ -115,6 +115,37 @@ BAD_ROWS = {
         (ValueError, TypeError),
         ["column 0", "numbers"],
     ),
+    "text of numbers": (
+        np.hstack([rows().astype(object), rows()[:, :1].astype(str)]),
+        ValueError,
+        ["numbers in column 3, but text: row 0 holds"],
+    ),
+    "lists of text": (
+        [["1", "2", "3"], ["3", "5", "?"]],
+        ValueError,
+        ["numbers in column 0, but text: row 0 holds '1'"],
+    ),
+    "one text among numbers in lists": (
+        [[1, 2, 3], [4, 5, "?"]],
+        ValueError,
+        ["numbers in column 2, but text: row 1 holds '?'"],
+    ),
+    "bytes": (rows().astype("S"), ValueError, ["column 0, but text: row 0 holds"]),
+    "a question mark in a table": (
+        frame.assign(width=["7"] * 40 + ["?"] * (N - 40)),
+        ValueError,
+        ["column 'width', but text: row 40 holds '?'", "pandas.to_numeric"],
+    ),
+    "text of numbers in an Arrow table": (
+        pa.table({name: [str(i) for i in range(N)] for name in NAMES}),
+        ValueError,
+        ["column 'height', but text: row 0 holds '0'"],
+    ),
+    "a polars query": (
+        pl.LazyFrame(rows(), schema=NAMES),
+        TypeError,
+        ["X.collect()", "X.sink_parquet"],
+    ),
     "a text column of a table": (
         frame.assign(width=["wide"] * N),
         (ValueError, TypeError),
@@ -344,6 +375,7 @@ BAD_WEIGHTS = {
     "a number": (2.0, ["sample_weight"]),
     "all zero": (np.zeros(N), ["sample_weight", "zero"]),
     "text": (["heavy"] * N, ["sample_weight", "heavy"]),
+    "text of numbers": (["1"] * N, ["sample_weight", "text, the first '1'"]),
     "masked": (
         np.ma.masked_array(np.ones(N), mask=np.arange(N) == 9),
         ["sample_weight", "masked"],

@@ -563,6 +563,7 @@ def has_kernel_threads():
     return grid._helpers.n_started > 0
 
 
+@pytest.mark.exhaustive
 def test_a_task_is_one_thread_where_it_is_not_told_otherwise(rows, other_cluster):
     X = da.from_array(np.tile(rows, (10, 1)), chunks=(20_000, D))
     with Client(other_cluster) as client:
@@ -574,6 +575,7 @@ def test_a_task_is_one_thread_where_it_is_not_told_otherwise(rows, other_cluster
             assert any(client.run(has_kernel_threads).values()) == has_others
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("client")
 def test_a_worker_that_dies_costs_time_only(rows, X, other_cluster, monkeypatch):
     """In the third iteration, the one that holds the parameters and some rows."""

@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -49,6 +50,8 @@ def tables(tmp_path, monkeypatch):
     with open("demo-output/flights.csv", "a", encoding="utf-8") as file:
         file.write("1,,,2,1\n")  # a flight that was cancelled
     csv.write_csv(table(("speed", "load")), "cars.csv")
+    people = ["age;income", *(f"{20 + i % 40};{i % 7},{i % 10}" for i in range(90))]
+    Path("people.csv").write_text("\n".join([*people, "?;1,5"]))
     parquet.write_table(table(("speed", "load"), 4000), "data.parquet")
     os.mkdir("big")
     for i in range(2):

@@ -11,6 +11,7 @@ from fastem.em.acceleration import PlainPath
 from fastem.em.convergence import Trace
 from fastem.em.progress import Progress, Reporter
 from fastem.em.stopping import SmallChange
+from fastem.runtime import compiling
 from fastem.statistics import SufficientStatistics
 
 pytestmark = pytest.mark.interpreted
@@ -166,6 +167,38 @@ def test_the_time_left_follows_from_how_the_gains_shrink():
         # Five bounds are needed to tell; until then max_iter is the limit.
         left = 25 - p.iteration if p.iteration < 5 else 11 - p.iteration
         assert p.seconds_left == pytest.approx(average * left)
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+def test_compiling_counts_in_no_rate_and_no_lapse(monkeypatch, capsys):
+    clock = Clock()
+    monkeypatch.setattr(compiling, "time", clock)
+    expect = Steps.expect
+
+    def compile_and_expect(self, parameters):
+        if not self.calls:
+            with compiling.clock_stopped():
+                clock.now += 20
+        clock.now += 0.5
+        return expect(self, parameters)
+
+    monkeypatch.setattr(Steps, "expect", compile_and_expect)
+    seen = []
+    run([-5.0, -4.0, -3.0], Reporter(2, 1, seen.append, n_rows=1000), max_iter=3)
+    assert [p.seconds for p in seen] == [0.5] * 3
+    assert [p.rows_per_second for p in seen] == [2000] * 3
+    assert [p.seconds_left for p in seen] == [1.0, 0.5, 0.0]
+    printed = capsys.readouterr().out
+    assert printed.count("time lapse 0.50000s") == 3
+    assert "time lapse 1.50000s" in printed
 
 
 def test_verbose_prints_every_interval(capsys):

@@ -74,8 +74,9 @@ def test_an_interrupt_waits_for_the_compiler(tmp_path):
 
 
 def test_no_type_that_is_cached_compiles_again():
-    number_of_compilations(USE_EVERYTHING)
-    assert number_of_compilations(USE_EVERYTHING) == 0
+    # The first process may compile what no test before this one has needed.
+    numbers = (number_of_compilations(USE_EVERYTHING) for _ in range(2))
+    assert 0 in numbers
 
 
 @pytest.mark.parametrize("changed", ["passes.py", "vectors/stacks.py"])

@@ -298,6 +298,7 @@ print(numba.config.NUMBA_NUM_THREADS, hashlib.sha256(b"".join(passes)).hexdigest
 """
 
 
+@pytest.mark.exhaustive
 def test_more_threads_than_cores_give_the_same_bits():
     hashes = {}
     for n_threads in ("1", "2", "7"):

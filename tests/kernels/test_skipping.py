@@ -126,8 +126,8 @@ def test_any_number_of_threads_leaves_out_the_same(random, covariance_type):
 
 
 @kernel()
-def bound_distances(factors, blocks, center, half_widths, central_out, nearest_out):
-    box_distances(factors, blocks, center, half_widths, central_out, nearest_out)
+def bound_distances(factors, blocks, box, central_out, nearest_out):
+    box_distances(factors, blocks, box[0], box[1], box[2:], central_out, nearest_out)
 
 
 @pytest.mark.interpreted
@@ -143,7 +143,8 @@ def test_no_point_of_a_box_is_nearer_than_its_bound(random, covariance_type):
         center, half_widths = 3 * random.normal(size=D), random.uniform(0, 1, size=D)
         n = reach.blocks.shape[0] * reach.blocks.shape[2]
         central, nearest = np.empty(n), np.empty(n)
-        bound_distances(factors, reach.blocks, center, half_widths, central, nearest)
+        box = np.stack([center, half_widths, center, center])
+        bound_distances(factors, reach.blocks, box, central, nearest)
         corners = random.uniform(-1, 1, size=(500, D))
         corners[:250] = np.sign(corners[:250])
         corners[-1] = 0

@@ -1,12 +1,17 @@
 """Compiled code on disk: kept where possible, and never trusted."""
 
+import re
 import shutil
 
 import pytest
 
 from tests.processes import CLUSTERS, run
 
+# Of those that compile a fit anew.
+exhaustive = pytest.mark.exhaustive
+
 FIT = CLUSTERS + "check(fit())"
+LOGGED = "import logging; logging.basicConfig(level=logging.INFO)\n" + FIT
 # Counts what is compiled: a file that is refused must be, one that is taken must not.
 COUNTED = f"""
 from numba.core import event
@@ -27,12 +32,29 @@ def files_in(folder):
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory):
-    """A cache folder after a fit."""
+def first_use(tmp_path_factory):
+    """A cache folder after a fit, and the records of that."""
     folder = tmp_path_factory.mktemp("cache")
-    fit_with(folder)
+    _, said = fit_with(folder, LOGGED)
     assert files_in(folder)
-    return folder
+    return folder, said
+
+
+@pytest.fixture
+def filled(first_use):
+    """A cache folder after a fit."""
+    return first_use[0]
+
+
+def test_a_first_use_says_so_once_and_the_next_process_says_nothing(first_use):
+    folder, said = first_use
+    began, ended = said.splitlines()
+    assert began == (
+        "INFO:fastem:Compiling kernels for covariance_type='diag' and float64 rows, "
+        "once for this environment: some seconds ..."
+    )
+    assert re.fullmatch(r"INFO:fastem:Compiled \d kernels? in [\d.]+ s\.", ended)
+    assert fit_with(folder, LOGGED) == ("", "")
 
 
 @pytest.fixture
@@ -49,10 +71,13 @@ def zeros_in_the_middle(content):
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda content: b"",
-        lambda content: content[: len(content) // 2],
-        lambda content: content[:-1],
-        lambda content: b"\x80\x05garbage." * (len(content) // 10),
+        pytest.param(lambda content: b"", marks=exhaustive),
+        pytest.param(lambda content: content[: len(content) // 2], marks=exhaustive),
+        pytest.param(lambda content: content[:-1], marks=exhaustive),
+        pytest.param(
+            lambda content: b"\x80\x05garbage." * (len(content) // 10),
+            marks=exhaustive,
+        ),
         # What a power failure leaves: it would be taken, and run.
         zeros_in_the_middle,
     ],
@@ -69,6 +94,7 @@ def test_spoilt_files_are_compiled_again_with_one_warning(cache, spoil):
     assert fit_with(cache, COUNTED) == ("0\n", "")
 
 
+@exhaustive
 def test_folders_in_place_of_files_are_lived_with(cache):
     for path in files_in(cache):
         path.unlink()
@@ -82,8 +108,8 @@ def test_folders_in_place_of_files_are_lived_with(cache):
     "folders",
     [
         {"XDG_CACHE_HOME": None, "HOME": "/proc/nobody"},
-        {"XDG_CACHE_HOME": __file__},
-        {"NUMBA_CACHE_DIR": __file__},
+        pytest.param({"XDG_CACHE_HOME": __file__}, marks=exhaustive),
+        pytest.param({"NUMBA_CACHE_DIR": __file__}, marks=exhaustive),
     ],
     ids=lambda folders: list(folders)[-1],
 )
@@ -94,6 +120,7 @@ def test_without_a_writable_folder_a_fit_works_and_says_so_once(tmp_path, folder
     assert not files_in(tmp_path)
 
 
+@exhaustive
 def test_a_folder_that_is_gone_after_the_import_is_lived_with(tmp_path):
     remove = "import shutil; shutil.rmtree(os.environ['XDG_CACHE_HOME'])\n"
     block = "open(os.environ['XDG_CACHE_HOME'], 'w').close()\n"

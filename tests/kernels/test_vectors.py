@@ -157,6 +157,7 @@ print(NARROW_BYTES)
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names a processor")
 def test_processors_with_narrow_registers_get_the_same_numbers():
     done = subprocess.run(

@@ -189,7 +189,7 @@ documents = st.recursive(
     max_leaves=12,
 )
 many = settings(
-    max_examples=300,
+    max_examples=12 * settings.default.max_examples,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -499,3 +499,79 @@ def test_names_of_columns_are_checked(random):
 def test_settings_are_checked(random, setting):
     with pytest.raises(ValueError, match=f"The '{next(iter(setting))}' parameter"):
         GaussianMixture(**setting).partial_fit(random.normal(size=(9, 2)))
+
+
+# What a stream wears away
+
+
+def two_groups(covariance_type, **options):
+    """A stream of two groups of rows, of which it remembers 500."""
+    random = np.random.default_rng(0)
+    X = np.concatenate([random.normal(size=(300, 2)), random.normal(8, 1, (300, 2))])
+    options = {"memory": 500, "tol": 1e-2, "random_state": 0, **options}
+    return GaussianMixture(2, covariance_type=covariance_type, **options).partial_fit(X)
+
+
+def warnings_of(model, rows, n_calls):
+    """What a stream says: the number of the call, and the text."""
+    said = []
+    for i in range(n_calls):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.partial_fit(rows)
+        assert {warning.filename for warning in caught} <= {__file__}
+        said += [(i, str(warning.message)) for warning in caught]
+    return said
+
+
+def test_a_spike_is_no_secret(covariance_type):
+    model = two_groups(covariance_type)
+    said = warnings_of(model, np.full((200, 2), 8.0), 60)
+    (fading,) = [i for i, text in said if "fades: its rows now count less" in text]
+    ridge = [i for i, text in said if "reg_covar=1e-06 is" in text]
+    # Once, not at each call. Of 500 rows, e^-0.4 are left of each in a call.
+    assert fading == 13
+    assert len(ridge) == 1
+
+
+def test_a_spike_without_a_ridge_is_an_error(covariance_type):
+    model = two_groups(covariance_type, reg_covar=0)
+    states = []
+
+    def learn():
+        for _ in range(100):
+            states.append(vars(model).copy())
+            warnings_of(model, np.full((200, 2), 8.0), 1)
+
+    with pytest.raises(SingularCovarianceError, match="is singular") as raised:
+        learn()
+    is_shared = STRUCTURES[covariance_type].is_shared
+    assert (raised.value.component is None) == is_shared
+    assert raised.value.condition_number == np.inf
+    assert vars(model) == states[-1]  # the stream can go on with other rows
+
+
+@pytest.mark.parametrize("policy", ["drop", "reseed"])
+def test_a_component_whose_rows_fade_is_mended(covariance_type, policy):
+    model = two_groups(covariance_type, on_collapse=policy)
+    random = np.random.default_rng(1)
+    for _ in range(20):
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", ".*'drop' left out 1.*count less than one"
+            )
+            model.partial_fit(random.normal(8, 1, (200, 2)))
+    (collapse,) = model.collapses_[:1]
+    assert collapse.action == {"drop": "dropped", "reseed": "reseeded"}[policy]
+    assert 0 < collapse.degeneracy.n_rows < 1
+    assert len(model.weights_) == (1 if policy == "drop" else 2)
+    assert model.weights_.min() > 1e-3
+
+
+def test_a_component_that_fades_is_told_once_and_comes_back(covariance_type):
+    model = two_groups(covariance_type)
+    rows = np.random.default_rng(1).normal(8, 1, (200, 2))
+    said = warnings_of(model, rows, 20)
+    assert [i for i, text in said if "fades" in text] == [13]
+    assert warnings_of(model, rows - 8, 5) == []
+    assert model.weights_.min() > 0.1

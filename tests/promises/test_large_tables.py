@@ -11,6 +11,7 @@ from fastem import GaussianMixture, RegularizationWarning, kernels
 from fastem.covariances import STRUCTURES
 from fastem.kernels import passes
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
+from fastem.kernels.tiles import tile_space
 
 BEYOND = 2**31 + 2**20
 # Memory that is reserved only when it is written to: Linux's MAP_NORESERVE, which
@@ -54,6 +55,7 @@ def test_the_last_rows_of_many_elements_are_predicted(wide):
     np.testing.assert_array_equal(labels[-3:], 1)
 
 
+@pytest.mark.exhaustive
 def test_the_last_rows_of_many_elements_count_in_a_fit(wide):
     model = two_components(4096).set_params(max_iter=1, tol=0, reg_covar=0.5)
     with pytest.warns(ConvergenceWarning), pytest.warns(RegularizationWarning):
@@ -90,7 +92,8 @@ def test_the_last_rows_of_very_many_are_written_where_they_belong(n_rows, n_comp
     degrees = zeros((n_rows, n_components))
     densities = zeros(n_rows)
     for output in (Labels(labels), Probabilities(degrees), LogLikelihoods(densities)):
-        passes.row_chunks(view, factors, output, start, stop, np.empty((1, 0)))
+        space = tile_space(factors, stop - start)
+        passes.row_chunks(view, factors, output, space, start, stop, np.empty((1, 0)))
     few = X[start:stop].copy()
     np.testing.assert_array_equal(labels[start:stop], model.predict(few))
     assert labels[-1] == n_components - 1
@@ -116,8 +119,10 @@ def test_the_last_rows_of_very_many_are_summed(name):
     )
     n_sums = 3 + 1 + structure.representation.scatter_size(1, 1)
     chunks = np.empty((1, n_sums))
+    factors = model._factors(X.dtype)
+    space = tile_space(factors, kernels.CHUNK_ROWS)
     passes.expectation_chunks(
-        X, X[:0, 0], model._factors(X.dtype), None, n_rows - 5, n_rows, chunks
+        X, X[:0, 0], factors, None, space, n_rows - 5, n_rows, chunks
     )
     sums = chunks[0]
     log_densities = -0.5 * (np.arange(1, 6) ** 2 + np.log(2 * np.pi))

@@ -24,12 +24,11 @@ from tests.mixtures import (
 )
 
 law = settings(
-    max_examples=25,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-few_examples = settings(law, max_examples=10)
+few_examples = settings(law, max_examples=2 * law.max_examples // 5)
 
 seeds = st.integers(0, 2**20)
 counts = st.integers(1, 4)

@@ -63,9 +63,9 @@ print(peak() - before, X.nbytes)
     [
         # Less than an array of N x K takes, even in float32.
         ("full", "user", "answers", 100),
-        ("tied", "user", "none", 100),
+        pytest.param("tied", "user", "none", 100, marks=pytest.mark.exhaustive),
         # scikit-learn's k-means is in this one.
-        ("full", "kmeans", "none", 400),
+        pytest.param("full", "kmeans", "none", 400, marks=pytest.mark.exhaustive),
     ],
 )
 def test_peak_memory_is_the_array_and_little_more(

@@ -4,6 +4,8 @@ import pytest
 
 from tests.processes import CLUSTERS, interrupt, run
 
+exhaustive = pytest.mark.exhaustive
+
 ALL = "model = fit(); check(model); check_answers(model)\n"
 
 FORKED = {
@@ -78,12 +80,19 @@ finally:
 }
 
 
-@pytest.mark.parametrize("way", list(FORKED))
+@pytest.mark.parametrize(
+    "way",
+    [
+        "os.fork",
+        pytest.param("multiprocessing", marks=exhaustive),
+        pytest.param("os.fork amid threads", marks=exhaustive),
+    ],
+)
 def test_a_forked_child_fits_and_predicts(way):
     run(CLUSTERS + ALL + FORKED[way] + ALL)
 
 
-@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+@pytest.mark.parametrize("layer", ["omp", pytest.param("workqueue", marks=exhaustive)])
 def test_python_threads_that_fit_at_once_get_the_bits_of_one(layer):
     run(
         CLUSTERS
@@ -152,7 +161,10 @@ assert warnings.filters == before
     )
 
 
-@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+@pytest.mark.parametrize(
+    "backend",
+    ["loky", pytest.param("multiprocessing", marks=exhaustive), "threading"],
+)
 def test_joblibs_workers_get_the_bits_of_one_process(backend):
     run(
         CLUSTERS
@@ -175,6 +187,7 @@ for (means, degrees), (own_means, own_degrees) in zip(there, here, strict=True):
     )
 
 
+@exhaustive
 def test_scikit_learns_searches_run_in_workers():
     run(
         CLUSTERS
@@ -237,11 +250,19 @@ print("fine")
 
 
 # Where the signal lands is up to the machine: in a start, a pass, or between.
-@pytest.mark.parametrize("start", ["kmeans", "subsample", "random"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "kmeans",
+        pytest.param("subsample", marks=exhaustive),
+        pytest.param("random", marks=exhaustive),
+    ],
+)
 def test_ctrl_c_ends_a_fit_and_leaves_the_estimator_as_it_was(start):
     assert interrupt(CLUSTERS + INTERRUPTED, start, 5, times=5) == "fine\n"
 
 
+@exhaustive
 def test_ctrl_c_ends_a_fit_that_compiles(tmp_path):
     output, _ = run(
         CLUSTERS
@@ -267,8 +288,8 @@ print("fine")
 @pytest.mark.parametrize(
     "variables",
     [
-        {"NUMBA_NUM_THREADS": "1"},
-        {"NUMBA_THREADING_LAYER": "workqueue"},
+        pytest.param({"NUMBA_NUM_THREADS": "1"}, marks=exhaustive),
+        pytest.param({"NUMBA_THREADING_LAYER": "workqueue"}, marks=exhaustive),
         {"NUMBA_THREADING_LAYER": "omp"},
         # Kernels as plain Python: a few rows are enough.
         {"NUMBA_DISABLE_JIT": "1", "N_ROWS": "60"},

@@ -13,8 +13,14 @@ from tests import reference
 from tests.mixtures import assert_close, start_of
 
 DATA = Path(__file__).parent / "data"
-MODELS = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII"}
-MODELS_OF_ONE_COLUMN = {"full": "V", "tied": "E", "diag": "V", "spherical": "V"}
+MODELS = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII", "EEI": "EEI"}
+MODELS_OF_ONE_COLUMN = {
+    "full": "V",
+    "tied": "E",
+    "diag": "V",
+    "spherical": "V",
+    "EEI": "E",
+}
 
 
 class Case(NamedTuple):
@@ -64,7 +70,7 @@ def test_there_is_something_to_compare_with():
         *("acidity", "diabetes_fixed", "faithful", "iris", "thyroid")
     }
     assert {case.covariance_type for case in REGULAR} == set(MODELS)
-    assert len(REGULAR) == 173
+    assert len(REGULAR) == 218
     assert len(SINGULAR) == 7
 
 

@@ -11,6 +11,7 @@ from tests.processes import TIME_LIMIT
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 def test_a_minute_of_random_calls_and_interrupts_does_no_harm():
     done = subprocess.run(

@@ -9,7 +9,15 @@ from fastem.report.separation import separating_views
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 3, 25])
-@pytest.mark.parametrize("n_components", [1, 3, 12, 25])
+@pytest.mark.parametrize(
+    "n_components",
+    [
+        1,
+        pytest.param(3, marks=pytest.mark.exhaustive),
+        pytest.param(12, marks=pytest.mark.exhaustive),
+        25,
+    ],
+)
 def test_any_size_of_model_can_be_drawn(random, tmp_path, n_features, n_components):
     means = random.normal(0, 5, (n_components, n_features))
     model = GaussianMixture.from_parameters(

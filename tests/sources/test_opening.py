@@ -8,10 +8,13 @@ import time
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from pyarrow import dataset, parquet
+from sklearn.base import BaseEstimator
 
+from fastem.checks.rows import check_rows
 from fastem.mixture.online import BATCH_ROWS
 from fastem.sources import opening, reading
 from fastem.sources.arrow import ArrowBlocks
@@ -23,6 +26,7 @@ from fastem.sources.opening import (
 )
 from fastem.sources.parquet import ParquetBlocks
 from fastem.sources.reading import blocks_of, checked_blocks, read_ahead
+from fastem.sources.tables import open_table
 from tests.processes import reader_threads
 
 NAMES = ("a", "b", "c")
@@ -182,8 +186,8 @@ def test_numeric_columns_are_chosen_and_weights_are_none_of_them(X, tmp_path):
         w=np.arange(5000.0),
     )
     source = ParquetBlocks(folder, weights="w")
-    assert source.names == NAMES
-    assert source.unused == {"text": "string", "truth": "bool"}
+    assert source.names == (*NAMES, "truth")
+    assert source.unused == {"text": "string"}
     assert len(source) == 5000
     weights = np.concatenate([weights for _, weights in blocks_of(source)])
     np.testing.assert_array_equal(weights[:3], [0, 1, 2])
@@ -191,6 +195,106 @@ def test_numeric_columns_are_chosen_and_weights_are_none_of_them(X, tmp_path):
     chosen = ParquetBlocks(folder, columns=["c", "a"])
     ((rows, _), *_) = blocks_of(chosen)
     np.testing.assert_array_equal(rows, X[:1024, [2, 0]])
+
+
+@pytest.fixture
+def counted(tmp_path):
+    """The same table in every form: a number, a truth value, a category of numbers."""
+    columns = {
+        "a": [0.5, 1.5, 2.5, 4.0],
+        "truth": [True, False, True, True],
+        "size": pd.Categorical([1, 2, 1, 3]),
+    }
+    frame = pd.DataFrame(columns)
+    table = pa.Table.from_pandas(frame)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    parquet.write_table(table, folder / "part.parquet")
+    csv = tmp_path / "table.csv"
+    frame.to_csv(csv, index=False)
+    return {
+        "pandas": lambda: frame,
+        "polars": lambda: pl.from_arrow(table.set_column(2, "size", [[1, 2, 1, 3]])),
+        "Arrow table": lambda: table,
+        "dataset": lambda: dataset.dataset(folder),
+        "reader": lambda: pa.RecordBatchReader.from_batches(
+            table.schema, table.to_batches()
+        ),
+        "file": lambda: folder / "part.parquet",
+        "folder": lambda: folder,
+        "read whole": lambda: open_table(folder / "part.parquet").values,
+        "CSV": lambda: open_table(csv).values,
+    }
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("pandas", "polars", "Arrow table", "dataset", "reader", "file", "folder"),
+        *("read whole", "CSV"),
+    ],
+)
+@pytest.mark.parametrize("streamed", [2**30, 0])
+def test_a_column_counts_wherever_it_comes_from(counted, kind, streamed, monkeypatch):
+    monkeypatch.setattr(opening, "_STREAMED_BYTES", streamed)
+    X = counted[kind]()
+    rows = rows_of(X)
+    np.testing.assert_array_equal(
+        rows, [[0.5, 1, 1], [1.5, 0, 2], [2.5, 1, 1], [4, 1, 3]]
+    )
+
+
+def rows_of(X):
+    """The rows of X in one array, wherever they are."""
+    source = source_of(X)
+    if source is None:
+        return check_rows(BaseEstimator(), X, fitting=True)
+    return np.concatenate([rows for rows, _ in blocks_of(source)])
+
+
+def test_columns_that_do_not_count_are_named_where_they_are_left_out(tmp_path):
+    for hour in (3, 4):
+        folder = tmp_path / "big" / f"hour={hour}"
+        folder.mkdir(parents=True)
+        table = pa.table({"a": [1.0, 2.0], "name": ["x", "y"]})
+        parquet.write_table(table, folder / "part-0.parquet")
+    with pytest.warns(UserWarning, match="left out: 'name'") as caught:
+        rows = rows_of(tmp_path / "big")
+    assert [warning.filename for warning in caught] == [__file__]
+    said = str(caught[0].message)
+    assert "left out: 'name' (string). " in said
+    assert "not read as columns: 'hour' (hour=3). " in said
+    np.testing.assert_array_equal(rows[:, 0], [1, 2, 1, 2])
+    with pytest.raises(ValueError, match=r"'hour' in names of folders only \(hour=3\)"):
+        ParquetBlocks(tmp_path / "big", columns=["a", "hour"])
+    with pytest.raises(ValueError, match="'hour' in names of folders only"):
+        source_of(tmp_path / "big", weights="hour")
+    # Who chose them knows.
+    ParquetBlocks(tmp_path / "big", columns=["a"])
+    hours = dataset.dataset(tmp_path / "big", partitioning="hive")
+    rows = rows_of(hours.scanner(columns=["a", "hour"]))
+    np.testing.assert_array_equal(rows, [[1, 3], [2, 3], [1, 4], [2, 4]])
+
+
+def test_the_index_of_a_frame_is_no_column_of_its_file(tmp_path):
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "name": list("wxyz")})
+    folder = tmp_path / "big"
+    folder.mkdir()
+    frame[frame.a != 2].to_parquet(folder / "part-0.parquet")
+    with pytest.warns(UserWarning, match="index of the DataFrame") as caught:
+        source = source_of(folder)
+    said = str(caught[0].message)
+    assert f"The index of the DataFrame in {folder} is left out: '__index_l" in said
+    assert "left out: 'name' (" in said
+    assert source.names == ("a",)
+    whole = open_table(folder / "part-0.parquet")
+    assert whole.names == ("a",)
+    assert whole.index == ("__index_level_0__",)
+    # It can be asked for.
+    asked = open_table(folder, columns=["a", "__index_level_0__"])
+    assert asked.index == ()
+    (block,) = asked.values.blocks(10)
+    np.testing.assert_array_equal(block.values, [[1, 0], [3, 2], [4, 3]])
 
 
 def test_a_column_of_a_table_in_memory_is_its_weights(X):
@@ -203,6 +307,8 @@ def test_a_column_of_a_table_in_memory_is_its_weights(X):
         without_column(table, "v")
     with pytest.raises(TypeError, match="X is no table"):
         without_column(X, "w")
+    with pytest.raises(TypeError, match=r"pass X.collect\(\)"):
+        without_column(pl.from_arrow(table).lazy(), "w")
     with pytest.raises(ValueError, match="no column 'v' of weights"):
         source_of(table, weights="v")
 

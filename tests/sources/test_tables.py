@@ -1,10 +1,13 @@
 import gzip
+import io
+import sys
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
+from fastem.sources.delimited import Notation
 from fastem.sources.tables import read_table
 
 CSV = """\
@@ -25,9 +28,9 @@ def csv(tmp_path):
 
 def test_numeric_columns_are_read_and_others_named(csv):
     table = read_table(csv, drop_missing=True)
-    assert table.names == ("speed", "height")
-    np.testing.assert_array_equal(table.values, [[1.5, 3], [3.5, 7]])
-    assert list(table.unused) == ["name", "late", "when"]
+    assert table.names == ("speed", "height", "late")
+    np.testing.assert_array_equal(table.values, [[1.5, 3, 1], [3.5, 7, 1]])
+    assert list(table.unused) == ["name", "when"]
     assert table.unused["name"] == "string"
 
 
@@ -57,7 +60,7 @@ def test_columns_come_in_the_order_asked_for(csv):
 
 def test_the_column_of_weights_is_not_one_of_the_data(csv):
     table = read_table(csv, weights="height", drop_missing=True)
-    assert table.names == ("speed",)
+    assert table.names == ("speed", "late")
     np.testing.assert_array_equal(table.weights, [3, 7])
     assert "height" not in table.unused
 
@@ -97,6 +100,57 @@ def test_compressed_csv_is_read(tmp_path):
     path = tmp_path / "data.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\n1,2\n3,4\n"))
     np.testing.assert_array_equal(read_table(path).values, [[1, 2], [3, 4]])
+
+
+def test_text_in_another_encoding_is_left_out_and_said_to_be(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_bytes("a,name\n1,Jörg\n3,Ada\n".encode("latin-1"))
+    table = read_table(path)
+    assert table.names == ("a",)
+    assert table.unused == {"name": "text that is not UTF-8"}
+
+
+@pytest.mark.parametrize("form", ["file", "stream"])
+@pytest.mark.parametrize("suffix", [".arrow", ".feather"])
+def test_files_of_arrow_are_read(tmp_path, form, suffix):
+    table = pa.table({"a": [1.5, None, 3], "b": [True, False, True], "n": ["x"] * 3})
+    path = tmp_path / f"data{suffix}"
+    make = pa.ipc.new_file if form == "file" else pa.ipc.new_stream
+    with make(path, table.schema) as writer:
+        writer.write_table(table)
+    read = read_table(path, drop_missing=True)
+    np.testing.assert_array_equal(read.values, [[1.5, 1], [3, 1]])
+    assert read.unused == {"n": "string"}
+
+
+def stdin_of(monkeypatch, content):
+    stream = io.TextIOWrapper(io.BytesIO(content))
+    monkeypatch.setattr(sys, "stdin", stream)
+
+
+def test_a_dash_is_csv_on_standard_input(monkeypatch):
+    stdin_of(monkeypatch, b"a;b\n1,5;?\n2,5;3\n")
+    table = read_table("-", drop_missing=True, notation=Notation(("?",), ","))
+    np.testing.assert_array_equal(table.values, [[2.5, 3]])
+    for content, text in (
+        (gzip.compress(b"a\n1\n"), "standard input is compressed by gzip: unpack"),
+        (b"\xff\n1\n", r"standard input is not UTF-8.*UTF-8 FILE \| fastem"),
+        (b"a\n", "standard input has columns but no rows"),
+        (b"1\n2\n", "standard input: the first line must hold"),
+        (b"a\nx\n", "standard input has no numeric columns"),
+        (b"", "standard input cannot be read as .csv"),
+    ):
+        stdin_of(monkeypatch, content)
+        with pytest.raises(ValueError, match=text):
+            read_table("-")
+
+
+def test_a_name_that_is_nearly_that_of_a_column_is_asked_back(csv):
+    for asked in ("hight", "Height", "HEIGTH"):
+        with pytest.raises(ValueError, match=r"Did you mean 'height'\? Its columns"):
+            read_table(csv, columns=["speed", asked])
+    with pytest.raises(ValueError, match="no column 'x'; its columns are"):
+        read_table(csv, columns=["x"])
 
 
 def test_a_missing_header_is_noticed(tmp_path):
@@ -164,7 +218,32 @@ def test_infinite_values_are_counted_and_placed(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "part"),
     [
-        ("data.xlsx", b"", r"must end in one of \.csv"),
+        (
+            *("data.xlsx", b""),
+            r"must end in one of \.csv.*read_excel\(\"data.xlsx\"\).to_parquet",
+        ),
+        ("data.zip", b"", r"must end in .*Unpack it first"),
+        ("data.txt", b"", r"must end in .*rename it to \.csv or \.tsv"),
+        ("data.rdata", b"", r"must end in .*Write the table as Parquet or CSV"),
+        ("data.arrow", b"not arrow at all", r"cannot be read as \.arrow"),
+        (
+            *("data.csv", "größe,b\n1,2\n".encode("latin-1")),
+            r"not UTF-8 text, but perhaps LATIN1. Convert it: iconv -f LATIN1",
+        ),
+        ("data.csv", "a,b\n1,2\n".encode("utf-16"), "perhaps UTF-16. Convert it"),
+        ("data.csv", b"a,b\n", "has columns but no rows"),
+        (
+            *("data.csv.gz", b"a,b\n1,2\n"),
+            r"not compressed by gzip.*rename it to .*/data\.csv$",
+        ),
+        (
+            *("data.csv", gzip.compress(b"a,b\n1,2\n")),
+            r"is compressed by gzip: rename it to .*/data\.csv\.gz$",
+        ),
+        (
+            *("data.csv.gz", gzip.compress(b"a,b\n1,2\n")[:20]),
+            r"cannot be read as \.csv\.gz: Truncated",
+        ),
         ("data.parquet", b"not parquet", r"cannot be read as \.parquet"),
         ("data.npy", b"not numpy", r"cannot be read as \.npy"),
         ("data.npy", b"", r"cannot be read as \.npy"),

@@ -554,6 +554,7 @@ print(fit(sys.argv[1]), fit(sys.argv[2]))
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 def test_memory_does_not_grow_with_the_folder(random):
     with tempfile.TemporaryDirectory() as folder:

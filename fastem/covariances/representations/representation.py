@@ -1,5 +1,6 @@
 """The contract of a representation: all about covariances but how they follow."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,14 @@ from fastem.statistics import (
 # A component with less than this share of all responsibility has none: products
 # of so small numbers with squared distances are no longer exact.
 _EMPTY = 1e-280
+
+
+# Of the rounding of float32 by whitening, and how many times less a distance counts.
+# With a column that was the sum of two others and a ridge, 'tied' fits to 3,000 rows
+# ended 3e-7 nats a row from those in float64 at 1.4, 2e-5 at 12 and 2e-3 at 120; with
+# clusters 1,000 deviations apart at 2e-10. Iris has 2.5, breast cancer 78.
+_LARGEST_AMPLIFICATION = 8.0
+_DISTANCE_COUNTS = 256.0
 
 
 class Representation(ABC):
@@ -137,8 +146,31 @@ class Representation(ABC):
         """
         return scatter
 
+    def amplification(self, parameters: MixtureParameters) -> float:
+        """By how much whitening enlarges the rounding of rows. No unit matters to it.
+
+        A whitened value is the sum of U_ij (x_i - m_i), each of which is rounded by a
+        share of the column's deviation, and of the mean's distance from the mixture's
+        center. Of that all rows get the same, so that it moves no covariance.
+        """
+        means = (parameters.means - parameters.center) / _DISTANCE_COUNTS
+        reach = means**2 + self.variances(parameters.covariances)
+        squares = parameters.precisions_cholesky**2
+        if self.has_matrices:
+            whitened = (reach[:, np.newaxis] @ squares)[:, 0]
+        else:
+            whitened = reach * squares.reshape(len(reach), -1)
+        return math.sqrt(float(whitened.max()))
+
     def factors(self, parameters: MixtureParameters, dtype: DTypeLike) -> Any:
-        """What the kernels need of the parameters, in their type."""
+        """What the kernels need of the parameters, in their type.
+
+        That is ``dtype``, the rows', but float64 where rounding to float32 would be
+        enlarged too much.
+        """
+        is_narrow = np.dtype(dtype) == np.float32
+        if is_narrow and self.amplification(parameters) > _LARGEST_AMPLIFICATION:
+            dtype = np.float64
         n_features = parameters.means.shape[1]
         center = parameters.center
         log_normalizers = (

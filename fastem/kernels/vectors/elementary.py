@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, OPTIONS
+from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, SUBROUTINE_OPTIONS
 from fastem.kernels.vectors.arithmetic import (
     add,
     binary_exponent,
@@ -123,7 +123,7 @@ def log_positive(x):
     return (_log32 if x.dtype == np.float32 else _log64)(x)
 
 
-_EXACT = {**OPTIONS, "fastmath": FASTMATH_EXACT_ROUNDING}
+_EXACT = {**SUBROUTINE_OPTIONS, "fastmath": FASTMATH_EXACT_ROUNDING}
 
 
 @overload(exp_nonpositive, jit_options=_EXACT)

@@ -257,7 +257,10 @@ def _add_totals(builder, vectors, pointer):
         totals = builder.fpext(totals, doubles)
     place = builder.bitcast(pointer, doubles.as_pointer())
     before = builder.load(place, align=8)
-    builder.store(builder.fadd(before, totals), place, align=8)
+    # Without these flags the caller's let LLVM add ``before`` to one half of a total
+    # first, or not: that depended on the kernels that the process had compiled.
+    after = builder.fadd(before, totals, flags=("contract",))
+    builder.store(after, place, align=8)
 
 
 @intrinsic

@@ -123,11 +123,14 @@ def _load_transposed(typing_context, X, row, columns, center, tile, b):
             ]
         else:
             vectors = [rows.load(row_, first, n, v * n) for v in range(n_columns)]
+        if tile.dtype != X.dtype:
+            wider = ir.VectorType(ir.DoubleType(), vectors[0].type.count)
+            vectors = [builder.fpext(vector, wider) for vector in vectors]
         means = []
         if center != types.none:
             centers = _Table(context, builder, center, values[3])
             means = [centers.load(None, first, n_columns)]
-        if means and X.dtype == types.float32:
+        if means and tile.dtype == types.float32:
             floats = ir.VectorType(ir.FloatType(), n_columns)
             high = builder.fptrunc(means[0], floats)
             low = _subtract(builder, means[0], builder.fpext(high, means[0].type))
@@ -168,6 +171,9 @@ def _store_transposed(typing_context, values, factors, b, columns, table, row):
             builder.fmul(columns_in.load(_shifted(builder, first, k), b_, n), factor)
             for k in range(n_columns)
         ]
+        if table.dtype != values.dtype:
+            narrower = ir.VectorType(ir.FloatType(), n)
+            vectors = [builder.fptrunc(vector, narrower) for vector in vectors]
         if n_columns == _STRIP:
             for q, vector in enumerate(_transpose_groups(builder, vectors)):
                 for g in range(0, n, _STRIP):
@@ -193,17 +199,18 @@ def load_transposed(X, row, columns, center, tile_out, b):
     tile_out[j, b + i] = X[row + i, j] - center[j] for i < ``transposed_rows`` and j in
     ``columns``: four consecutive ones, or else all that X has.
 
-    ``center`` is float64. It is subtracted from float32 rows as the sum of two numbers
-    of that type: near the center, where digits would be lost, the first difference is
-    exact. Taking it in float64 was three times the instructions. None: no center.
+    A tile of float64 takes rows of float32, too. ``center`` is float64. In a tile of
+    float32 it is subtracted as the sum of two numbers of that type: near the center,
+    where digits would be lost, the first difference is exact. Taking it in float64 was
+    three times the instructions. None: no center.
     """
     rows, n = slice(row, row + transposed_rows(X)), transposed_rows(X)
     if center is None:
         for j in columns:
             tile_out[j, b : b + n] = X[rows, j]
         return
-    high = center.astype(X.dtype)
-    low = (center - high).astype(X.dtype)
+    high = center.astype(tile_out.dtype)
+    low = (center - high).astype(tile_out.dtype)
     for j in columns:
         tile_out[j, b : b + n] = X[rows, j] - high[j] - low[j]
 
@@ -213,6 +220,7 @@ def store_transposed(values, factors, b, columns, table_out, row):
     """Copy columns of ``values`` (K, B), times the factors (B,), to rows of a table.
 
     table_out[row + i, k] = values[k, b + i] * factors[b + i], for i and k as above.
+    A table of float32 takes values of float64, too.
     """
     n = transposed_rows(values)
     for k in columns:

@@ -1,0 +1,115 @@
+"""What is said of rows, as columns of a file with a row for each row of the data."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastem.checks.rows import Rows
+from fastem.sources.carried import CarriedColumns
+
+LOG_DENSITY = "log_density"
+
+
+class Answers(NamedTuple):
+    """What is said of consecutive rows.
+
+    Attributes
+    ----------
+    probabilities : array of shape (n, K)
+    log_densities : array of shape (n,), or None
+    kept : array of bool
+        For each row of the data's file whether it is one of the n.
+    """
+
+    probabilities: Rows
+    log_densities: Rows | None
+    kept: NDArray[np.bool_]
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """The columns of the file, for the n rows."""
+        columns: dict[str, np.ndarray] = {
+            "component": self.probabilities.argmax(axis=1).astype(np.int32),
+            "probability": self.probabilities.max(axis=1),
+        }
+        columns |= {f"p_{k}": column for k, column in enumerate(self.probabilities.T)}
+        if self.log_densities is not None:
+            columns[LOG_DENSITY] = self.log_densities
+        return columns
+
+
+def with_gaps(
+    blocks: Iterable[tuple[Rows, Rows | None]], kept: NDArray[np.bool_] | None
+) -> Iterator[Answers]:
+    """Answers about blocks of rows that are those of the file, or the kept ones.
+
+    Each has a run of ``kept``, which ends with a row that is kept, except for the last.
+    """
+    if kept is None:
+        for block in blocks:
+            yield Answers(*block, np.ones(len(block[0]), np.bool_))
+        return
+    positions = np.flatnonzero(kept)
+    n_written = n_done = 0
+    for block in blocks:
+        n_done += len(block[0])
+        is_last = n_done == len(positions)
+        stop = len(kept) if is_last else int(positions[n_done - 1]) + 1
+        yield Answers(*block, kept[n_written:stop])
+        n_written = stop
+
+
+def write_answers(
+    path: Path, suffix: str, answers: Iterable[Answers], carried: CarriedColumns | None
+) -> None:
+    """Write answers to a Parquet or a CSV file, beside columns of the data.
+
+    Raises
+    ------
+    ValueError
+        If a column of the data cannot be written as CSV, or has the name of another.
+    """
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    is_csv = suffix.lower() == ".csv"
+    with ExitStack() as stack:
+        writer: Any = None
+        schema: Any = None
+        for some in answers:
+            batch = _batch(some, carried)
+            try:
+                if writer is None:
+                    kind = csv.CSVWriter if is_csv else parquet.ParquetWriter
+                    schema = batch.schema
+                    writer = stack.enter_context(kind(path, schema))
+                # Files of a folder may hold a column in different types.
+                columns = pa.Table.from_batches([batch])
+                writer.write_table(columns.cast(schema))
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                raise ValueError(
+                    f"the columns to keep cannot be written as {suffix}: {error}"
+                ) from error
+
+
+def _batch(answers: Answers, carried: CarriedColumns | None) -> Any:
+    """An Arrow batch for rows of the file, with nulls where they were not kept."""
+    import pyarrow as pa
+
+    kept = answers.kept
+    arrays, names = [], []
+    if carried is not None:
+        arrays, names = carried.take(len(kept)), list(carried.names)
+    for name, values in answers.columns().items():
+        if name in names:
+            raise ValueError(
+                f"column {name!r} cannot be kept: the memberships have one of that name"
+            )
+        spread = np.zeros(len(kept), values.dtype)
+        spread[kept] = values
+        arrays.append(pa.array(spread, mask=~kept))
+        names.append(name)
+    return pa.RecordBatch.from_arrays(arrays, names)

@@ -1,0 +1,111 @@
+"""Arguments and options of the commands: their help, and what they may be."""
+
+import math
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fastem.em.ridge import RELATIVE
+from fastem.mixture import GaussianMixture
+from fastem.sources.delimited import Notation
+
+
+def one_of(parameter: str) -> dict[str, Any]:
+    """Choices that the estimator declares for a parameter."""
+    choices = sorted(GaussianMixture._parameter_constraints[parameter][0].options)
+
+    def check(value: str) -> str:
+        if value not in choices:
+            near = get_close_matches(value, choices, n=1)
+            question = f". Did you mean {near[0]!r}?" if near else ""
+            raise typer.BadParameter(
+                f"{value!r} is none of {', '.join(choices)}{question}"
+            )
+        return value
+
+    return {"callback": check, "metavar": "|".join(choices)}
+
+
+def number_or_relative(text: str) -> str:
+    """Check the text of a number that is not negative, or 'relative'."""
+    try:
+        is_right = text == RELATIVE or 0 <= float(text) < math.inf
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise typer.BadParameter(
+            f"{text!r} is neither a number, 0 or more, nor {RELATIVE!r}"
+        )
+    return text
+
+
+def split(text: str | None) -> list[str] | None:
+    """Names, or other texts, between commas."""
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def notation(na_values: str | None, decimal: str | None) -> Notation | None:
+    """How values are written, if that was said."""
+    if na_values is None and decimal is None:
+        return None
+    return Notation(tuple(split(na_values) or ()), decimal or ".")
+
+
+def _decimal_mark(text: str | None) -> str | None:
+    if text not in (None, ".", ","):
+        raise typer.BadParameter(f"{text!r} is neither '.' nor ','")
+    return text
+
+
+def example(*commands: str) -> str:
+    """The end of a help: commands to copy."""
+    label = "Example" if len(commands) == 1 else "Examples"
+    return "\n\n\b\n".join([f"{label}:", "\n".join(f"  {text}" for text in commands)])
+
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="CSV, TSV, Parquet, Arrow (.arrow, .feather) or NPY file, a folder of "
+        "Parquet files, or - for CSV on standard input. Folders and large Parquet "
+        "files are read block by block.",
+    ),
+]
+ModelPath = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="What fit has saved (.json).")
+]
+DropMissing = Annotated[
+    bool, typer.Option("--drop-missing", help="Leave out rows with missing values.")
+]
+NaValues = Annotated[
+    str | None,
+    typer.Option(
+        "--na-values",
+        metavar="A,B,C",
+        help="What stands for a missing value in a CSV file, beside an empty one, NA, "
+        "null, NaN and the like. Such as '?'.",
+    ),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option(
+        callback=_decimal_mark,
+        metavar=".|,",
+        help="The decimal mark of a CSV file.",
+        show_default=".",
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace outputs that exist, which are an error otherwise: files, and "
+        "folders that hold nothing but Parquet files.",
+    ),
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Most threads to use.", show_default="all")
+]
