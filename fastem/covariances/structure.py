@@ -52,14 +52,30 @@ class CovarianceStructure(ABC):
             Sums of responsibilities: how many rows each of them stands for.
         """
 
-    def nearest(self, covariances: Array) -> Array:
+    def nearest(self, covariances: Array, weights: Array | None = None) -> Array:
         """The covariances of this structure that are likeliest if these are seen.
 
-        The same ones, to rounding, if they are of this structure.
+        The same ones, to rounding, if they are of this structure. ``weights`` (K,) say
+        how often each is seen; by default alike.
         """
         variances = self.representation.variances(covariances)
         spreads = covariances if self.representation.has_matrices else variances
-        return self.estimate(spreads, np.ones(len(variances)))
+        return self.estimate(
+            spreads, np.ones(len(variances)) if weights is None else weights
+        )
+
+    def confined(self, parameters: MixtureParameters) -> MixtureParameters:
+        """The same mixture, with the nearest covariances that this structure can have.
+
+        Raises
+        ------
+        SingularCovarianceError
+        """
+        nearest = self.nearest(parameters.covariances, parameters.weights)
+        if np.array_equal(nearest, parameters.covariances):
+            return parameters
+        factors = self.representation.cholesky(nearest)
+        return replace(parameters, covariances=nearest, precisions_cholesky=factors)
 
     def maximize(
         self, statistics: SufficientStatistics, ridge: Ridge

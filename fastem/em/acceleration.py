@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Protocol, final
 
 import numpy as np
 
-from fastem.covariances.representations import Representation
+from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.em.charts import Chart
 from fastem.statistics import Array, MixtureParameters
 
@@ -62,11 +62,11 @@ class Path(Protocol):
 
 @final
 class PlainPath:
-    """EM's own path, whatever the representation."""
+    """EM's own path, whatever the structure."""
 
     extrapolated = False
 
-    def __init__(self, representation: Representation) -> None:
+    def __init__(self, structure: CovarianceStructure) -> None:
         pass
 
     def choose(
@@ -187,7 +187,7 @@ class ExtrapolatedPath:
 
     Parameters
     ----------
-    representation : Representation
+    structure : CovarianceStructure
 
     References
     ----------
@@ -198,8 +198,8 @@ class ExtrapolatedPath:
        335-353.
     """
 
-    def __init__(self, representation: Representation) -> None:
-        self._representation = representation
+    def __init__(self, structure: CovarianceStructure) -> None:
+        self._structure = structure
         self._secants = _Secants()
         self._at: Place | None = None
         self._step = np.empty(0)
@@ -213,7 +213,7 @@ class ExtrapolatedPath:
         is_near: Callable[[float], bool],
     ) -> MixtureParameters:
         """The next point: farther than EM's, unless the end is near."""
-        chart = Chart(self._representation, parameters)
+        chart = Chart(self._structure.representation, parameters)
         em_step = chart.coordinates(image)
         if not np.isfinite(em_step).all():
             # A covariance has become singular to rounding: start anew from here.
@@ -234,7 +234,9 @@ class ExtrapolatedPath:
         assert self._at is not None
         assert self._chosen is not None
         if image is not None:
-            em_step = Chart(self._representation, self._chosen).coordinates(image)
+            em_step = Chart(self._structure.representation, self._chosen).coordinates(
+                image
+            )
             self._secants.learn(self._step, self._at.em_step, em_step)
         self._step = self._at.em_step
         self._chosen = self._at.image
@@ -292,6 +294,15 @@ class ExtrapolatedPath:
         with np.errstate(all="ignore"):
             chosen = chart.parameters(step)
         values = (chosen.weights, chosen.means, chosen.covariances)
-        if all(np.isfinite(value).all() for value in values):
-            self._step, self._chosen = step, chosen
-            self.extrapolated = True
+        if not all(np.isfinite(value).all() for value in values):
+            return
+        # Steps of charts with other weights add up to covariances that a structure
+        # need not have, and whose log-likelihood EM's next step would not reach.
+        try:
+            confined = self._structure.confined(chosen)
+        except SingularCovarianceError:
+            return
+        if confined is not chosen:
+            step = chart.coordinates(confined)
+        self._step, self._chosen = step, confined
+        self.extrapolated = True

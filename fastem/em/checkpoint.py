@@ -25,7 +25,7 @@ from fastem.storage.json_values import digest, from_json, to_json
 from fastem.storage.writing import PathLike, check_folder, complete_or_absent
 from fastem.version import __version__
 
-FORMAT = "fastem.em.checkpoint"
+FORMAT = "fastem.checkpoint"
 FORMAT_VERSION = 1
 
 # Writing takes up to a twentieth of the time, and never happens more than once a

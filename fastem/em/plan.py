@@ -40,7 +40,7 @@ class Plan:
     n_starts : int
         Number of starts, of which the best is kept.
     make_path : callable
-        Makes the :class:`Path` of a run, of a representation: where to next.
+        Makes the :class:`Path` of a run, of the structure: where to next.
     stopping : StoppingRule
         When a run is near enough to its limit.
     max_iter : int
@@ -58,7 +58,7 @@ class Plan:
     method: str = "kmeans"
     given: GivenStart = field(default_factory=GivenStart)
     n_starts: int = 1
-    make_path: Callable[[Representation], Path] = PlainPath
+    make_path: Callable[[CovarianceStructure], Path] = PlainPath
     stopping: StoppingRule = field(default_factory=lambda: SmallChange(1e-3))
     max_iter: int = 100
     random_state: np.random.RandomState = field(default_factory=np.random.RandomState)
@@ -71,7 +71,7 @@ class Plan:
 
     def path(self) -> Path:
         """The path of another run."""
-        return self.make_path(self.representation)
+        return self.make_path(self.structure)
 
     def maximization(self, expect: Expectation) -> Maximization:
         """The maximisation step, for these rows."""

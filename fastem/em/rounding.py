@@ -8,8 +8,10 @@ from numpy.typing import DTypeLike
 from fastem.covariances import named_columns
 from fastem.covariances.representations import Representation
 from fastem.em import convergence_warnings
-from fastem.statistics import MixtureParameters
+from fastem.statistics import MixtureParameters, Ridge
 
+# A spread of which more than this share is the ridge is none of the rows'.
+_OF_THE_RIDGE = 0.5
 # Rounding to multiples of q adds q^2 / 12 to a variance: here 1e-4 of it.
 _NOTICEABLE = 0.035
 
@@ -17,6 +19,7 @@ _NOTICEABLE = 0.035
 def warn_of_rounding(
     parameters: MixtureParameters,
     representation: Representation,
+    ridge: Ridge,
     dtype: DTypeLike,
     names: Sequence[str] | None,
 ) -> None:
@@ -24,6 +27,8 @@ def warn_of_rounding(
 
     Parameters
     ----------
+    ridge : float or array of shape (D,)
+        What was added to every variance. A column that is constant has digits enough.
     dtype : dtype
         That of the rows.
     names : sequence of str or None
@@ -35,7 +40,8 @@ def warn_of_rounding(
     apart = np.spacing((means + np.sqrt(variances)).astype(dtype)).astype(np.float64)
     precisions = representation.ridge_shares(parameters.precisions_cholesky, 1.0)
     deviations = np.broadcast_to(1 / np.sqrt(precisions), means.shape)
-    shares = apart / deviations
+    of_ridge = representation.ridge_shares(parameters.precisions_cholesky, ridge)
+    shares = np.where(of_ridge > _OF_THE_RIDGE, 0, apart / deviations)
     k, j = (int(i) for i in np.unravel_index(np.argmax(shares), shares.shape))
     if not shares[k, j] > _NOTICEABLE:
         return

@@ -87,14 +87,14 @@ memberships came from a poor model, count less. `memory=100_000` follows a mixtu
 moves: a row that came so many rows ago counts 1/e.
 
 What one pass reaches depends on the rows for each parameter. In 36 streams with 80 to
-1,000 of them (six of the benchmark's problems, each in six orders) the log-likelihood of
+1,000 of them (six problems of the benchmark, each in six orders) the log-likelihood of
 a row ended within 0.003 nats of a fit with default arguments, and within 0.008 of one
 that went on to its limit. With 6 it loses 0.06, with 1.5 0.3 (`scripts/bench
 --streams`).
 
-A component whose rows have come to count less than one, as none came for long, is warned
-of; `on_collapse='drop'` and 'reseed' act then. Ridges and dropped components are warned
-of as in a fit, when that is new.
+A component whose rows have come to count less than one, as none came for long, is named
+in a warning, and `on_collapse='drop'` and 'reseed' act then. Of ridges and dropped
+components a stream warns as a fit does, when that is new.
 
 Models in files
 ===============

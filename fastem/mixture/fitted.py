@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from numbers import Integral
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -24,10 +24,14 @@ from fastem.covariances import STRUCTURES, CovarianceStructure
 from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
 from fastem.mixture.drawing import draw_rows
+from fastem.mixture.handing_on import as_sklearn, sorted_parameters
 from fastem.mixture.pickled import VersionedPickle
 from fastem.runtime import compiling
 from fastem.statistics import Array, MixtureParameters
 from fastem.training.in_blocks import answer_blocks
+
+if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture as SklearnMixture
 
 
 class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
@@ -248,6 +252,63 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             self.random_state if random_state is None else random_state
         )
         return draw_rows(fitted, structure.representation, int(n_samples), random)
+
+    def sort_components(self, by: str | int | Sequence[int] = "weight") -> Self:
+        """Put the components in an order that does not depend on the start.
+
+        A start numbers them at random: so that component 0 of two fits is the same
+        one, sort both. Answers are those of before, to rounding, with the new numbers.
+
+        Parameters
+        ----------
+        by : {'weight', 'mean'}, name or number of a column, or sequence of int
+            'weight': the largest first. 'mean': the smallest mean in the first column
+            first, of equal ones in the next. A column: the smallest mean in it first.
+            A sequence: the present numbers, in their new order.
+
+        Returns
+        -------
+        GaussianMixture
+            The estimator itself. ``collapses_`` keep the numbers of their time.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, or a number is missing or there twice.
+
+        Examples
+        --------
+        >>> from fastem import GaussianMixture
+        >>> model = GaussianMixture.from_parameters([0.25, 0.75], [[0.0], [4.0]],
+        ...                                         [[[1.0]], [[2.0]]])
+        >>> model.sort_components().means_
+        array([[4.],
+               [0.]])
+        """
+        self._fitted()
+        for name, value in sorted_parameters(self, by).items():
+            setattr(self, name, value)
+        return self
+
+    def to_sklearn(self) -> SklearnMixture:
+        """The fitted mixture as one of scikit-learn's, with the same answers.
+
+        For tools that know no other, such as skl2onnx. The answers agree to rounding;
+        'EEI' becomes 'diag', whose criteria count more parameters.
+
+        Returns
+        -------
+        sklearn.mixture.GaussianMixture
+
+        Examples
+        --------
+        >>> from fastem import GaussianMixture
+        >>> model = GaussianMixture.from_parameters([1.0], [[0.0]], [[[1.0]]])
+        >>> model.to_sklearn().predict_proba([[2.0]])
+        array([[1.]])
+        """
+        self._fitted()
+        return as_sklearn(self)
 
     def _check_settings(self) -> None:
         """Raise ValueError if a constructor parameter has no meaning."""

@@ -390,7 +390,9 @@ class GaussianMixture(OnlineMixture):
         find = rows.repeated
         warn_of_dropped(best.fit.collapses, len(self.weights_), names, find)
         warn_of_empty(plan.structure, self.weights_)
-        warn_of_rounding(best.fit.parameters, plan.representation, rows.dtype, names)
+        warn_of_rounding(
+            *(best.fit.parameters, plan.representation, plan.ridge, rows.dtype, names)
+        )
         if self.n_iter_ > 0:
             warn_of_ridge(
                 *(plan.structure, best.fit.parameters, plan.ridge, self.reg_covar),

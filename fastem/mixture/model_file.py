@@ -247,10 +247,13 @@ def _stream(model: GaussianMixture) -> dict[str, Any] | None:
     """What ``partial_fit`` goes on from, beside the parameters."""
     if not hasattr(model, "n_samples_seen_"):
         return None
-    return {
+    stream = {
         "n_samples_seen": float(model.n_samples_seen_),
         "ridge": np.asarray(model._ridge).tolist(),
     }
+    if hasattr(model, "_first_variances"):  # not from every pickle of fastem 0.1.0
+        stream["first_variances"] = model._first_variances.tolist()
+    return stream
 
 
 def _go_on(model: GaussianMixture, stream: Section, n_columns: int) -> None:
@@ -270,6 +273,13 @@ def _go_on(model: GaussianMixture, stream: Section, n_columns: int) -> None:
             f"{n_columns} of them, not {brief(stream.values['ridge'])}"
         )
     model._begin_stream(seen, ridge if is_list else float(ridge))
+    if "first_variances" in stream.values:  # older files do not have it
+        first = stream.numbers("first_variances")
+        if first.ndim != 2 or not (first > 0).all():
+            raise ValueError(
+                f'{stream.where}: "first_variances" must be lists of positive numbers'
+            )
+        model._first_variances = first
 
 
 def _columns(content: Section, n_columns: int) -> tuple[str, ...] | None:

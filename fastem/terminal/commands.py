@@ -31,6 +31,7 @@ from fastem.terminal.options import (
     notation,
     number_or_relative,
     one_of,
+    order_of_components,
     split,
 )
 from fastem.terminal.table_fit import (
@@ -187,6 +188,15 @@ def fit(
     init: Annotated[
         str, typer.Option(help="How to start.", **one_of("init_params"))
     ] = "kmeans",
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="weight|mean|COLUMN",
+            help="Number the components by weight, the largest first, or by their "
+            "means in the columns or in one column, the smallest first.",
+            show_default="as the start has them",
+        ),
+    ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -215,6 +225,7 @@ def fit(
             notation=notation(na_values, decimal),
         )
         say_used(table, all_numeric=columns is None)
+        order = order_of_components(sort, table.names)
         model = GaussianMixture(
             components,
             covariance_type=covariance,
@@ -230,6 +241,8 @@ def fit(
             n_threads=threads,
         )
         model = fit_table(model, table, standardize=standardize, checkpoint=checkpoint)
+        if order is not None:
+            model.sort_components(order)
         criteria = measure_criteria(model, table.values, table.weights)
         # Files first: whoever reads the table may close the pipe (fastem fit | head).
         if output is not None:

@@ -1,6 +1,7 @@
 """Arguments and options of the commands: their help, and what they may be."""
 
 import math
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +40,27 @@ def number_or_relative(text: str) -> str:
             f"{text!r} is neither a number, 0 or more, nor {RELATIVE!r}"
         )
     return text
+
+
+def order_of_components(sort: str | None, columns: Sequence[str]) -> str | int | None:
+    """What ``sort_components`` takes: a column by its number among those in use.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+    """
+    if sort in (None, "weight", "mean"):
+        return sort
+    assert sort is not None
+    if sort in columns:
+        return list(columns).index(sort)
+    near = get_close_matches(sort, ["weight", "mean", *columns], n=1)
+    question = f". Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(
+        f"--sort {sort!r} is neither weight nor mean, nor a column in use: "
+        f"{', '.join(columns)}{question}"
+    )
 
 
 def split(text: str | None) -> list[str] | None:

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastem import GaussianMixture
 from fastem.covariances import STRUCTURES
 from fastem.em.charts import Chart
+from fastem.em.expectation import ExpectationStep
 from tests import reference
 from tests.mixtures import assert_close, draw, parameters_of, random_mixture, start_of
 
@@ -88,3 +89,46 @@ def test_the_usual_rule_ends_with_a_step_of_ems_own(random, covariance_type):
     _, fast = fits(random, covariance_type, stopping="change", tol=1e-6)
     gain = fast.lower_bounds_[-1] - fast.lower_bounds_[-2]
     assert 0 <= gain < 1e-6
+
+
+def test_longer_steps_lead_to_mixtures_of_the_structure_only(
+    random, covariance_type, monkeypatch
+):
+    structure = STRUCTURES[covariance_type]
+    passes = []
+    expect = ExpectationStep.__call__
+
+    def watched(step, parameters):
+        passes.append(parameters.covariances)
+        return expect(step, parameters)
+
+    monkeypatch.setattr(ExpectationStep, "__call__", watched)
+    X = random.normal(size=(400, 3)) * [1, 10, 0.1]
+    GaussianMixture(
+        4,
+        covariance_type=covariance_type,
+        accelerate=True,
+        stopping="remaining_gain",
+        max_iter=5000,
+        reg_covar=0,
+        random_state=0,
+    ).fit(X)
+    for covariances in passes:
+        assert_close(covariances, structure.nearest(covariances), 1e-14)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_shared_never_lets_the_log_likelihood_fall(seed):
+    X = np.random.default_rng(seed).normal(size=(400, 3)) * [1, 10, 0.1]
+    model = GaussianMixture(
+        4,
+        covariance_type="EEI",
+        accelerate=True,
+        stopping="remaining_gain",
+        tol=1e-6,
+        max_iter=5000,
+        reg_covar=0,
+        random_state=seed,
+    ).fit(X)
+    assert model.convergence_.n_decreases == 0
+    assert np.diff(model.lower_bounds_).min() > -1e-13

@@ -378,6 +378,11 @@ def test_a_file_that_is_no_checkpoint_is_left_alone(random, tmp_path):
         assert path.read_text() == text
 
 
+def test_the_format_has_the_name_that_it_always_had(interrupted):
+    _, path = interrupted
+    assert json.loads(path.read_text())["format"] == "fastem.checkpoint"
+
+
 def test_a_damaged_checkpoint_names_the_key(interrupted):
     X, path = interrupted
     content = json.loads(path.read_text())

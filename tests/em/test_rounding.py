@@ -30,6 +30,20 @@ def test_rows_far_from_zero_are_warned_of(random, covariance_type, dtype, near, 
     assert "spreads by 0.9" in str(warning.message)
 
 
+def test_a_constant_column_has_digits_enough(random, covariance_type):
+    years = np.where(
+        random.uniform(size=3000) < 0.5, 2020, random.integers(1999, 2011, 3000)
+    )
+    for year in (np.full(3000, 2020), years):
+        X = np.column_stack([year, random.normal(size=3000)]).astype(np.float32)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            GaussianMixture(
+                2, covariance_type=covariance_type, random_state=0, max_iter=500
+            ).fit(X)
+        assert not any("digits of the rows" in str(w.message) for w in caught)
+
+
 @pytest.mark.parametrize("deviation", [1e-2, 0.1, 1.0, 100.0, 1000.0])
 @pytest.mark.parametrize("name", ["full", "tied"])
 def test_float32_has_the_answer_of_float64_where_columns_follow_from_others(

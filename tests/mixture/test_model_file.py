@@ -1,10 +1,12 @@
 import json
+import warnings
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 import fastem
-from fastem import GaussianMixture, load_model, save_model
+from fastem import GaussianMixture, SingularCovarianceError, load_model, save_model
 from fastem.mixture.model_file import read_model_file
 from tests.mixtures import draw, random_mixture, start_of
 
@@ -59,6 +61,23 @@ def test_a_stream_goes_on_as_if_its_model_had_not_been_saved(
     for name in ("weights_", "means_", "covariances_"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name))
     assert {name: getattr(loaded, name) for name in settings} == settings
+
+
+def test_a_spike_is_an_error_in_a_stream_that_is_saved_each_time_too(random, tmp_path):
+    X = np.concatenate([random.normal(size=(300, 2)), random.normal(size=(300, 2)) + 8])
+    path = tmp_path / "model.json"
+    save_model(
+        GaussianMixture(2, memory=500, reg_covar=0, random_state=0).partial_fit(X), path
+    )
+
+    def learn():
+        for _ in range(150):
+            save_model(load_model(path).partial_fit(np.full((200, 2), 4.0)), path)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        with pytest.raises(SingularCovarianceError, match="columns 0 and 1 are const"):
+            learn()
 
 
 def test_a_file_from_before_streams_were_kept_is_read(content):
@@ -146,6 +165,10 @@ def test_a_failed_save_leaves_the_old_file(content):
         ({"stream": {"n_samples_seen": 5, "ridge": [1]}}, "or 2 of them, not [1]"),
         ({"stream": {"n_samples_seen": 5, "ridge": [1, -1]}}, "or 2 of them"),
         ({"stream": {"n_samples_seen": 5, "ridge": "1"}}, '"ridge" must not be "1"'),
+        (
+            {"stream": {"n_samples_seen": 5, "ridge": 0, "first_variances": [[0]]}},
+            '"first_variances" must be lists of positive numbers',
+        ),
     ],
 )  # fmt: skip
 def test_wrong_values_are_named_with_file_and_key(content, change, text):

@@ -782,3 +782,20 @@ def test_a_large_file_is_read_block_by_block(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("fastem.sources.tables.read_table", None)
     said = run("fit", folder / "a.parquet", "-k", 1, "--columns", "speed")
     assert "Using 50 rows x 1 columns: speed." in said
+
+
+@pytest.mark.parametrize(
+    ("sort", "key"),
+    [
+        ("weight", lambda model: -model.weights_),
+        ("mean", lambda model: model.means_[:, 0]),
+        ("load", lambda model: model.means_[:, 1]),
+    ],
+)
+def test_components_are_numbered_as_asked_for(csv, tmp_path, sort, key):
+    path = tmp_path / "model.json"
+    run("fit", csv, "-k", 4, "--drop-missing", "--sort", sort, "--output", path)
+    assert (np.diff(key(load_model(path))) >= 0).all()
+    said = run("fit", csv, "-k", 2, "--drop-missing", "--sort", "lod", code=1)
+    assert "--sort 'lod' is neither weight nor mean, nor a column in use" in said
+    assert "Did you mean 'load'?" in said
