@@ -59,20 +59,6 @@ def check_rows(estimator: Any, X: Any, *, fitting: bool) -> Rows:
     return read_only(rows)
 
 
-def refuse_distributed(X: Any) -> None:
-    """Raise TypeError for a Dask collection, of which NumPy would make a bare array.
-
-    All of it would come to this process, and the names of its columns be lost.
-    """
-    packages = {kind.__module__.partition(".")[0] for kind in type(X).__mro__}
-    if "dask" in packages:
-        raise TypeError(
-            f"X is a Dask {type(X).__name__}. fastem.dask.GaussianMixture, in place of "
-            "fastem.GaussianMixture, fits it and answers about it where it lies; "
-            "X.compute() brings it to this process"
-        )
-
-
 def check_columns(
     estimator: Any, names: Sequence[str] | None, n_features: int, *, fitting: bool
 ) -> None:
@@ -106,13 +92,22 @@ def check_columns(
 
 
 def check_collected(X: Any) -> None:
-    """Raise TypeError for a polars query, which has no rows yet."""
+    """Raise TypeError for a polars query or a Dask collection: no rows are here yet.
+
+    NumPy would bring all of a collection here, as an array without columns' names.
+    """
     kind = type(X)
     if kind.__name__ == "LazyFrame" and kind.__module__.startswith("polars"):
         raise TypeError(
             "X is a polars LazyFrame, whose rows are not there yet: pass X.collect(). "
             "If they do not fit in memory, write them with X.sink_parquet(path) and "
             "pass the path."
+        )
+    if "dask" in {base.__module__.partition(".")[0] for base in kind.__mro__}:
+        raise TypeError(
+            f"X is a Dask {kind.__name__}. fastem.dask.GaussianMixture, in place of "
+            "fastem.GaussianMixture, fits it and answers about it where it lies; "
+            "X.compute() brings it to this process"
         )
 
 
@@ -147,7 +142,7 @@ def _validated(
     estimator: Any, X: Any, fitting: bool, min_rows: int | None = None
 ) -> Rows:
     """X as an array of numbers; the errors of a table name its columns."""
-    refuse_distributed(X)
+    check_collected(X)
     if np.ma.isMaskedArray(X) and np.ma.getmaskarray(X).any():
         mask = np.ma.getmaskarray(X)
         row, column = (int(i) for i in np.argwhere(mask)[0])
@@ -156,7 +151,6 @@ def _validated(
             f"row {row}, {column_name(X, column)}. Drop those rows (for example "
             "X[~X.mask.any(axis=1)].data) or fill the gaps."
         )
-    check_collected(X)
     _refuse_images(X)
     column_types = _types_of_columns(X)
     times = [j for j, dtype in enumerate(column_types) if dtype.kind in "mM"]
@@ -189,6 +183,16 @@ def _validated(
     return rows
 
 
+def _refuse_images(X: Any) -> None:
+    """Raise ValueError for more than two dimensions; the sizes are not of all rows."""
+    shape: tuple[Any, ...] = getattr(X, "shape", ())
+    if len(shape) > 2:
+        raise ValueError(
+            f"X has {len(shape)} dimensions, but must have two: rows and columns. "
+            f"Of an image, X.reshape(-1, {shape[-1]}) has a row for each pixel"
+        )
+
+
 def _types_of_columns(X: Any) -> list[np.dtype[Any]]:
     """The types of a table's columns, none of which is text.
 
@@ -205,16 +209,6 @@ def _types_of_columns(X: Any) -> list[np.dtype[Any]]:
                 "of it (for example with pandas.to_numeric)."
             )
     return types
-
-
-def _refuse_images(X: Any) -> None:
-    """Raise ValueError for more than two dimensions; the sizes are not of all rows."""
-    shape: tuple[Any, ...] = getattr(X, "shape", ())
-    if len(shape) > 2:
-        raise ValueError(
-            f"X has {len(shape)} dimensions, but must have two: rows and columns. "
-            f"Of an image, X.reshape(-1, {shape[-1]}) has a row for each pixel"
-        )
 
 
 def column_name(X: Any, column: int) -> str:

@@ -199,9 +199,7 @@ def warn_of_ridge(
         Those of which a stream has been warned already: where no further component is
         affected, nothing is said again.
     """
-    representation = structure.representation
-    # What is more than all of it is rounding.
-    shares = np.minimum(_shares(structure, parameters, ridge), 1.0)
+    shares = _shares(structure, parameters, ridge)
     is_noticeable = shares > _NOTICEABLE
     affected = is_noticeable.any(axis=1)
     is_new = affected
@@ -218,7 +216,8 @@ def warn_of_ridge(
         structure, parameters, worst, rows, ridge, min(_NOTICEABLE, share)
     )
     everywhere = is_noticeable.all(axis=0).any()
-    varies_little = ridge > _NOTICEABLE * _variances(representation, parameters)
+    variances = _variances(structure.representation, parameters)
+    varies_little = ridge > _NOTICEABLE * variances
     repeated = repeated_in(degeneracy, find)
     trouble = "a component has next to no spread"
     if degeneracy.lacks_rows:
@@ -265,7 +264,8 @@ def _shares(
     shares = structure.representation.ridge_shares(
         parameters.precisions_cholesky, ridge
     )
-    return shares[:1] if structure.is_shared else shares
+    # What is more than all of it is rounding.
+    return np.minimum(shares[:1] if structure.is_shared else shares, 1.0)
 
 
 def _variances(representation: Representation, parameters: MixtureParameters) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, Self
 
@@ -15,7 +14,7 @@ from sklearn.utils import check_random_state
 from fastem.checks import counting
 from fastem.checks.parameters import GivenStart
 from fastem.checks.rows import Rows
-from fastem.covariances import STRUCTURES, Repeated, SingularCovarianceError
+from fastem.covariances import STRUCTURES, SingularCovarianceError
 from fastem.em.acceleration import ExtrapolatedPath, PlainPath
 from fastem.em.expectation import ExpectationStep
 from fastem.em.loop import Fit
@@ -27,6 +26,7 @@ from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import FittedMixture, unchanged_on_error
 from fastem.statistics import MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
+from fastem.training.in_memory import RowsInMemory
 
 # Rows of a call are used in batches of so many, each with the parameters that the one
 # before has led to.
@@ -54,11 +54,6 @@ def rows_remembered(
 def _countable(n_rows: float) -> float:
     """The same number, but not infinite: weights may be as large as numbers are."""
     return min(n_rows, sys.float_info.max)
-
-
-def _repeated(columns: Sequence[int]) -> tuple[Repeated, ...]:
-    """What repeats among all rows: a stream keeps none to be looked at."""
-    return ()
 
 
 class OnlineMixture(FittedMixture):
@@ -182,6 +177,7 @@ class OnlineMixture(FittedMixture):
         parameters = before
         bounds: list[float] = []
         collapses: list[Collapse] = []
+        latest = RowsInMemory(np.empty((0, before.means.shape[1])), np.empty(0), 0.0)
         with closing(answer_blocks(self, X, sample_weight)) as blocks:
             for rows, of_rows in blocks:
                 if len(of_rows) and not of_rows.any():
@@ -189,6 +185,7 @@ class OnlineMixture(FittedMixture):
                 weights, total = counting.check_row_weights(
                     of_rows if len(of_rows) else None, rows
                 )
+                latest = RowsInMemory(rows, weights, total)
                 total = _countable(total)
                 n_counted = (
                     float(weights.sum(dtype=np.float64)) if len(weights) else len(rows)
@@ -214,13 +211,14 @@ class OnlineMixture(FittedMixture):
         )
         names = getattr(self, "feature_names_in_", None)
         kept = self._rows_kept()
-        warn_of_dropped(collapses, len(parameters.weights), names, _repeated)
+        find = latest.repeated
+        warn_of_dropped(collapses, len(parameters.weights), names, find)
         warn_of_faded(before.weights, parameters.weights, kept)
         warn_of_ridge(
             *(structure, parameters, self._ridge, self.reg_covar),
             n_rows=kept,
             names=names,
-            find=_repeated,
+            find=find,
             before=before,
         )
 

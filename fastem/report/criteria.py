@@ -27,7 +27,9 @@ def measure_criteria(
 
     Blocks of a source have their own weights.
     """
-    mean, n_rows = model._counted_score(X, sample_weight, "bic")
+    mean, count = model._score(X, sample_weight)
+    count.warn_if_scaled("BIC")
+    n_rows = count.total
     n_parameters = model._n_parameters()
     deviance = -2 * mean * n_rows
     return Criteria(

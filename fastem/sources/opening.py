@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from fastem.checks.rows import Rows, check_block, check_collected, refuse_distributed
+from fastem.checks.rows import Rows, check_block, check_collected
 from fastem.runtime.callers import levels_to_caller
 from fastem.sources.arrow import ArrowBlocks, spooled
 from fastem.sources.blocks import Block, Source
@@ -53,7 +53,7 @@ def source_of(
     """
     if type(X) is np.ndarray:
         return None
-    refuse_distributed(X)
+    check_collected(X)
     if isinstance(X, str | Path):
         files = ParquetBlocks(Path(X), columns, weights)
         if columns is None:

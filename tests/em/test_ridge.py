@@ -373,6 +373,16 @@ def test_repeats_are_counted_by_weight_and_in_blocks():
     assert warning.repeated[0].share == pytest.approx((X[:, 1] == 0).mean(), abs=0.01)
 
 
+def test_streams_name_the_value_too():
+    start = np.random.default_rng(2).normal(size=(400, 3))
+    start[::2, 1] += 20
+    later = start.copy()
+    later[1::2, 1] = 0  # as of a sensor that is off
+    model = GaussianMixture(2, random_state=0, memory=200).partial_fit(start)
+    with pytest.warns(RegularizationWarning, match="Column 1 is 0 in 50 % .* No numb"):
+        model.partial_fit(np.tile(later, (20, 1)))
+
+
 def test_equal_rows_are_not_laid_on_their_columns():
     _, warning = fit(table(spike), "full", 3)
     assert not warning.repeated
