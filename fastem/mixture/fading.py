@@ -10,25 +10,33 @@ from fastem.em import convergence_warnings
 from fastem.em.plan import Plan
 from fastem.statistics import EPS, Array, MixtureParameters
 
+# Rows of a component fade where they count less than one, and so many times less than
+# they once did: a rare component of 0.6 rows in memory does not fade where it has 0.5.
+_TIMES_LESS = 20
+
 
 def rows_kept(n_seen: float, forgetting: float, memory: float | None) -> float:
     """How many rows those seen so far count as, where the last one counts 1."""
     return min(n_seen / forgetting, math.inf if memory is None else memory)
 
 
-def faded(before: Array, after: Array, n_kept: float) -> NDArray[np.intp]:
+def faded(
+    before: Array, after: Array, n_kept: float, largest: Array
+) -> NDArray[np.intp]:
     """The components whose rows have come to count less than one of ``n_kept``.
 
-    ``before`` and ``after`` are weights, (K,); of other numbers of components none.
+    ``before``, ``after`` and the ``largest`` that there were are weights, (K,); of
+    other numbers of components none.
     """
     if len(before) != len(after):
         return np.empty(0, np.intp)
-    return np.flatnonzero((before * n_kept >= 1) & (after * n_kept < 1))
+    limits = np.minimum(1 / n_kept, largest / _TIMES_LESS)
+    return np.flatnonzero((before >= limits) & (after < limits))
 
 
-def warn_of_faded(before: Array, after: Array, n_kept: float) -> None:
+def warn_of_faded(before: Array, after: Array, n_kept: float, largest: Array) -> None:
     """Say it while the component can still come back."""
-    components = faded(before, after, n_kept)
+    components = faded(before, after, n_kept, largest)
     if len(components):
         others = f" and {len(components) - 1} more" if len(components) > 1 else ""
         convergence_warnings.warn(
@@ -44,6 +52,7 @@ def worn(
     before: MixtureParameters,
     after: MixtureParameters,
     n_kept: float,
+    largest: Array,
     first_variances: Array,
 ) -> Degeneracy | None:
     """The first component that a step has worn away, if that may not be; or None.
@@ -54,7 +63,7 @@ def worn(
     done about it.
     """
     if plan.on_collapse != "raise":
-        for k in faded(before.weights, after.weights, n_kept):
+        for k in faded(before.weights, after.weights, n_kept, largest):
             return Degeneracy(int(k))
     variances = plan.representation.variances(after.covariances)
     if not np.any(plan.ridge) and variances.shape == first_variances.shape:

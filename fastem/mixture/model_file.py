@@ -251,8 +251,9 @@ def _stream(model: GaussianMixture) -> dict[str, Any] | None:
         "n_samples_seen": float(model.n_samples_seen_),
         "ridge": np.asarray(model._ridge).tolist(),
     }
-    if hasattr(model, "_first_variances"):  # not from every pickle of fastem 0.1.0
+    if hasattr(model, "_largest_weights"):  # not from every pickle of fastem 0.1.0
         stream["first_variances"] = model._first_variances.tolist()
+        stream["largest_weights"] = model._largest_weights.tolist()
     return stream
 
 
@@ -279,7 +280,12 @@ def _go_on(model: GaussianMixture, stream: Section, n_columns: int) -> None:
             raise ValueError(
                 f'{stream.where}: "first_variances" must be lists of positive numbers'
             )
-        model._first_variances = first
+        largest = stream.numbers("largest_weights")
+        if largest.ndim != 1 or (largest < 0).any():
+            raise ValueError(
+                f'{stream.where}: "largest_weights" must be numbers, none negative'
+            )
+        model._first_variances, model._largest_weights = first, largest
 
 
 def _columns(content: Section, n_columns: int) -> tuple[str, ...] | None:

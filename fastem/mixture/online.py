@@ -165,16 +165,20 @@ class OnlineMixture(FittedMixture):
         """From here on rows are to be added to so many, with this ridge."""
         self.n_samples_seen_ = _countable(n_rows)
         self._ridge = ridge
-        structure, parameters = self._fitted()
-        self._first_variances = structure.representation.variances(
-            parameters.covariances
-        )
+        self._judge_by(self._fitted()[1])
+
+    def _judge_by(self, parameters: MixtureParameters) -> None:
+        """From here on these are what weights fade from and spreads wear away from."""
+        representation = STRUCTURES[self.covariance_type].representation
+        self._first_variances = representation.variances(parameters.covariances)
+        self._largest_weights = parameters.weights
 
     def _update(self, X: Any, sample_weight: ArrayLike | str | None) -> None:
-        if not hasattr(self, "_first_variances"):  # from a pickle of fastem 0.1.0
-            self._begin_stream(self.n_samples_seen_, self._ridge)
         structure, before = self._fitted()
-        parameters = before
+        # From a pickle of fastem 0.1.0, or with other parameters than it learned.
+        if len(getattr(self, "_largest_weights", ())) != len(before.weights):
+            self._judge_by(before)
+        parameters, largest = before, self._largest_weights
         bounds: list[float] = []
         collapses: list[Collapse] = []
         latest = RowsInMemory(np.empty((0, before.means.shape[1])), np.empty(0), 0.0)
@@ -213,7 +217,7 @@ class OnlineMixture(FittedMixture):
         kept = self._rows_kept()
         find = latest.repeated
         warn_of_dropped(collapses, len(parameters.weights), names, find)
-        warn_of_faded(before.weights, parameters.weights, kept)
+        warn_of_faded(before.weights, parameters.weights, kept, largest)
         warn_of_ridge(
             *(structure, parameters, self._ridge, self.reg_covar),
             n_rows=kept,
@@ -248,17 +252,19 @@ class OnlineMixture(FittedMixture):
         try:
             learned = maximize(statistics)
             gone = worn(
-                plan, parameters, learned, self._rows_kept(), self._first_variances
+                *(plan, parameters, learned, self._rows_kept()),
+                *(self._largest_weights, self._first_variances),
             )
             if gone is not None:
                 raise SingularCovarianceError(gone).about(
                     statistics.weights, rows.shape[1], math.inf
                 )
+            self._largest_weights = np.maximum(self._largest_weights, learned.weights)
             return learned
         except SingularCovarianceError as error:
             mended = maximize.mend(statistics, error, len(bounds))
             collapses.extend(maximize.collapses)
-            self._first_variances = representation.variances(mended.covariances)
+            self._judge_by(mended)
             return mended
 
     def _rows_kept(self) -> float:

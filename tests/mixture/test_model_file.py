@@ -169,6 +169,17 @@ def test_a_failed_save_leaves_the_old_file(content):
             {"stream": {"n_samples_seen": 5, "ridge": 0, "first_variances": [[0]]}},
             '"first_variances" must be lists of positive numbers',
         ),
+        (
+            {
+                "stream": {
+                    "n_samples_seen": 5,
+                    "ridge": 0,
+                    "first_variances": [[1]],
+                    "largest_weights": [-1],
+                }
+            },
+            '"largest_weights" must be numbers, none negative',
+        ),
     ],
 )  # fmt: skip
 def test_wrong_values_are_named_with_file_and_key(content, change, text):

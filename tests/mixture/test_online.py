@@ -534,6 +534,32 @@ def test_a_spike_is_no_secret(covariance_type):
     assert len(ridge) == 1
 
 
+def test_a_component_of_less_than_a_row_in_memory_fades_too(tmp_path):
+    random = np.random.default_rng(0)
+    X = np.concatenate([random.normal(size=(9970, 2)), random.normal(8, 1, (30, 2))])
+    start = {"means_init": [[0, 0], [8, 8]], "random_state": 0}
+    model = GaussianMixture(2, memory=200, **start).fit(X)
+    assert model.weights_[1] * 200 == pytest.approx(0.6)
+    said = []
+    for _ in range(10):
+        said += warnings_of(model, random.normal(size=(200, 2)), 1)
+        save_model(model, tmp_path / "model.json")
+        model = load_model(tmp_path / "model.json")
+    assert len(said) == 1
+    assert "Component 1 fades: its rows now count less than one" in said[0][1]
+
+
+def test_a_rare_component_does_not_fade_at_each_gap():
+    random = np.random.default_rng(0)
+    X = np.concatenate([random.normal(size=(9970, 2)), random.normal(8, 1, (30, 2))])
+    start = {"means_init": [[0, 0], [8, 8]], "random_state": 0}
+    model = GaussianMixture(2, covariance_type="tied", memory=500, **start).fit(X)
+    for i in range(50):
+        rows = random.normal(size=(400, 2))
+        rows[: i % 2] += 8
+        assert not warnings_of(model, rows, 1)
+
+
 def test_a_spike_without_a_ridge_is_an_error(covariance_type):
     model = two_groups(covariance_type, reg_covar=0)
     states = []
