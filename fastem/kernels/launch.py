@@ -45,7 +45,7 @@ def expectation_pass(
     ----------
     X : array of shape (N, D), C-contiguous, float32 or float64
     row_weights : array of shape (N,) or (0,), the type of X; empty means all 1
-    factors : NamedTuple, one of the kernels' kinds, its arrays in the type of X
+    factors : NamedTuple, one of the kernels' kinds, in X's type or in float64
     scatter_size : number of sums that the structure keeps as scatter
     n_threads : at most this many threads; None for Numba's own setting
     reach : how far the components count, of these factors; None to leave out none

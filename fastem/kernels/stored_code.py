@@ -12,6 +12,8 @@ from typing import Any
 from numba.core.caching import FunctionCache, NullCache
 from numba.core.serialize import dumps
 
+from fastem.runtime.callers import levels_to_caller
+
 _DIGEST = hashlib.sha256
 _DIGEST_SIZE = _DIGEST().digest_size
 _said: set[str] = set()
@@ -21,7 +23,7 @@ def _say_once(what: str, text: str) -> None:
     """Warn, if nothing was said of this in the process before."""
     if what not in _said:
         _said.add(what)
-        warnings.warn(text, RuntimeWarning, stacklevel=2)
+        warnings.warn(text, RuntimeWarning, stacklevel=levels_to_caller())
 
 
 class CodeFiles:

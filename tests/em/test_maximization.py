@@ -446,6 +446,26 @@ def test_weights_count_in_what_is_told(name):
     assert collapse.degeneracy.weight == pytest.approx(10 / 210)
 
 
+@pytest.mark.parametrize("name", SHARED)
+def test_next_to_no_rows_are_none_where_all_share(name):
+    X = np.random.default_rng(0).normal(size=(500, 2))
+    precisions = np.eye(2) if STRUCTURES[name].representation.has_matrices else 1
+    model = GaussianMixture(
+        2,
+        covariance_type=name,
+        means_init=[[0, 0], [20, 0]],  # which gets 1e-66 of the rows, for good
+        weights_init=[0.5, 0.5],
+        precisions_init=np.broadcast_to(precisions, (2, 2)),
+    )
+    with pytest.warns(ConvergenceWarning, match="No rows belong to component 1"):
+        model.fit(X)
+    with pytest.warns(ConvergenceWarning, match="'drop' left out 1"):
+        model.set_params(on_collapse="drop").fit(X)
+    assert model.weights_.tolist() == [1.0]
+    model.set_params(on_collapse="reseed", random_state=0).fit(X)
+    assert model.weights_.min() > 0.1
+
+
 def test_a_component_that_a_start_lacks_rows_for_is_told_of_at_the_call():
     # Two distinct values for k-means in float64, three for whoever counts them.
     X = np.repeat([[0.0], [1.0], [1e-300]], [50, 50, 1], axis=0)

@@ -88,6 +88,7 @@ def test_spoilt_files_are_compiled_again_with_one_warning(cache, spoil):
         path.write_bytes(spoil(path.read_bytes()))
     _, said = fit_with(cache)
     assert said.count("Warning") == 1
+    assert said.startswith("<string>:")  # the code that fits, not Numba or fastem
     assert "cannot be used" in said
     assert str(cache) in said
     # They were replaced.
