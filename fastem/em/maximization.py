@@ -40,7 +40,8 @@ class Collapse:
     ----------
     iteration : int
         The iteration after which it happened, from 1; 0 for the start.
-        ``lower_bounds_[iteration - 1]`` is the last bound with the component.
+        ``lower_bounds_[iteration - 1]`` is the last bound with the component. In a
+        stream it is the number of the batch in its call, from 1.
     degeneracy : Degeneracy
         Which component (as numbered before that iteration), its weight, its rows, and
         the columns without spread.

@@ -167,8 +167,10 @@ class FitProgress:
         Seconds for which the compiler ran.
     """
 
-    def __init__(self, max_iter: int, n_init: int) -> None:
+    def __init__(self, max_iter: int, n_init: int, *, standardized: bool) -> None:
         self._n_init = n_init
+        # In other units than the result, which differs by a constant.
+        self._of = " of standardised columns" if standardized else ""
         self._max_iter = max_iter
         self._console = Console(stderr=True, highlight=False)
         self._bar = ProgressBar(
@@ -213,7 +215,7 @@ class FitProgress:
         where = f"iteration {progress.iteration}"
         if self._n_init > 1:
             where = f"start {progress.restart + 1} of {self._n_init}, {where}"
-        state = f"log-likelihood {progress.lower_bound:.6f}"
+        state = f"log-likelihood {progress.lower_bound:.6f}{self._of}"
         if progress.iteration > 1:
             state += f", gain {progress.change:.1e}"
         state += f", {_speed(progress.rows_per_second)}, {_left(progress.seconds_left)}"

@@ -590,7 +590,7 @@ def test_a_worker_that_dies_costs_time_only(rows, X, other_cluster, monkeypatch)
     with Client(other_cluster) as client:
         assert fitted() == expected, "on another number of workers"
         processes = client.run(os.getpid)
-        sent = []
+        sent, killed = [], []
 
         def submit(*arguments, **settings):
             future = Client.submit(client, *arguments, **settings)
@@ -599,12 +599,14 @@ def test_a_worker_that_dies_costs_time_only(rows, X, other_cluster, monkeypatch)
             if len(sent) == 3:
                 (holder,) = client.who_has(future)[future.key]
                 os.kill(processes[holder], signal.SIGKILL)
+                killed.append(holder)
             return future
 
         monkeypatch.setattr(client, "submit", submit)
         assert fitted() == expected
         assert len(sent) == model.n_iter_
-        assert len(client.scheduler_info()["workers"]) == len(processes) - 1
+        # Another one may have been started in its place, at another address.
+        assert not set(killed) & set(client.scheduler_info()["workers"])
 
 
 @pytest.mark.parametrize("n_tasks", [1, 2, 8, 9, 64, 65, 600])
