@@ -49,9 +49,10 @@ time: none of them knows a covariance type by name.
 Compiling
 =========
 Kernels are compiled on first use: 3.4 to 5.2 s for the first fit in an environment
-(`scripts/bench --compile`), once for each covariance type and float width. That is said: on the logger
-`fastem` (INFO), with `verbose=1`, and in the command line; no rate and no time left
-counts it. Later processes load them, in 0.3 s, from `$XDG_CACHE_HOME/fastem`, or from
+(`scripts/bench --compile`), once for each covariance type and float width. That is
+said: on the logger `fastem` (INFO), with `verbose=1`, and in the command line; no rate
+and no time left counts it. Later processes load them, in 0.3 s, from
+`$XDG_CACHE_HOME/fastem`, or from
 `$NUMBA_CACHE_DIR/fastem`; a damaged or unwritable cache costs a compilation and one
 warning, never an answer. The first large table of which components are left out takes
 some seconds more, once. A Ctrl-C meanwhile waits until a kernel is compiled. `import
