@@ -200,7 +200,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             p log N - 2 log L, with p free parameters and N rows.
         """
         mean, n_rows = self._counted_score(X, sample_weight, "bic")
-        return self._n_parameters() * math.log(n_rows) - 2 * mean * n_rows
+        return self._criterion(mean, n_rows, math.log(n_rows))
 
     def aic(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
         """Akaike's information criterion: lower is better.
@@ -217,7 +217,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             2 p - 2 log L, with p free parameters.
         """
         mean, n_rows = self._counted_score(X, sample_weight, "aic")
-        return 2 * self._n_parameters() - 2 * mean * n_rows
+        return self._criterion(mean, n_rows, 2)
 
     def sample(
         self,
@@ -387,6 +387,10 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         scaled = weights / weights.max()
         mean = float(np.average(log_likelihoods, weights=scaled))
         return mean, RowCount.of(weights, len(weights))
+
+    def _criterion(self, mean: float, n_rows: float, price: float) -> float:
+        """A price for each parameter, less twice the log-likelihood of all rows."""
+        return price * self._n_parameters() - 2 * mean * n_rows
 
     def _n_parameters(self) -> int:
         """Number of free parameters of the model."""

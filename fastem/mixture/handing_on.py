@@ -73,12 +73,12 @@ def _column(model: Any, by: str | int) -> int:
 def sorted_parameters(model: Any, by: str | int | Sequence[int]) -> dict[str, Any]:
     """The fitted attributes of each component, in the order asked for."""
     order = order_of(model, by)
-    names = ["weights_", "means_"]
+    # What a stream remembers of each component goes with it.
+    names = ["weights_", "means_", "_largest_weights"]
     if not STRUCTURES[model.covariance_type].representation.is_shared:
-        # What a stream remembers of each component goes with it.
         names += ["covariances_", "precisions_", "precisions_cholesky_"]
-        names += ["_first_variances"] * hasattr(model, "_first_variances")
-    return {name: getattr(model, name)[order] for name in names}
+        names += ["_first_variances"]
+    return {name: getattr(model, name)[order] for name in names if hasattr(model, name)}
 
 
 def as_sklearn(model: Any) -> SklearnMixture:

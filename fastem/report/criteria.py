@@ -30,8 +30,6 @@ def measure_criteria(
     mean, count = model._score(X, sample_weight)
     count.warn_if_scaled("BIC")
     n_rows = count.total
-    n_parameters = model._n_parameters()
-    deviance = -2 * mean * n_rows
     return Criteria(
-        deviance + n_parameters * math.log(n_rows), deviance + 2 * n_parameters
+        *(model._criterion(mean, n_rows, price) for price in (math.log(n_rows), 2))
     )

@@ -52,6 +52,16 @@ def test_components_are_in_the_order_asked_for(model, X, by, key, tmp_path):
     model.set_params(warm_start=True).fit(rows)
 
 
+def test_what_a_stream_remembers_of_a_component_goes_with_it(model):
+    weights, variances = model._largest_weights, model._first_variances
+    np.testing.assert_array_equal(weights, model.weights_)  # of the fit
+    model.sort_components([3, 1, 0, 2])
+    np.testing.assert_array_equal(model._largest_weights, model.weights_)
+    if len(variances) > 1:
+        variances = variances[[3, 1, 0, 2]]
+    np.testing.assert_array_equal(model._first_variances, variances)
+
+
 def test_components_are_in_any_order(model, X):
     before = model.means_.copy()
     model.sort_components([3, 1, 0, 2])
