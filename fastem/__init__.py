@@ -35,6 +35,7 @@ from fastem.em.progress import Progress, StopFit
 from fastem.em.ridge import RegularizationWarning
 from fastem.mixture import GaussianMixture
 from fastem.mixture.model_file import load_model, save_model
+from fastem.report.scaling import fit_standardized
 from fastem.version import __version__
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "SingularCovarianceError",
     "StopFit",
     "__version__",
+    "fit_standardized",
     "load_model",
     "save_model",
 ]

@@ -15,6 +15,10 @@ Fit and answer
 A row counts as often as its weight says: ``fit(X, sample_weight=weights)``. Also
 ``score``, ``bic`` and ``aic`` take weights.
 
+Where columns are in units far apart, k-means starts see the widest alone:
+`fastem.fit_standardized(model, X)` fits to columns scaled to mean 0 and standard
+deviation 1, and gives a model in the units of X.
+
 How many components
 ===================
 Fit several numbers and compare BIC: lower is better. It charges each parameter the

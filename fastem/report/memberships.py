@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,10 @@ from fastem.report.membership_files import Answers, with_gaps, write_answers
 from fastem.sources.blocks import Block, Source
 from fastem.sources.carried import CarriedColumns
 from fastem.sources.parquet import ParquetBlocks
-from fastem.sources.reading import blocks_of, checked_blocks, read_ahead
+from fastem.sources.reading import checked_blocks, read_ahead
 from fastem.statistics import Array
 from fastem.storage.writing import PathLike, complete_or_absent
+from fastem.training.in_blocks import answer_blocks, answerable
 
 SUFFIXES = (".parquet", ".csv", "")  # the last one: a folder
 
@@ -82,14 +84,10 @@ class _Tally:
         return Certainty(self._sums[0].astype(np.int64), mean, sure, unsure)
 
 
-def probability_blocks(model: GaussianMixture, X: Rows | Source) -> Generator[Rows]:
+def probability_blocks(model: GaussianMixture, X: Any) -> Generator[Rows]:
     """``model.predict_proba(X)`` in consecutive blocks of rows."""
-    if isinstance(X, Source):
-        with closing(blocks_of(X)) as blocks:
-            yield from probabilities_of(model, (rows for rows, _ in blocks))
-        return
-    for block in _parts(model, X):
-        yield model.predict_proba(block)
+    with closing(answer_blocks(model, X)) as blocks:
+        yield from probabilities_of(model, (rows for rows, _ in blocks))
 
 
 def _parts(model: GaussianMixture, rows: Rows) -> Iterator[Rows]:
@@ -109,14 +107,14 @@ def probabilities_of(model: GaussianMixture, blocks: Iterable[Rows]) -> Iterator
             yield kernels.probability_pass(part, factors, model.n_threads)
 
 
-def measure_certainty(model: GaussianMixture, X: Rows | Source) -> Certainty:
+def measure_certainty(model: GaussianMixture, X: Any) -> Certainty:
     """How sure the rows of X are of their likeliest component.
 
     Parameters
     ----------
     model : GaussianMixture
         Fitted, or made from parameters.
-    X : array of shape (N, D), or Source
+    X : array-like of shape (N, D), or what ``fit`` can read block by block
 
     Returns
     -------
@@ -133,7 +131,7 @@ def measure_certainty(model: GaussianMixture, X: Rows | Source) -> Certainty:
 def write_memberships(
     path: PathLike,
     model: GaussianMixture,
-    X: Rows | Source,
+    X: Any,
     kept: NDArray[np.bool_] | None = None,
     *,
     log_density: bool = False,
@@ -150,7 +148,7 @@ def write_memberships(
         Ends in .parquet or .csv, or else is a folder, which gets a Parquet file for
         each file of the data, with its name.
     model : GaussianMixture
-    X : array of shape (N, D), or Source
+    X : array-like of shape (N, D), or what ``fit`` can read block by block
     kept : array of bool, default=None
         One value for each row of the data's file, N of them true: the rows in X. The
         other rows are written too, with nulls. Blocks of a source know it themselves.
@@ -175,6 +173,7 @@ def write_memberships(
         raise ImportError(
             "writing memberships needs pyarrow: pip install 'fastem[io]'"
         ) from error
+    rows, _ = answerable(model, X)
     tally = _Tally(model.means_.shape[0])
 
     def write(part: Path, suffix: str, answers: Iterable[Answers]) -> None:
@@ -182,28 +181,28 @@ def write_memberships(
 
     with complete_or_absent(path) as temporary:
         if not Path(path).suffix:
-            if isinstance(X, ParquetBlocks):
-                for name, answers in _answers_by_file(model, X, log_density):
+            if isinstance(rows, ParquetBlocks):
+                for name, answers in _answers_by_file(model, rows, log_density):
                     part = temporary / name
                     part.parent.mkdir(parents=True, exist_ok=True)
                     write(part, ".parquet", answers)
                 return tally.certainty()
             temporary.mkdir()
             temporary /= "part-0.parquet"
-        suffix = Path(path).suffix or ".parquet"
-        if isinstance(X, Source):
-            with closing(read_ahead(checked_blocks(X))) as blocks:
-                write(temporary, suffix, _answers_about(model, blocks, log_density))
-        else:
-            parts = (
-                (
-                    model.predict_proba(part),
-                    model.score_samples(part) if log_density else None,
-                )
-                for part in _parts(model, X)
-            )
-            write(temporary, suffix, with_gaps(parts, kept))
+        with closing(_blocks(rows, kept)) as blocks:
+            answers = _answers_about(model, blocks, log_density)
+            write(temporary, Path(path).suffix or ".parquet", answers)
     return tally.certainty()
+
+
+def _blocks(
+    rows: Rows | Source, kept: NDArray[np.bool_] | None = None
+) -> Generator[Block]:
+    """Blocks of rows that can be used; an array is one."""
+    if isinstance(rows, Source):
+        yield from read_ahead(checked_blocks(rows))
+    else:
+        yield Block(rows, kept=kept)
 
 
 def _answers_by_file(
@@ -211,7 +210,7 @@ def _answers_by_file(
 ) -> Iterator[tuple[Path, Iterator[Answers]]]:
     """For each file of X that has rows its name in the folder, and what is said."""
     root = X.path if X.path.is_dir() else X.path.parent
-    with closing(read_ahead(checked_blocks(X))) as blocks:
+    with closing(_blocks(X)) as blocks:
         for file, of_file in groupby(blocks, key=lambda block: block.file):
             assert file is not None
             yield file.relative_to(root), _answers_about(model, of_file, log_density)

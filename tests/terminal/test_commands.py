@@ -282,8 +282,8 @@ def test_the_version_is_that_of_the_library():
         (["data.csv", "-k", 2, "--assign", "data.xlsx"], "end in .parquet or .csv"),
         (["data.csv", "-k", 2, "--plot", "."], "must end in .png"),
         (["data.csv", "-k", 2, "--assign", "data.csv"], "data.csv is the data"),
-        (["flat.csv", "-k", 2, "--standardize"], "cannot scale 'flat', because its "
-         "values are all equal. Leave that out: --columns 'a,b'"),
+        (["flat.csv", "-k", 2, "--standardize"], "cannot scale 'flat', because all "
+         "values are equal. Leave that out: --columns 'a,b'"),
         (["flat.csv", "-k", 2, "--reg-covar", 0], "column 'flat' is constant"),
     ],
 )  # fmt: skip
