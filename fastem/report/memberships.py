@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastem import kernels
 from fastem.checks.rows import Rows, read_only
 from fastem.mixture import GaussianMixture
-from fastem.report.membership_files import Answers, with_gaps, write_answers
+from fastem.report.membership_files import Answers, Wanted, with_gaps, write_answers
 from fastem.sources.blocks import Block, Source
 from fastem.sources.carried import CarriedColumns
 from fastem.sources.parquet import ParquetBlocks
@@ -23,6 +23,8 @@ from fastem.storage.writing import PathLike, complete_or_absent
 from fastem.training.in_blocks import answer_blocks, answerable
 
 SUFFIXES = (".parquet", ".csv", "")  # the last one: a folder
+
+NOTHING_ELSE = Wanted()
 
 _BLOCK_VALUES = 1 << 22
 
@@ -57,11 +59,28 @@ class Certainty:
         return mean, sure, unsure
 
 
+class Written(NamedTuple):
+    """What was written of rows, in all.
+
+    Attributes
+    ----------
+    certainty : Certainty
+        How sure the rows are.
+    n_outliers : int
+        Number of rows that were called outliers, if that was asked for.
+    """
+
+    certainty: Certainty
+    n_outliers: int
+
+
 class _Tally:
     """Counts from which a :class:`Certainty` is made."""
 
-    def __init__(self, n_components: int) -> None:
+    def __init__(self, n_components: int, wanted: Wanted = NOTHING_ELSE) -> None:
         self._sums = np.zeros((4, n_components))
+        self._wanted = wanted
+        self.n_outliers = 0
 
     def add(self, probabilities: Rows) -> None:
         labels = probabilities.argmax(axis=1)
@@ -77,6 +96,9 @@ class _Tally:
         """The answers as they come, which are counted on their way."""
         for some in answers:
             self.add(some.probabilities)
+            outliers = some.outliers(self._wanted)
+            if outliers is not None:
+                self.n_outliers += int(outliers.sum())
             yield some
 
     def certainty(self) -> Certainty:
@@ -134,9 +156,9 @@ def write_memberships(
     X: Any,
     kept: NDArray[np.bool_] | None = None,
     *,
-    log_density: bool = False,
+    wanted: Wanted = NOTHING_ELSE,
     carried: CarriedColumns | None = None,
-) -> Certainty:
+) -> Written:
     """Write which component each row belongs to, and how surely.
 
     Columns are ``component`` (the likeliest), ``probability`` (its own) and ``p_0`` to
@@ -152,15 +174,15 @@ def write_memberships(
     kept : array of bool, default=None
         One value for each row of the data's file, N of them true: the rows in X. The
         other rows are written too, with nulls. Blocks of a source know it themselves.
-    log_density : bool, default=False
-        Whether to write a column ``log_density``, too: ``model.score_samples(X)``.
+    wanted : Wanted, default=NOTHING_ELSE
+        Whether to write a column ``log_density`` (``model.score_samples(X)``), and from
+        which on a column ``outlier`` is true.
     carried : CarriedColumns, default=None
         Columns of the data to write before the others.
 
     Returns
     -------
-    Certainty
-        How sure the rows are.
+    Written
 
     Raises
     ------
@@ -174,25 +196,25 @@ def write_memberships(
             "writing memberships needs pyarrow: pip install 'fastem[io]'"
         ) from error
     rows, _ = answerable(model, X)
-    tally = _Tally(model.means_.shape[0])
+    tally = _Tally(model.means_.shape[0], wanted)
 
     def write(part: Path, suffix: str, answers: Iterable[Answers]) -> None:
-        write_answers(part, suffix, tally.counted(answers), carried)
+        write_answers(part, suffix, tally.counted(answers), wanted, carried)
 
     with complete_or_absent(path) as temporary:
         if not Path(path).suffix:
             if isinstance(rows, ParquetBlocks):
-                for name, answers in _answers_by_file(model, rows, log_density):
+                for name, answers in _answers_by_file(model, rows, wanted.densities):
                     part = temporary / name
                     part.parent.mkdir(parents=True, exist_ok=True)
                     write(part, ".parquet", answers)
-                return tally.certainty()
+                return Written(tally.certainty(), tally.n_outliers)
             temporary.mkdir()
             temporary /= "part-0.parquet"
         with closing(_blocks(rows, kept)) as blocks:
-            answers = _answers_about(model, blocks, log_density)
+            answers = _answers_about(model, blocks, wanted.densities)
             write(temporary, Path(path).suffix or ".parquet", answers)
-    return tally.certainty()
+    return Written(tally.certainty(), tally.n_outliers)
 
 
 def _blocks(
@@ -206,25 +228,27 @@ def _blocks(
 
 
 def _answers_by_file(
-    model: GaussianMixture, X: ParquetBlocks, log_density: bool
+    model: GaussianMixture, X: ParquetBlocks, with_densities: bool
 ) -> Iterator[tuple[Path, Iterator[Answers]]]:
     """For each file of X that has rows its name in the folder, and what is said."""
     root = X.path if X.path.is_dir() else X.path.parent
     with closing(_blocks(X)) as blocks:
         for file, of_file in groupby(blocks, key=lambda block: block.file):
             assert file is not None
-            yield file.relative_to(root), _answers_about(model, of_file, log_density)
+            yield file.relative_to(root), _answers_about(model, of_file, with_densities)
 
 
 def _answers_about(
-    model: GaussianMixture, blocks: Iterable[Block], log_density: bool
+    model: GaussianMixture, blocks: Iterable[Block], with_densities: bool
 ) -> Iterator[Answers]:
     """What is said of the rows of blocks that have been checked."""
     for block in blocks:
         if not len(block.values):
             if block.kept is not None:
                 nobody = np.empty((0, model.means_.shape[0]), block.values.dtype)
-                yield Answers(nobody, nobody[:, 0] if log_density else None, block.kept)
+                yield Answers(
+                    nobody, nobody[:, 0] if with_densities else None, block.kept
+                )
             continue
         factors = model._factors(block.values.dtype)
         rows = read_only(np.require(block.values, requirements=["C", "A"]))
@@ -232,7 +256,7 @@ def _answers_about(
             (
                 kernels.probability_pass(part, factors, model.n_threads),
                 kernels.log_likelihood_pass(part, factors, model.n_threads)
-                if log_density
+                if with_densities
                 else None,
             )
             for part in _parts(model, rows)

@@ -21,6 +21,8 @@ from fastem.runtime import compiling
 from fastem.terminal.commands import app
 from fastem.terminal.console import in_options
 
+COLUMNS = ["speed", "load"]
+
 
 def run(*arguments, code=0):
     """Run the command in this process; what it says on both streams in one line."""
@@ -209,6 +211,48 @@ def test_predict_carries_columns_of_folders_and_arrays(folder, rows, tmp_path):
     )
     numbers = parquet.read_table(tmp_path / "n.parquet")["x2"]
     assert numbers.to_pylist() == list(range(300))
+
+
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_predict_flags_outliers_and_draws_rows(
+    csv, folder, model, rows, tmp_path, in_folder
+):
+    loaded = load_model(model)
+    data = folder if in_folder else csv
+    X = read_folder(folder) if in_folder else pd.DataFrame(rows, columns=COLUMNS)
+    densities = loaded.score_samples(X)
+    limit = float(np.quantile(densities, 0.07))
+    output, picture = tmp_path / "m.parquet", tmp_path / "rows.png"
+    said = run(
+        *("predict", model, data, "--drop-missing", "--outliers-below", repr(limit)),
+        *("-o", output, "--plot", picture),
+    )
+    n_outliers = int((densities < limit).sum())
+    assert f"Outliers: {n_outliers} of 300 rows (7.00%) have a log-density" in said
+    table = parquet.read_table(output)
+    assert table.column_names[-2:] == ["p_1", "outlier"]  # no log_density
+    written = table["outlier"].drop_null().to_numpy()
+    np.testing.assert_array_equal(written, densities < limit)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    said = run("predict", model, data, "-o", picture.with_suffix(".csv"), "--plot",
+               picture, code=1)  # fmt: skip
+    assert f"the file {picture} exists" in said
+
+
+def test_predict_uses_columns_of_other_names(model, rows, tmp_path):
+    other = tmp_path / "other.csv"
+    lines = [f"{b!r},7,{a!r}" for a, b in rows.tolist()]
+    other.write_text("\n".join(["l,extra,v", *lines]) + "\n")
+    predict = ("predict", model, other, "-o", tmp_path / "m.parquet", "--columns")
+    said = run(*predict, "v,l")
+    assert "Ignored, not in the model: extra." in said
+    expected = load_model(model).predict(pd.DataFrame(rows, columns=COLUMNS))
+    written = parquet.read_table(tmp_path / "m.parquet")["component"]
+    np.testing.assert_array_equal(written, expected)
+    said = run(*predict, "v", "--overwrite", code=1)
+    assert "--columns names 1, but" in said
+    assert "model.json needs 2: speed, load" in said
+    assert "Did you mean 'extra'?" in run(*predict, "v,exta", "--overwrite", code=1)
 
 
 @pytest.mark.parametrize(
