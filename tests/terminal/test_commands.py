@@ -531,6 +531,35 @@ def test_without_typer_the_extra_is_named(tmp_path):
     )
 
 
+INTERRUPTED_IMPORT = """
+import os
+import signal
+import sys
+
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == interrupted:
+            os.kill(os.getpid(), signal.SIGINT)
+
+interrupted = sys.argv.pop()
+sys.meta_path.insert(0, Interrupt())
+from fastem.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["numba", "typer"])
+def test_ctrl_c_ends_imports_with_130(module):
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT, "--version", module],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (130, "")
+    assert result.stderr == "Interrupted.\n"
+
+
 def test_ctrl_c_ends_with_130_and_leaves_no_file(tmp_path, random):
     np.save(tmp_path / "data.npy", random.normal(size=(200_000, 4)))
     process = subprocess.Popen(
