@@ -118,6 +118,16 @@ save it again.
 >>> tomorrow.n_samples_seen_
 3500.0
 
+Other tools may want other files. `model.to_sklearn()` is a mixture of scikit-learn's
+with the same answers, which skl2onnx converts: `skl2onnx.to_onnx(model.to_sklearn(),
+X[:1])`. skops loads a model if it is told to trust these types, the last two of which
+are there only if components have been dropped or seeded anew:
+
+    skops.io.load("model.skops", trusted=[
+        "fastem.mixture.GaussianMixture", "fastem.em.convergence.Convergence",
+        "fastem.em.maximization.Collapse", "fastem.covariances.degeneracy.Degeneracy",
+    ])
+
 A model can also be made from numbers that come from elsewhere:
 
 >>> known = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [4.0]], [[[1.0]]] * 2)

@@ -462,8 +462,8 @@ def test_no_eigenvalues_are_computed_to_warn_of_a_ridge(covariance_type, monkeyp
     for name in ("eigvalsh", "eigh", "svd"):
         monkeypatch.setattr(np.linalg, name, refuse)
     X = np.random.default_rng(0).normal(0, 1e-3, (100, 3))
+    model = GaussianMixture(2, covariance_type=covariance_type, random_state=0)
     with pytest.warns(RegularizationWarning) as caught:
-        model = GaussianMixture(2, covariance_type=covariance_type, random_state=0)
         model.fit(X)
     assert np.isnan(caught[0].message.degeneracy.condition_number)
     GaussianMixture.from_parameters(
