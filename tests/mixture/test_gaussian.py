@@ -1,6 +1,7 @@
 """The estimator: what scikit-learn's users rely on, and what it adds."""
 
 import copy
+import inspect
 import pickle
 import pydoc
 
@@ -14,6 +15,7 @@ from scipy import stats
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.externals._numpydoc.docscrape import NumpyDocString
 from sklearn.mixture import GaussianMixture as SklearnMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -589,3 +591,13 @@ def test_criteria_warn_of_weights_that_are_no_numbers_of_rows(random, what, name
         normal = weights * len(weights) / weights.sum()
         criterion(X, sample_weight=normal)
     model.score(table, sample_weight=given)  # in which a common factor has no meaning
+
+
+def test_scikit_learn_finds_a_description_of_every_name(X):
+    """For the tooltips of its HTML, which also need a page on the web to point to."""
+    sections = NumpyDocString(inspect.getdoc(GaussianMixture))
+    model = GaussianMixture(2, random_state=0).fit(pd.DataFrame(X).add_prefix("x"))
+    fitted = [name for name in vars(model) if name.endswith("_")]
+    for section, names in (("Parameters", model.get_params()), ("Attributes", fitted)):
+        described = {entry.name for entry in sections[section] if entry.desc}
+        assert set(names) <= described
