@@ -14,11 +14,10 @@ class EEI(CovarianceStructure):
     """Covariances of shape (K, D), of equal rows."""
 
     name: ClassVar[str] = "EEI"
+    code: ClassVar[str] = "EEI"
     representation: ClassVar[Representation] = Variances()
-    is_shared: ClassVar[bool] = True
 
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        return n_features
-
-    def estimate(self, spreads: Array, weights: Array) -> Array:
+    def estimate(
+        self, spreads: Array, weights: Array, before: Array | None = None
+    ) -> Array:
         return np.tile(weights / weights.sum() @ spreads, (len(weights), 1))

@@ -31,19 +31,29 @@ class CovarianceStructure(ABC):
 
     A new one is a final subclass in a file of its own and an entry in ``STRUCTURES``.
     K is the number of components, D of columns.
+
+    A covariance is volume x axes x shape x axes', with a shape of determinant 1, and
+    ``code`` has a letter for each of volume, shape and axes [1]_: E where they are
+    equal in all components, V where each has its own, I for spheres or for axes along
+    the columns.
+
+    References
+    ----------
+    .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern
+       Recognition 28 (1995), 781-793.
     """
 
     name: ClassVar[str]
+    code: ClassVar[str]
     representation: ClassVar[Representation]  # how the covariances are stored
-    is_shared: ClassVar[bool] = False  # one covariance for all components
 
     @abstractmethod
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Number of free parameters of the covariances."""
-
-    @abstractmethod
-    def estimate(self, spreads: Array, weights: Array) -> Array:
+    def estimate(
+        self, spreads: Array, weights: Array, before: Array | None = None
+    ) -> Array:
         """Maximum-likelihood covariances, in the shape of the representation.
+
+        Rules that iterate begin with ``before``, so that they are likelier than those.
 
         Parameters
         ----------
@@ -52,7 +62,48 @@ class CovarianceStructure(ABC):
             ``representation.spreads`` returns it.
         weights : array of shape (K,)
             Sums of responsibilities: how many rows each of them stands for.
+        before : array, optional
+            Covariances of this structure, such as the last estimate.
         """
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all components have the same covariance."""
+        return "V" not in self.code
+
+    @property
+    def hides_empty_components(self) -> bool:
+        """Whether a component without rows has a covariance like any other."""
+        return "V" not in self.code[:2]
+
+    @property
+    def _scales_own_shapes(self) -> bool:
+        """Whether a spread that is no more than rounding is scaled up to the others'.
+
+        That is where they have a volume in common, and nothing else.
+        """
+        return self.code[:2] == "EV" and self.code[2] != "E"
+
+    @property
+    def code_in_other_units(self) -> str:
+        """Code of the structure that the same rows have in other units of columns.
+
+        Volumes and proportions stay as they are; spheres do not, nor angles between
+        axes that are not those of the columns. Axes or shapes alone cannot be equal
+        then.
+        """
+        volume, shape, axes = list(self.code)
+        if axes == "I":
+            return volume + shape.replace("I", "E") + axes
+        return self.code if shape == axes else f"{volume}VV"
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Number of free parameters of the covariances."""
+        volume, shape, axes = (
+            {"E": 1, "V": n_components, "I": 0}[letter] for letter in self.code
+        )
+        n_angles = n_features * (n_features - 1) // 2
+        return volume + shape * (n_features - 1) + axes * n_angles
 
     def nearest(self, covariances: Array, weights: Array | None = None) -> Array:
         """The covariances of this structure that are likeliest if these are seen.
@@ -80,11 +131,15 @@ class CovarianceStructure(ABC):
         return replace(parameters, covariances=nearest, precisions_cholesky=factors)
 
     def maximize(
-        self, statistics: SufficientStatistics, ridge: Ridge
+        self,
+        statistics: SufficientStatistics,
+        ridge: Ridge,
+        before: MixtureParameters | None = None,
     ) -> MixtureParameters:
         """The maximisation step: the parameters under which the rows are likeliest.
 
-        A component without rows stays where it was, with weight 0.
+        A component without rows stays where it was, with weight 0. ``before`` are
+        parameters to begin with where the step has to iterate: those of the pass.
 
         Raises
         ------
@@ -93,9 +148,13 @@ class CovarianceStructure(ABC):
         """
         representation = self.representation
         spreads = representation.spreads(statistics, ridge)
-        covariances = self.estimate(spreads, statistics.weights)
+        covariances = self.estimate(
+            spreads, statistics.weights, None if before is None else before.covariances
+        )
         self._check_squares(covariances)
         try:
+            if self._scales_own_shapes and not np.any(ridge):
+                self._check_spread(spreads, statistics)
             factors = self._factors(covariances, statistics, ridge)
         except SingularCovarianceError as error:
             n_components, n_features = statistics.reference.shape

@@ -84,7 +84,7 @@ def warn_of_empty(structure: CovarianceStructure, weights: Array) -> None:
     Where each has a covariance of its own, that is singular, or the ridge alone.
     """
     empty = np.flatnonzero(weights <= _EMPTY)
-    if len(empty) and structure.is_shared:
+    if len(empty) and structure.hides_empty_components:
         convergence_warnings.warn(
             f"No rows belong to component {empty[0]}"
             f"{f' and {len(empty) - 1} more' if len(empty) > 1 else ''}: weight "
@@ -134,15 +134,25 @@ class Maximization:
         except SingularCovarianceError as error:
             return self.mend(statistics, error, 0)
 
-    def __call__(self, statistics: SufficientStatistics) -> MixtureParameters:
+    def __call__(
+        self,
+        statistics: SufficientStatistics,
+        before: MixtureParameters | None = None,
+    ) -> MixtureParameters:
         """The parameters under which the rows are likeliest.
+
+        Parameters
+        ----------
+        statistics : SufficientStatistics
+        before : MixtureParameters, optional
+            Those of the pass, than which what is returned is likelier.
 
         Raises
         ------
         SingularCovarianceError
             If a component collapsed; with 'raise', not if the ridge holds it up.
         """
-        parameters = self._structure.maximize(statistics, self._ridge)
+        parameters = self._structure.maximize(statistics, self._ridge, before)
         if self._on_collapse != "raise":
             collapsed = self._held_up(parameters, statistics.weights)
             if collapsed is not None:
@@ -237,7 +247,7 @@ class Maximization:
         """
         if len(weights) == 1:
             return None
-        is_shared = self._structure.is_shared
+        is_shared = self._structure.hides_empty_components
         collapsed = weights <= (_EMPTY * weights.sum() if is_shared else 0)
         if np.any(self._ridge) and not is_shared:
             shares = self._structure.representation.ridge_shares(
@@ -269,6 +279,7 @@ class Maximization:
         if not self._structure.representation.is_shared:
             mean = np.average(covariances, axis=0, weights=parameters.weights)
             covariances = np.insert(covariances, number, mean, axis=0)
+            covariances = self._structure.nearest(covariances)
         return MixtureParameters(
             np.insert(others, number, 1 / n_components),
             np.insert(parameters.means, number, row, axis=0),
