@@ -80,9 +80,9 @@ class CovarianceStructure(ABC):
     def _scales_own_shapes(self) -> bool:
         """Whether a spread that is no more than rounding is scaled up to the others'.
 
-        That is where they have a volume in common, and nothing else.
+        That is where they have a volume in common, but no shape.
         """
-        return self.code[:2] == "EV" and self.code[2] != "E"
+        return self.code[:2] == "EV"
 
     @property
     def code_in_other_units(self) -> str:
@@ -154,7 +154,8 @@ class CovarianceStructure(ABC):
         self._check_squares(covariances)
         try:
             if self._scales_own_shapes and not np.any(ridge):
-                self._check_spread(spreads, statistics)
+                has_own_axes = self.code[2] != "E"
+                self._check_spread(spreads, statistics, by_columns=has_own_axes)
             factors = self._factors(covariances, statistics, ridge)
         except SingularCovarianceError as error:
             n_components, n_features = statistics.reference.shape
@@ -243,9 +244,16 @@ class CovarianceStructure(ABC):
             )
 
     def _check_spread(
-        self, covariances: Array, statistics: SufficientStatistics
+        self,
+        covariances: Array,
+        statistics: SufficientStatistics,
+        *,
+        by_columns: bool = True,
     ) -> None:
-        """No variance may be what rounding leaves of none."""
+        """No variance may be what rounding leaves of none; or not all of a component.
+
+        Along axes that are not those of the columns a column may be constant.
+        """
         variances = self.representation.variances(covariances)
         smallest = np.maximum(statistics.blur, EPS * np.abs(statistics.reference)) ** 2
         if self.is_shared:
@@ -256,6 +264,8 @@ class CovarianceStructure(ABC):
             smallest = smallest.mean(axis=1, keepdims=True)
         # Written so that a NaN counts as constant.
         constant = ~(variances > smallest)
+        if not by_columns:
+            constant &= constant.all(axis=1, keepdims=True)
         if constant.any():
             k = int(np.argmax(constant.any(axis=1)))
             n_columns = statistics.reference.shape[1]
