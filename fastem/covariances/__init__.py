@@ -64,8 +64,9 @@ def structure_of(covariance_type: str) -> CovarianceStructure:
         repr(rule.code) + (f" (or {rule.name!r})" if rule.name != rule.code else "")
         for rule in sorted(STRUCTURES.values(), key=lambda rule: rule.code)
     ]
-    near = get_close_matches(str(covariance_type).upper(), [*_NAMED], n=1, cutoff=0.7)
-    question = f". Did you mean {near[0]!r}?" if near else ""
+    alike = {name.lower(): name for name in COVARIANCE_TYPES}
+    near = get_close_matches(str(covariance_type).lower(), alike, n=1, cutoff=0.7)
+    question = f". Did you mean {alike[near[0]]!r}?" if near else ""
     raise ValueError(
         f"covariance_type must be one of {', '.join(names)}, but is "
         f"{covariance_type!r}{question}"

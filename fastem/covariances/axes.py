@@ -113,12 +113,11 @@ def _best_angles(
     """
     spreads = np.einsum("kjj->kj", turned)
     variances = confined(spreads)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        prices = weights[:, np.newaxis] * (
-            1 / variances[:, first] - 1 / variances[:, second]
-        )
-        cosine = (prices * (spreads[:, first] - spreads[:, second])).sum(axis=0) / 2
-        sine = (prices * turned[:, first, second]).sum(axis=0)
+    prices = weights[:, np.newaxis] * (
+        1 / variances[:, first] - 1 / variances[:, second]
+    )
+    cosine = (prices * (spreads[:, first] - spreads[:, second])).sum(axis=0) / 2
+    sine = (prices * turned[:, first, second]).sum(axis=0)
     angles: Array = np.arctan2(-sine, -cosine) / 2
     # Where there is nothing to choose, or no spread to choose by.
     angles[~np.isfinite(angles) | (sine == 0) & (cosine == 0)] = 0.0

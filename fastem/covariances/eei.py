@@ -13,8 +13,8 @@ from fastem.statistics import Array
 class EEI(CovarianceStructure):
     """Covariances of shape (K, D), of equal rows."""
 
-    name: ClassVar[str] = "EEI"
     code: ClassVar[str] = "EEI"
+    name: ClassVar[str] = code
     representation: ClassVar[Representation] = Variances()
 
     def estimate(

@@ -14,8 +14,8 @@ from fastem.statistics import Array
 class EEV(CovarianceStructure):
     """Covariances of shape (K, D, D), of equal eigenvalues."""
 
-    name: ClassVar[str] = "EEV"
     code: ClassVar[str] = "EEV"
+    name: ClassVar[str] = code
     representation: ClassVar[Representation] = Matrices()
 
     def estimate(

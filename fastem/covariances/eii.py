@@ -13,8 +13,8 @@ from fastem.statistics import Array
 class EII(CovarianceStructure):
     """Covariances of shape (K,), of equal elements."""
 
-    name: ClassVar[str] = "EII"
     code: ClassVar[str] = "EII"
+    name: ClassVar[str] = code
     representation: ClassVar[Representation] = OneVariance()
 
     def estimate(

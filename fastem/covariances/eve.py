@@ -12,8 +12,8 @@ from fastem.statistics import Array
 class EVE(CovarianceStructure):
     """Covariances of shape (K, D, D), of equal eigenvectors and determinants."""
 
-    name: ClassVar[str] = "EVE"
     code: ClassVar[str] = "EVE"
+    name: ClassVar[str] = code
     representation: ClassVar[Representation] = Matrices()
 
     def estimate(

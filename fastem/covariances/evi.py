@@ -12,8 +12,8 @@ from fastem.statistics import Array
 class EVI(CovarianceStructure):
     """Covariances of shape (K, D), of rows with the same product."""
 
-    name: ClassVar[str] = "EVI"
     code: ClassVar[str] = "EVI"
+    name: ClassVar[str] = code
     representation: ClassVar[Representation] = Variances()
 
     def estimate(

@@ -12,8 +12,8 @@ from fastem.statistics import Array
 class EVV(CovarianceStructure):
     """Covariances of shape (K, D, D), of equal determinants."""
 
-    name: ClassVar[str] = "EVV"
     code: ClassVar[str] = "EVV"
+    name: ClassVar[str] = code
     representation: ClassVar[Representation] = Matrices()
 
     def estimate(

@@ -97,6 +97,19 @@ class CovarianceStructure(ABC):
             return volume + shape.replace("I", "E") + axes
         return self.code if shape == axes else f"{volume}VV"
 
+    def unscaled(
+        self,
+        parameters: MixtureParameters,
+        statistics: SufficientStatistics,
+        ridge: Ridge,
+    ) -> MixtureParameters:
+        """The estimate, with the spreads as they are where they were scaled."""
+        if not self._scales_own_shapes:
+            return parameters
+        spreads = self.representation.spreads(statistics, ridge)
+        factors = self.representation.cholesky(spreads)
+        return replace(parameters, covariances=spreads, precisions_cholesky=factors)
+
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Number of free parameters of the covariances."""
         volume, shape, axes = (
@@ -104,6 +117,13 @@ class CovarianceStructure(ABC):
         )
         n_angles = n_features * (n_features - 1) // 2
         return volume + shape * (n_features - 1) + axes * n_angles
+
+    def _estimated(
+        self, spreads: Array, weights: Array, before: Array | None = None
+    ) -> Array:
+        """The estimate; what overflows is for whoever factorises it to find."""
+        with np.errstate(all="ignore"):
+            return self.estimate(spreads, weights, before)
 
     def nearest(self, covariances: Array, weights: Array | None = None) -> Array:
         """The covariances of this structure that are likeliest if these are seen.
@@ -113,7 +133,7 @@ class CovarianceStructure(ABC):
         """
         variances = self.representation.variances(covariances)
         spreads = covariances if self.representation.has_matrices else variances
-        return self.estimate(
+        return self._estimated(
             spreads, np.ones(len(variances)) if weights is None else weights
         )
 
@@ -148,7 +168,7 @@ class CovarianceStructure(ABC):
         """
         representation = self.representation
         spreads = representation.spreads(statistics, ridge)
-        covariances = self.estimate(
+        covariances = self._estimated(
             spreads, statistics.weights, None if before is None else before.covariances
         )
         self._check_squares(covariances)

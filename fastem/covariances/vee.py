@@ -12,8 +12,8 @@ from fastem.statistics import Array
 class VEE(CovarianceStructure):
     """Covariances of shape (K, D, D), of matrices in proportion."""
 
-    name: ClassVar[str] = "VEE"
     code: ClassVar[str] = "VEE"
+    name: ClassVar[str] = code
     representation: ClassVar[Representation] = Matrices()
 
     def estimate(

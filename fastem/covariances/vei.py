@@ -12,8 +12,8 @@ from fastem.statistics import Array
 class VEI(CovarianceStructure):
     """Covariances of shape (K, D), of rows in proportion."""
 
-    name: ClassVar[str] = "VEI"
     code: ClassVar[str] = "VEI"
+    name: ClassVar[str] = code
     representation: ClassVar[Representation] = Variances()
 
     def estimate(

@@ -12,8 +12,8 @@ from fastem.statistics import Array
 class VEV(CovarianceStructure):
     """Covariances of shape (K, D, D), of eigenvalues in proportion."""
 
-    name: ClassVar[str] = "VEV"
     code: ClassVar[str] = "VEV"
+    name: ClassVar[str] = code
     representation: ClassVar[Representation] = Matrices()
 
     def estimate(

@@ -20,8 +20,7 @@ _PRECISION = 1e-13
 
 def of_variances(variances: Array) -> Array:
     """Volumes (K,) of variances (K, D)."""
-    with np.errstate(divide="ignore"):
-        volumes: Array = np.exp(np.log(variances).mean(axis=-1))
+    volumes: Array = np.exp(np.log(variances).mean(axis=-1))
     return volumes
 
 

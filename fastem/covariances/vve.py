@@ -12,8 +12,8 @@ from fastem.statistics import Array
 class VVE(CovarianceStructure):
     """Covariances of shape (K, D, D), of equal eigenvectors."""
 
-    name: ClassVar[str] = "VVE"
     code: ClassVar[str] = "VVE"
+    name: ClassVar[str] = code
     representation: ClassVar[Representation] = Matrices()
 
     def estimate(

@@ -154,7 +154,7 @@ class Maximization:
         """
         parameters = self._structure.maximize(statistics, self._ridge, before)
         if self._on_collapse != "raise":
-            collapsed = self._held_up(parameters, statistics.weights)
+            collapsed = self._held_up(parameters, statistics)
             if collapsed is not None:
                 raise SingularCovarianceError(collapsed)
         return parameters
@@ -238,18 +238,20 @@ class Maximization:
         return max(0.0, float(shares @ (penalties[0] - penalties[1])) / 2)
 
     def _held_up(
-        self, parameters: MixtureParameters, weights: Array
+        self, parameters: MixtureParameters, statistics: SufficientStatistics
     ) -> Degeneracy | None:
         """The first component that has no rows, or spread from the ridge alone.
 
         Not in columns in which that is true of all components: they are not to blame
         for a constant column.
         """
+        weights = statistics.weights
         if len(weights) == 1:
             return None
-        is_shared = self._structure.hides_empty_components
-        collapsed = weights <= (_EMPTY * weights.sum() if is_shared else 0)
-        if np.any(self._ridge) and not is_shared:
+        hides_empty = self._structure.hides_empty_components
+        collapsed = weights <= (_EMPTY * weights.sum() if hides_empty else 0)
+        if np.any(self._ridge) and not hides_empty:
+            parameters = self._structure.unscaled(parameters, statistics, self._ridge)
             shares = self._structure.representation.ridge_shares(
                 parameters.precisions_cholesky, self._ridge
             )
@@ -258,7 +260,7 @@ class Maximization:
         if not collapsed.any():
             return None
         k = int(np.argmax(collapsed))
-        if is_shared:  # what they share is as it should be
+        if hides_empty:  # what they share is as it should be
             n_features = parameters.means.shape[1]
             return Degeneracy(k, weight=0.0, n_rows=0.0, n_features=n_features)
         return degeneracy_of(

@@ -100,7 +100,8 @@ class Scaling:
         for given in ("n_components", "weights_init", "means_init", "precisions_init"):
             del parameters[given]
         if structure.code_in_other_units != structure.code:
-            parameters["covariance_type"] = structure.code_in_other_units
+            other = structure_of(structure.code_in_other_units)
+            parameters["covariance_type"] = other.name
         scaled = GaussianMixture.from_parameters(
             model.weights_, self.means + s * model.means_, covariances, **parameters
         )
