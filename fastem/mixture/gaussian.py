@@ -72,6 +72,15 @@ class GaussianMixture(OnlineMixture):
         the last step is EM's own. Off by default: iterations are no longer those of
         scikit-learn, and where many components share few rows, the optimum often is
         another one, higher about as often as lower.
+    covariance_ratio : float or None, default=None
+        Largest ratio between any two eigenvalues of covariances, over all components:
+        the likeliest covariances within that bound are taken, so that no component
+        shrinks to a spike of density, whatever the units of the data [3]_. 1 makes
+        spheres of one size; 10 to 100 leaves room for clusters of unlike sizes.
+        Columns are measured in units of their standard deviations, or as they are
+        where the structure compares columns: 'spherical', 'EII', 'EEV' and 'VVE'. The
+        bound is exact; so it is an error with the structures that share their volume
+        or their shape alone: 'EVI', 'EVE', 'EVV', 'VEI', 'VEE' and 'VEV'.
     on_collapse : {'raise', 'drop', 'reseed'}, default='raise'
         What to do when a component's rows do not spread in all columns any more (or
         when it has no rows), so that its density has no bound.
@@ -190,6 +199,8 @@ class GaussianMixture(OnlineMixture):
     .. [1] A. P. Dempster, N. M. Laird, D. B. Rubin, "Maximum likelihood from
        incomplete data via the EM algorithm", JRSS B 39 (1977), 1-38.
     .. [2] G. J. McLachlan, D. Peel, "Finite Mixture Models", Wiley (2000), ch. 3.
+    .. [3] L. A. Garcia-Escudero, A. Gordaliza, C. Matran, A. Mayo-Iscar, "A general
+       trimming approach to robust cluster analysis", Ann. Stat. 36 (2008), 1324-1345.
 
     Examples
     --------
@@ -212,6 +223,7 @@ class GaussianMixture(OnlineMixture):
             Interval(Real, 0.0, None, closed="left"),
             StrOptions({RELATIVE}),
         ],
+        "covariance_ratio": [Interval(Real, 1.0, None, closed="left"), None],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "stopping": [StrOptions(set(STOPPING_RULES))],
         "on_collapse": [StrOptions({"raise", "drop", "reseed"})],
@@ -242,6 +254,7 @@ class GaussianMixture(OnlineMixture):
         covariance_type: str = "full",
         tol: float = 1e-3,
         reg_covar: float | str = 1e-6,
+        covariance_ratio: float | None = None,
         max_iter: int = 100,
         stopping: str = "change",
         accelerate: bool = False,
@@ -263,6 +276,7 @@ class GaussianMixture(OnlineMixture):
         self.covariance_type = covariance_type
         self.tol = tol
         self.reg_covar = reg_covar
+        self.covariance_ratio = covariance_ratio
         self.max_iter = max_iter
         self.stopping = stopping
         self.accelerate = accelerate
@@ -372,7 +386,11 @@ class GaussianMixture(OnlineMixture):
                 (self.n_components, rows.shape[1]),
                 self._given_labels(rows.shape[0]),
             )
-            plan = self._plan(ridge_of(self.reg_covar, rows.column_variances), given)
+            plan = self._plan(
+                self._structure(rows.column_variances),
+                ridge_of(self.reg_covar, rows.column_variances),
+                given,
+            )
             try:
                 best = best_fit(
                     plan,

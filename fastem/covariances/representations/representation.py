@@ -264,6 +264,16 @@ class Representation(ABC):
             scatter=scatter,
         )
 
+    def column_variances(self, parameters: MixtureParameters) -> Array:
+        """The variances of the columns under the mixture: (D,)."""
+        shares = parameters.weights / parameters.weights.sum()
+        within = np.broadcast_to(
+            self.variances(parameters.covariances), parameters.means.shape
+        )
+        between = (parameters.means - parameters.center) ** 2
+        variances: Array = shares @ (within + between)
+        return variances
+
     def ridge_shares(self, precisions_cholesky: Array, ridge: Ridge) -> Array:
         """The ridge's share of what each column varies, given all other columns.
 
