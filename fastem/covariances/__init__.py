@@ -39,8 +39,12 @@ scikit-learn does not have:
 >>> min(bic, key=bic.get)
 'VEV'
 
-`fastem.report.structures.draw_structures()` draws what each makes of the same two
-clusters. With one column the last two letters mean nothing: all that begin with E are
+What each makes of the same two clusters can be drawn:
+
+>>> from fastem.report.structures import draw_structures
+>>> draw_structures().savefig("structures.png")
+
+With one column the last two letters mean nothing: all that begin with E are
 one model, and all that begin with V another. EII, VII, EVE, VVE, EEV and VEV compare
 columns with each other: where those are in unlike units, standardise them first.
 
@@ -62,7 +66,7 @@ For those who add one
 =====================
 A *rule* estimates covariances; its code counts their free parameters. How they are
 stored, factorised and handed to the kernels is a *representation*, of which there are
-four (:mod:`fastem.covariances.representations`). A new structure is a rule in a file
+four, in the folder `representations`. A new structure is a rule in a file
 of its own, and its name below.
 """
 

@@ -50,11 +50,6 @@ def draw_structures() -> "Figure":
     ------
     ImportError
         If matplotlib is not installed.
-
-    Examples
-    --------
-    >>> from fastem.report.structures import draw_structures
-    >>> draw_structures().savefig("structures.png")
     """
     try:
         from matplotlib.figure import Figure
