@@ -6,10 +6,10 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_array
 
+from fastem.checks.arrays import as_numbers
+from fastem.checks.labels import Labels
 from fastem.checks.rows import largest_to_square
-from fastem.checks.text import check_no_text
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.statistics import Array, MixtureParameters
 
@@ -26,6 +26,7 @@ class GivenStart:
     weights: Array | None = None
     means: Array | None = None
     precisions: Array | None = None
+    labels: Labels | None = None  # of all rows, from which follows what is None
 
     @classmethod
     def checked(
@@ -35,6 +36,7 @@ class GivenStart:
         precisions: ArrayLike | None,
         structure: CovarianceStructure,
         shape: tuple[int, int],
+        labels: Labels | None = None,
     ) -> Self:
         """Validated copies of the user's ``*_init``, for (K, D) = ``shape``."""
         return cls(
@@ -45,13 +47,15 @@ class GivenStart:
             None
             if precisions is None
             else check_positive_definite(
-                precisions, structure, *shape, "precisions_init"
+                _compact(precisions, structure, shape, "precisions_init"),
+                *(structure, *shape, "precisions_init"),
             ),
+            labels,
         )
 
     @property
     def is_empty(self) -> bool:
-        """Whether the user gave nothing."""
+        """Whether the user gave none of the parameters."""
         return self.weights is None and self.means is None and self.precisions is None
 
     @property
@@ -60,29 +64,6 @@ class GivenStart:
         return not (
             self.weights is None or self.means is None or self.precisions is None
         )
-
-
-def as_numbers(values: ArrayLike, name: str) -> Array:
-    """An argument other than X as a float64 array; nothing under a mask is read."""
-    if np.ma.is_masked(values):
-        raise ValueError(
-            f"{name} is a masked array with masked values: fill the gaps, or leave "
-            "those entries out"
-        )
-    check_no_text(values, name)
-    try:
-        array: Array = check_array(
-            values,
-            dtype=np.float64,
-            ensure_2d=False,
-            allow_nd=True,
-            ensure_all_finite=False,
-            ensure_min_samples=0,
-            input_name=name,
-        )
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"{name} does not hold numbers: {error}") from error
-    return array
 
 
 def _check_numbers(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:
@@ -143,6 +124,25 @@ def _is_indefinite(matrices: Array) -> NDArray[np.bool_]:
         diagonals > 0
     ).all(axis=-1)
     return indefinite
+
+
+def _compact(
+    values: ArrayLike, structure: CovarianceStructure, shape: tuple[int, int], name: str
+) -> ArrayLike:
+    """Matrices (K, D, D) in the structure's own shape; other values as they are."""
+    representation = structure.representation
+    n_components, n_features = shape
+    dense_shape = (n_components, n_features, n_features)
+    if np.shape(values) != dense_shape or representation.shape(*shape) == dense_shape:
+        return values
+    matrices = _check_numbers(values, name, dense_shape)
+    compact = representation.compact(matrices)
+    _check_same(
+        *(matrices, representation.expand(compact, *shape)),
+        *(structure, name),
+        are_matrices=True,
+    )
+    return compact
 
 
 def check_positive_definite(
@@ -207,8 +207,26 @@ def _check_structure(array: Array, structure: CovarianceStructure, name: str) ->
     Those that it can have are their own maximum-likelihood estimate. So are their
     inverses: each structure holds the inverses of its covariances.
     """
-    nearest = structure.nearest(array)
-    differs = ~np.isclose(array, nearest, rtol=_SAME_VARIANCE, atol=0)
+    _check_same(
+        *(array, structure.nearest(array), structure, name),
+        are_matrices=structure.representation.has_matrices,
+    )
+
+
+def _check_same(
+    array: Array,
+    nearest: Array,
+    structure: CovarianceStructure,
+    name: str,
+    *,
+    are_matrices: bool,
+) -> None:
+    sizes = array
+    if are_matrices:
+        deviations = np.sqrt(np.diagonal(array, axis1=-2, axis2=-1))
+        sizes = deviations[..., :, np.newaxis] * deviations[..., np.newaxis, :]
+    # Written so that a NaN differs.
+    differs = ~(np.abs(array - nearest) <= _SAME_VARIANCE * sizes)
     if differs.any():
         where = tuple(int(i) for i in np.argwhere(differs)[0])
         raise ValueError(

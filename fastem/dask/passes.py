@@ -12,8 +12,10 @@ import numpy as np
 
 from fastem import kernels
 from fastem.checks.counting import RowCount
+from fastem.checks.labels import Labels
 from fastem.checks.rows import Rows, read_only
 from fastem.kernels import PassSums
+from fastem.starts import partition
 from fastem.starts.subsample import draw_subsample
 from fastem.statistics import Array
 
@@ -164,6 +166,32 @@ def drawn_rows(
         expected = size * row_weights / row_weights.sum(dtype=np.float64)
         return rows, expected.astype(rows.dtype)
     return draw_subsample(rows, row_weights, size, np.random.RandomState(seed))
+
+
+def member_sums(
+    rows: Rows,
+    row_weights: Rows,
+    labels: Labels,
+    reference: Array,
+    has_matrices: bool,
+    is_shared: bool,
+    n_threads: int,
+) -> tuple[Array, Array, Array]:
+    """The sums of a partition's rows that are labelled so, (n,)."""
+    sums = partition.member_sums(
+        _for_kernels(rows), _for_kernels(row_weights), labels, n_threads
+    )
+    return sums(reference, has_matrices, is_shared)
+
+
+def sums_of_all(
+    parts: list[tuple[Array, Array, Array]],
+) -> tuple[Array, Array, Array]:
+    """The sums of several partitions, added in their order."""
+    first, *others = parts
+    for other in others:
+        first = (first[0] + other[0], first[1] + other[1], first[2] + other[2])
+    return first
 
 
 class MeanScore(NamedTuple):

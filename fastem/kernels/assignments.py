@@ -97,13 +97,14 @@ def member_pass(
     is_shared: bool,
     n_threads: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Moments of rows that belong to one component each.
+    """Moments of rows that belong to one component each, or to none.
 
     Parameters
     ----------
     X, row_weights, n_threads
         As in ``expectation_pass``.
     labels : array of shape (N,), int32
+        Negative for rows of none.
     reference : array of shape (K, D), float64
         The points that the moments are about.
     has_matrices, is_shared : bool

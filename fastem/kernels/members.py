@@ -11,7 +11,7 @@ from fastem.kernels.tiles import CHUNK_ROWS
 class Membership(NamedTuple):
     """Which component each row belongs to, and what moments are wanted of it."""
 
-    labels: np.ndarray  # (N,) int32
+    labels: np.ndarray  # (N,) int32; negative for none
     reference: np.ndarray  # (K, D) float64, what the moments are about
     positions: np.ndarray  # (K,) intp, where among the sums a component's scatter is
     has_matrices: bool  # D x D sums a scatter rather than D
@@ -52,6 +52,8 @@ def member_chunks(X, row_weights, membership, residual, start, stop, sums_out):
         first = start + c * CHUNK_ROWS
         for i in range(first, min(first + CHUNK_ROWS, stop)):
             k = membership.labels[i]
+            if k < 0:  # in none
+                continue
             w = np.float64(row_weights[i]) if row_weights.shape[0] > 0 else 1.0
             sums[k] += w
             _add_member(

@@ -20,7 +20,7 @@ from fastem.checks import counting
 from fastem.checks.counting import RowCount
 from fastem.checks.parameters import check_mixture
 from fastem.checks.rows import Rows, check_names
-from fastem.covariances import STRUCTURES, CovarianceStructure
+from fastem.covariances import CovarianceStructure, structure_of
 from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
 from fastem.mixture.drawing import draw_rows
@@ -75,7 +75,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         means : array-like of shape (K, D)
         covariances : array-like
             In the shape that ``covariance_type`` gives to ``covariances_``.
-        covariance_type : {'full', 'tied', 'diag', 'spherical', 'EEI'}, default='full'
+        covariance_type : str, default='full'
+            'full', 'tied', 'diag', 'spherical', or one of mclust's fourteen codes.
         feature_names : array-like of str of shape (D,), default=None
         **parameters
             Other constructor parameters.
@@ -99,12 +100,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         >>> model.predict_proba([[2.0]])
         array([[0.5, 0.5]])
         """
-        if covariance_type not in list(STRUCTURES):
-            raise ValueError(
-                f"covariance_type must be one of {', '.join(map(repr, STRUCTURES))}, "
-                f"but is {covariance_type!r}"
-            )
-        structure = STRUCTURES[covariance_type]
+        structure = structure_of(covariance_type)
         fitted = check_mixture(weights, means, covariances, structure)
         n_components, n_features = fitted.means.shape
         model = cls(
@@ -294,7 +290,9 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         """The fitted mixture as one of scikit-learn's, with the same answers.
 
         For tools that know no other, such as skl2onnx. The answers agree to rounding;
-        'EEI' becomes 'diag', whose criteria count more parameters.
+        Of the structures that it does not know, 'EII' becomes 'spherical', 'EEI',
+        'VEI' and 'EVI' become 'diag', and the others 'full', whose criteria count more
+        parameters.
 
         Returns
         -------
@@ -315,6 +313,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         # Not scikit-learn's decorator: where a Ctrl-C meets that, it leaves a setting
         # by which nothing is validated any more.
         if not get_config()["skip_parameter_validation"]:
+            if isinstance(self.covariance_type, str):
+                structure_of(self.covariance_type)  # raises, and says more
             self._validate_params()
 
     def _fitted(self) -> tuple[CovarianceStructure, MixtureParameters]:
@@ -326,7 +326,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
                 f"covariance_type is {self.covariance_type!r}, but the fit was made "
                 f"with {fitted_type!r}: set it back, or fit anew (warm_start=False)."
             )
-        return STRUCTURES[self.covariance_type], MixtureParameters(
+        return structure_of(self.covariance_type), MixtureParameters(
             self.weights_, self.means_, self.covariances_, self.precisions_cholesky_
         )
 
@@ -418,7 +418,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         return fitted
 
     def _set_fitted(self, fit: Fit, n_dropped: int = 0) -> None:
-        structure = STRUCTURES[self.covariance_type]
+        structure = structure_of(self.covariance_type)
         self.weights_ = fit.parameters.weights
         self.means_ = fit.parameters.means
         self.covariances_ = fit.parameters.covariances

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from fastem.checks.rows import Rows, read_only
-from fastem.covariances import STRUCTURES, SingularCovarianceError, named_columns
-from fastem.covariances.diagonal import Diagonal
+from fastem.covariances import SingularCovarianceError, named_columns, structure_of
 from fastem.em.progress import Progress
 from fastem.em.ridge import RegularizationWarning
 from fastem.mixture import GaussianMixture
@@ -86,10 +85,11 @@ class Scaling:
 
         If z = (x - m) / s is normal with mean u and covariance C, then x is normal
         with mean m + s u and covariances s_i s_j C_ij; its log-density is lower by
-        the sum of the log s. Variances that were equal in all columns (spherical) no
-        longer are: that model becomes a 'diag' one.
+        the sum of the log s. Some structures are others then: spheres, for example,
+        become ellipsoids in the same proportions.
         """
-        has_matrices = STRUCTURES[model.covariance_type].representation.has_matrices
+        structure = structure_of(model.covariance_type)
+        has_matrices = structure.representation.has_matrices
         s = self.deviations
         if has_matrices:
             covariances = model.covariances_ * np.outer(s, s)
@@ -101,8 +101,10 @@ class Scaling:
         parameters: dict[str, Any] = model.get_params()
         for given in ("n_components", "weights_init", "means_init", "precisions_init"):
             del parameters[given]
-        if covariances.ndim != model.covariances_.ndim:
-            parameters["covariance_type"] = Diagonal.name
+        if structure.code_in_other_units != structure.code:
+            other = structure_of(structure.code_in_other_units)
+            parameters["covariance_type"] = other.name
+            parameters["covariance_ratio"] = None  # was of columns as they were
         parameters["feature_names"] = _names_of(model)
         scaled = GaussianMixture.from_parameters(
             model.weights_, self.means + s * model.means_, covariances, **parameters
