@@ -203,8 +203,8 @@ def fit_standardized(
     >>> fit_standardized(model, meters_and_grams).means_.round(2).tolist()
     [[0.59, 59481.73], [-0.01, 1013.22]]
     """
+    model._check_settings()
     fitted = _OnTrainingRows(**clone(model).get_params(deep=False))
-    fitted._check_settings()
     rows = training_rows(fitted, X, sample_weight)
     scaling = Scaling.of_training(rows)
     rounding = np.finfo(rows.dtype).eps * np.abs(scaling.means)
