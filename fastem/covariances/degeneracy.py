@@ -34,7 +34,8 @@ class Degeneracy:
         Number of all columns.
     condition_number : float
         Largest over smallest eigenvalue of the covariance, with each column in units
-        of its standard deviation; inf if a column is constant.
+        of its standard deviation; inf if a column is constant, nan if not known: of a
+        component that the ridge holds up, eigenvalues are not computed.
     copied_columns : tuple of int
         For each of the collinear columns the one before it that it is a copy of, up
         to scale and offset, or -1; empty if there is none.

@@ -454,3 +454,20 @@ def test_warnings_point_at_the_callers_line(cause, method, n_init):
     with pytest.warns(category, match=words) as caught:
         getattr(model, method)(X)
     assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_no_eigenvalues_are_computed_to_warn_of_a_ridge(covariance_type, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("work of order D^3 that the answer does not need")
+
+    for name in ("eigvalsh", "eigh", "svd"):
+        monkeypatch.setattr(np.linalg, name, refuse)
+    X = np.random.default_rng(0).normal(0, 1e-3, (100, 3))
+    model = GaussianMixture(2, covariance_type=covariance_type, random_state=0)
+    with pytest.warns(RegularizationWarning) as caught:
+        model.fit(X)
+    assert np.isnan(caught[0].message.degeneracy.condition_number)
+    GaussianMixture.from_parameters(
+        *(model.weights_, model.means_, model.covariances_),
+        covariance_type=covariance_type,
+    )
