@@ -101,10 +101,11 @@ def repeated_in_columns(
 
 def what_helps(degeneracy: Degeneracy) -> str:
     """What to do where a value repeats in columns in which a component is constant."""
-    remedies = f"leave such columns out, {repeats.JITTER}"
+    leave_out = "leave such columns out"
     if len(degeneracy.constant_columns) == degeneracy.n_features:
-        return remedies
-    return f"{remedies}, or let columns share their variance ('spherical')"
+        return f"{leave_out}, or {repeats.JITTER}"
+    share = "let columns share their variance ('spherical')"
+    return f"{leave_out}, {repeats.JITTER}, or {share}"
 
 
 def needed_rows(n_features: int | None) -> str:

@@ -331,6 +331,14 @@ def test_a_value_that_repeats_is_named_where_no_number_of_components_helps(
     assert "fewer components" not in text
 
 
+def test_where_all_columns_repeat_values_no_other_structure_is_advised():
+    one_hot = np.eye(4)[np.random.default_rng(0).integers(4, size=200)]
+    text = str(fit(one_hot, "full", 4)[1])
+    assert text.endswith(
+        "leave such columns out, or spread their values by a little noise (jitter)."
+    )
+
+
 def test_the_same_trouble_begins_with_the_same_sentence():
     """A filter of Python's looks at the beginning of a text."""
     told = [
