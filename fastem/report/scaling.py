@@ -1,5 +1,7 @@
 """Fitting on standardised columns, with the model in the units of the data."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +41,7 @@ class Scaling:
     deviations: Array
 
     @classmethod
-    def of_rows(cls, X: Rows, sample_weight: Rows | None = None) -> "Scaling":
+    def of_rows(cls, X: Rows, sample_weight: Rows | None = None) -> Scaling:
         """Of the rows of X (N, D), weighted if weights (N,) are given."""
         row_weights = np.empty(0) if sample_weight is None else sample_weight
         total, sums = 0.0, np.zeros(X.shape[1])
@@ -57,7 +59,7 @@ class Scaling:
         return cls(means + shift, np.sqrt(variances))
 
     @classmethod
-    def of_training(cls, rows: TrainingRows) -> "Scaling":
+    def of_training(cls, rows: TrainingRows) -> Scaling:
         """Of the rows of a fit, which know it already where they are read in blocks."""
         if isinstance(rows, RowsInBlocks):
             return cls(rows.survey.mean, np.sqrt(rows.survey.variances))

@@ -96,6 +96,7 @@ def test_constructor_is_that_of_scikit_learn_and_little_more():
     assert ours.pop("on_collapse") == "raise"
     assert ours.pop("forgetting") == 2
     assert ours.pop("memory") is None
+    assert ours.pop("covariance_ratio") is None
     assert ours == theirs
 
 
