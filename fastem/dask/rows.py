@@ -173,6 +173,15 @@ class RowsOnCluster:
             return some.start(plan, maximize)
         return start_on_sample(some, self.shape[0], plan, maximize)
 
+    def gathered(
+        self,
+        function: Callable[..., Any],
+        combine: Callable[[list[Any]], Any],
+        **settings: Any,
+    ) -> Any:
+        """What the function makes of all partitions, put together."""
+        return self.total(function, combine, **settings)
+
     def labels(self, factors: Any, n_threads: int | None) -> Any:
         """The most likely component of each row, (N,): a Dask array, not computed."""
         task = RowTask(kernels.label_pass, factors, n_threads or 1)

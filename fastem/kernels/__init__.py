@@ -66,9 +66,11 @@ from fastem.kernels.assignments import (
     member_pass,
     seeding_pass,
 )
+from fastem.kernels.background import Uniform
 from fastem.kernels.diagonal import DiagonalFactors
 from fastem.kernels.full import FullFactors
 from fastem.kernels.launch import (
+    BACKGROUND,
     PassSums,
     expectation_pass,
     label_pass,
@@ -82,6 +84,7 @@ from fastem.kernels.tied import TiedFactors
 from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE
 
 __all__ = [
+    "BACKGROUND",
     "CHUNK_ROWS",
     "NEAR_TILE",
     "DiagonalFactors",
@@ -90,6 +93,7 @@ __all__ = [
     "Points",
     "Reach",
     "TiedFactors",
+    "Uniform",
     "assignment_pass",
     "expectation_pass",
     "label_pass",

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastem import kernels
 from fastem.checks import counting
 from fastem.checks.counting import RowCount
-from fastem.checks.parameters import check_mixture
+from fastem.checks.parameters import check_background, check_mixture
 from fastem.checks.rows import Rows, check_names
 from fastem.covariances import STRUCTURES, CovarianceStructure
 from fastem.em.loop import Fit
@@ -27,7 +27,7 @@ from fastem.mixture.drawing import draw_rows
 from fastem.mixture.handing_on import as_sklearn, sorted_parameters
 from fastem.mixture.pickled import VersionedPickle
 from fastem.runtime import compiling
-from fastem.statistics import Array, MixtureParameters
+from fastem.statistics import Array, Background, MixtureParameters
 from fastem.training.in_blocks import answer_blocks
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         *,
         covariance_type: str = "full",
         feature_names: ArrayLike | None = None,
+        noise_weight: float | None = None,
+        noise_volume: float | None = None,
         **parameters: Any,
     ) -> Self:
         """A model with these parameters, ready for every method but needing no data.
@@ -71,12 +73,16 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         Parameters
         ----------
         weights : array-like of shape (K,)
-            Not negative, summing to 1.
+            Not negative, summing to 1 (with ``noise_weight``, if that is given).
         means : array-like of shape (K, D)
         covariances : array-like
             In the shape that ``covariance_type`` gives to ``covariances_``.
         covariance_type : {'full', 'tied', 'diag', 'spherical', 'EEI'}, default='full'
         feature_names : array-like of str of shape (D,), default=None
+        noise_weight : float, default=None
+            Weight of a background, if there is one; in [0, 1).
+        noise_volume : float, default=None
+            What its density is 1 over; by default the volume of ``noise_bounds``.
         **parameters
             Other constructor parameters.
 
@@ -105,12 +111,25 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
                 f"but is {covariance_type!r}"
             )
         structure = STRUCTURES[covariance_type]
-        fitted = check_mixture(weights, means, covariances, structure)
+        background = check_background(
+            noise_weight,
+            noise_volume,
+            parameters.get("noise_bounds"),
+            np.shape(means)[-1] if np.ndim(means) else 0,
+        )
+        fitted = check_mixture(weights, means, covariances, structure, background)
         n_components, n_features = fitted.means.shape
+        if background is not None:
+            parameters = {
+                "noise": True,
+                "noise_weight_init": background.weight,
+                "noise_volume": noise_volume,
+                **parameters,
+            }
         model = cls(
             n_components=n_components,
             covariance_type=covariance_type,
-            weights_init=fitted.weights,
+            weights_init=fitted.weights / (1 - fitted.background_weight),
             means_init=fitted.means,
             precisions_init=structure.representation.gram(fitted.precisions_cholesky),
             **parameters,
@@ -132,7 +151,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         Returns
         -------
         array of shape (N,), int
-            The first one of equally likely components.
+            The first one of equally likely components; -1 where the background is
+            likelier than each, with ``noise=True``.
         """
         labels: NDArray[np.intp] = self._answer(X, kernels.label_pass)
         return labels
@@ -147,6 +167,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         Returns
         -------
         array of shape (N, K), float32 if X is, else float64
+            With ``noise=True`` (N, K + 1): the last column is that of the background.
         """
         degrees: Rows = self._answer(X, kernels.probability_pass)
         return degrees
@@ -241,7 +262,13 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         X : array of shape (n_samples, D)
             In the order of their components.
         y : array of shape (n_samples,), int
-            The component that each row was drawn from.
+            The component that each row was drawn from; -1 for rows of the background,
+            which come last.
+
+        Raises
+        ------
+        ValueError
+            If there is a background of which only the volume is known.
         """
         structure, fitted = self._fitted()
         if not isinstance(n_samples, Integral) or n_samples < 1:
@@ -327,8 +354,18 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
                 f"with {fitted_type!r}: set it back, or fit anew (warm_start=False)."
             )
         return STRUCTURES[self.covariance_type], MixtureParameters(
-            self.weights_, self.means_, self.covariances_, self.precisions_cholesky_
+            self.weights_,
+            self.means_,
+            self.covariances_,
+            self.precisions_cholesky_,
+            self._fitted_background(),
         )
+
+    def _fitted_background(self) -> Background | None:
+        weight = vars(self).get("noise_weight_")
+        if weight is None:
+            return None
+        return Background(weight, self.noise_volume_, self.noise_bounds_)
 
     def _answer(self, X: Any, row_pass: Callable[..., Any]) -> Any:
         """What a pass says of each row."""
@@ -397,6 +434,10 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         structure, fitted = self._fitted()
         n_components, n_features = fitted.means.shape
         n_of_means_and_weights: int = n_components * n_features + n_components - 1
+        if fitted.background is not None:
+            # Its weight, and the volume if the rows said how large it is.
+            is_given = not (self.noise_volume is None and self.noise_bounds is None)
+            n_of_means_and_weights += 1 if is_given else 2
         return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
 
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
@@ -426,6 +467,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         self.precisions_ = structure.representation.gram(
             fit.parameters.precisions_cholesky
         )
+        self._set_background(fit.parameters.background)
         self.converged_ = fit.converged
         self.convergence_ = fit.convergence
         self.n_dropped_ = n_dropped
@@ -435,6 +477,16 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         self.lower_bounds_ = fit.lower_bounds
         self._fitted_covariance_type = self.covariance_type
         self._fitted_n_components = self.n_components
+
+    def _set_background(self, background: Background | None) -> None:
+        """The attributes that only a mixture with a background has."""
+        if background is None:
+            for name in ("noise_weight_", "noise_volume_", "noise_bounds_"):
+                self.__dict__.pop(name, None)
+        else:
+            self.noise_weight_ = background.weight
+            self.noise_volume_ = background.volume
+            self.noise_bounds_ = background.bounds
 
 
 @contextmanager

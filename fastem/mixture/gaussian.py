@@ -22,8 +22,9 @@ from fastem.em.rounding import warn_of_rounding
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.mixture.online import OnlineMixture
-from fastem.statistics import MixtureParameters
+from fastem.statistics import Background, MixtureParameters
 from fastem.storage.writing import PathLike
+from fastem.training.background import NOISE_WEIGHT, background_region
 from fastem.training.fitting import best_fit
 from fastem.training.in_blocks import training_rows
 from fastem.training.in_memory import TrainingRows
@@ -222,6 +223,10 @@ class GaussianMixture(OnlineMixture):
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "precisions_init": ["array-like", None],
+        "noise": ["boolean"],
+        "noise_weight_init": [Interval(Real, 0.0, 1.0, closed="left"), None],
+        "noise_volume": [Interval(Real, 0.0, None, closed="neither"), None],
+        "noise_bounds": ["array-like", None],
         "forgetting": [Interval(Real, 1.0, None, closed="left")],
         "memory": [Interval(Real, 0.0, None, closed="neither"), None],
         "random_state": ["random_state"],
@@ -247,6 +252,10 @@ class GaussianMixture(OnlineMixture):
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
+        noise: bool = False,
+        noise_weight_init: float | None = None,
+        noise_volume: float | None = None,
+        noise_bounds: ArrayLike | None = None,
         forgetting: float = 2.0,
         memory: float | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -268,6 +277,10 @@ class GaussianMixture(OnlineMixture):
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init
+        self.noise = noise
+        self.noise_weight_init = noise_weight_init
+        self.noise_volume = noise_volume
+        self.noise_bounds = noise_bounds
         self.forgetting = forgetting
         self.memory = memory
         self.random_state = random_state
@@ -366,8 +379,13 @@ class GaussianMixture(OnlineMixture):
                 *(self.weights_init, self.means_init, self.precisions_init),
                 STRUCTURES[self.covariance_type],
                 (self.n_components, rows.shape[1]),
+                self.noise_weight_init,
             )
-            plan = self._plan(ridge_of(self.reg_covar, rows.column_variances), given)
+            plan = self._plan(
+                ridge_of(self.reg_covar, rows.column_variances),
+                given,
+                self._background(rows),
+            )
             try:
                 best = best_fit(
                     plan,
@@ -407,6 +425,19 @@ class GaussianMixture(OnlineMixture):
         if not (self.warm_start and hasattr(self, "converged_")):
             return None
         return self._continued_parameters(n_features), self.lower_bound_
+
+    def _background(self, rows: TrainingRows) -> Background | None:
+        """The background of a fit to the rows, with the weight that it starts with."""
+        if not self.noise:
+            return None
+        given = self.noise_weight_init
+        return background_region(
+            rows,
+            getattr(self, "feature_names_in_", None),
+            weight=NOISE_WEIGHT if given is None else float(given),
+            volume=self.noise_volume,
+            bounds=self.noise_bounds,
+        )
 
     def _training_rows(
         self, X: Any, sample_weight: ArrayLike | str | None

@@ -24,7 +24,7 @@ from fastem.em.ridge import warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import FittedMixture, unchanged_on_error
-from fastem.statistics import MixtureParameters, Ridge
+from fastem.statistics import Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
 from fastem.training.in_memory import RowsInMemory
 
@@ -144,8 +144,13 @@ class OnlineMixture(FittedMixture):
                 raise error.with_names(names) from None
         return self
 
-    def _plan(self, ridge: Ridge, given: GivenStart | None = None) -> Plan:
-        """What a fit is made of; all but ``ridge`` and ``given`` is the user's wish."""
+    def _plan(
+        self,
+        ridge: Ridge,
+        given: GivenStart | None = None,
+        background: Background | None = None,
+    ) -> Plan:
+        """What a fit is made of; all but the arguments is the user's wish."""
         return Plan(
             n_components=self.n_components,
             structure=STRUCTURES[self.covariance_type],
@@ -159,6 +164,7 @@ class OnlineMixture(FittedMixture):
             max_iter=self.max_iter,
             random_state=check_random_state(self.random_state),
             n_threads=self.n_threads,
+            background=background,
         )
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
@@ -236,12 +242,12 @@ class OnlineMixture(FittedMixture):
         collapses: list[Collapse],
     ) -> MixtureParameters:
         """The parameters after one batch, whose weights count ``scale`` each."""
-        plan = self._plan(self._ridge)
+        plan = self._plan(self._ridge, background=parameters.background)
         representation = plan.representation
         expect = ExpectationStep(rows, weights, representation, plan.n_threads)
         maximize = plan.maximization(expect)
         new = expect(parameters)
-        n_new = float(new.weights.sum())
+        n_new = new.total
         bounds.append(new.log_likelihood / n_new)
         n_old = rows_remembered(
             scale * n_new, self.n_samples_seen_, self.forgetting, self.memory

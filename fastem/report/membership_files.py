@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastem.checks.rows import Rows
+from fastem.kernels import BACKGROUND
 from fastem.sources.carried import CarriedColumns
 
 LOG_DENSITY = "log_density"
@@ -20,6 +21,7 @@ class Answers(NamedTuple):
     Attributes
     ----------
     probabilities : array of shape (n, K)
+        With a background (n, K + 1).
     log_densities : array of shape (n,), or None
     kept : array of bool
         For each row of the data's file whether it is one of the n.
@@ -29,13 +31,18 @@ class Answers(NamedTuple):
     log_densities: Rows | None
     kept: NDArray[np.bool_]
 
-    def columns(self) -> dict[str, np.ndarray]:
+    def columns(self, has_background: bool) -> dict[str, np.ndarray]:
         """The columns of the file, for the n rows."""
+        labels = self.probabilities.argmax(axis=1).astype(np.int32)
+        names = [f"p_{k}" for k in range(self.probabilities.shape[1])]
+        if has_background:
+            labels[labels == len(names) - 1] = BACKGROUND
+            names[-1] = "p_noise"
         columns: dict[str, np.ndarray] = {
-            "component": self.probabilities.argmax(axis=1).astype(np.int32),
+            "component": labels,
             "probability": self.probabilities.max(axis=1),
         }
-        columns |= {f"p_{k}": column for k, column in enumerate(self.probabilities.T)}
+        columns |= dict(zip(names, self.probabilities.T, strict=True))
         if self.log_densities is not None:
             columns[LOG_DENSITY] = self.log_densities
         return columns
@@ -63,7 +70,11 @@ def with_gaps(
 
 
 def write_answers(
-    path: Path, suffix: str, answers: Iterable[Answers], carried: CarriedColumns | None
+    path: Path,
+    suffix: str,
+    answers: Iterable[Answers],
+    carried: CarriedColumns | None,
+    has_background: bool,
 ) -> None:
     """Write answers to a Parquet or a CSV file, beside columns of the data.
 
@@ -80,7 +91,7 @@ def write_answers(
         writer: Any = None
         schema: Any = None
         for some in answers:
-            batch = _batch(some, carried)
+            batch = _batch(some, carried, has_background)
             try:
                 if writer is None:
                     kind = csv.CSVWriter if is_csv else parquet.ParquetWriter
@@ -95,7 +106,9 @@ def write_answers(
                 ) from error
 
 
-def _batch(answers: Answers, carried: CarriedColumns | None) -> Any:
+def _batch(
+    answers: Answers, carried: CarriedColumns | None, has_background: bool
+) -> Any:
     """An Arrow batch for rows of the file, with nulls where they were not kept."""
     import pyarrow as pa
 
@@ -103,7 +116,7 @@ def _batch(answers: Answers, carried: CarriedColumns | None) -> Any:
     arrays, names = [], []
     if carried is not None:
         arrays, names = carried.take(len(kept)), list(carried.names)
-    for name, values in answers.columns().items():
+    for name, values in answers.columns(has_background).items():
         if name in names:
             raise ValueError(
                 f"column {name!r} cannot be kept: the memberships have one of that name"

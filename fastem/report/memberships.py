@@ -27,7 +27,9 @@ _BLOCK_VALUES = 1 << 22
 
 @dataclass(frozen=True)
 class Certainty:
-    """How sure rows are of their likeliest component; arrays have K elements.
+    """How sure rows are of their likeliest component.
+
+    Arrays have K elements, and one more, the last, for the background if there is one.
 
     Attributes
     ----------
@@ -92,6 +94,11 @@ def probability_blocks(model: GaussianMixture, X: Rows | Source) -> Generator[Ro
         yield model.predict_proba(block)
 
 
+def _n_columns(model: GaussianMixture) -> int:
+    """How many probabilities a row has."""
+    return len(model.weights_) + (model._fitted_background() is not None)
+
+
 def _parts(model: GaussianMixture, rows: Rows) -> Iterator[Rows]:
     """Rows in blocks whose probabilities are not much memory."""
     size = max(1, _BLOCK_VALUES // model.means_.shape[0])
@@ -123,7 +130,7 @@ def measure_certainty(model: GaussianMixture, X: Rows | Source) -> Certainty:
     Certainty
         For a component that is no row's likeliest, 0 rows and shares of 0.
     """
-    tally = _Tally(model.means_.shape[0])
+    tally = _Tally(_n_columns(model))
     with closing(probability_blocks(model, X)) as blocks:
         for probabilities in blocks:
             tally.add(probabilities)
@@ -142,7 +149,8 @@ def write_memberships(
     """Write which component each row belongs to, and how surely.
 
     Columns are ``component`` (the likeliest), ``probability`` (its own) and ``p_0`` to
-    ``p_{K-1}``. Row i of the file is row i of the data.
+    ``p_{K-1}``; with a background, which is component -1, also ``p_noise``. Row i of
+    the file is row i of the data.
 
     Parameters
     ----------
@@ -175,10 +183,12 @@ def write_memberships(
         raise ImportError(
             "writing memberships needs pyarrow: pip install 'fastem[io]'"
         ) from error
-    tally = _Tally(model.means_.shape[0])
+    tally = _Tally(_n_columns(model))
+    has_background = model._fitted_background() is not None
 
     def write(part: Path, suffix: str, answers: Iterable[Answers]) -> None:
-        write_answers(part, suffix, tally.counted(answers), carried)
+        counted = tally.counted(answers)
+        write_answers(part, suffix, counted, carried, has_background)
 
     with complete_or_absent(path) as temporary:
         if not Path(path).suffix:
@@ -224,7 +234,7 @@ def _answers_about(
     for block in blocks:
         if not len(block.values):
             if block.kept is not None:
-                nobody = np.empty((0, model.means_.shape[0]), block.values.dtype)
+                nobody = np.empty((0, _n_columns(model)), block.values.dtype)
                 yield Answers(nobody, nobody[:, 0] if log_density else None, block.kept)
             continue
         factors = model._factors(block.values.dtype)

@@ -20,7 +20,7 @@ from fastem.mixture import GaussianMixture
 from fastem.sources.blocks import Block, Source
 from fastem.sources.reading import blocks_of
 from fastem.starts.initialization import weighted_blocks
-from fastem.statistics import Array
+from fastem.statistics import Array, Background
 from fastem.storage.writing import PathLike
 from fastem.training.survey import Moments
 
@@ -99,11 +99,17 @@ class Scaling:
         parameters: dict[str, Any] = model.get_params()
         for given in ("n_components", "weights_init", "means_init", "precisions_init"):
             del parameters[given]
+        background = model._fitted_background()
+        if background is not None:
+            parameters |= self._background_in_original_units(background)
         if covariances.ndim != model.covariances_.ndim:
             parameters["covariance_type"] = Diagonal.name
         scaled = GaussianMixture.from_parameters(
             model.weights_, self.means + s * model.means_, covariances, **parameters
         )
+        for name in ("noise_volume", "noise_bounds"):
+            if getattr(model, name) is None:
+                setattr(scaled, name, None)  # it follows from the rows
         shift = float(np.log(s).sum())
         scaled.converged_ = model.converged_
         scaled.convergence_ = model.convergence_
@@ -114,6 +120,18 @@ class Scaling:
         scaled.lower_bounds_ = [bound - shift for bound in model.lower_bounds_]
         scaled._begin_stream(model.n_samples_seen_, model._ridge * s**2)
         return scaled
+
+    def _background_in_original_units(self, background: Background) -> dict[str, Any]:
+        """Arguments of ``from_parameters``."""
+        bounds = background.bounds
+        if bounds is not None:
+            column_wise = self.means[:, np.newaxis], self.deviations[:, np.newaxis]
+            bounds = column_wise[0] + column_wise[1] * bounds
+        return {
+            "noise_weight": background.weight,
+            "noise_volume": background.volume * float(np.prod(self.deviations)),
+            "noise_bounds": bounds,
+        }
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,13 @@ def print_components(
             sure = f"{certainty.sure[k]:.0%}" if certainty.n_rows[k] else "-"
             cells += [f"{certainty.n_rows[k]:,}", sure]
         grid.add_row(*cells, _in_words(traits[k], console.width - width_of_numbers))
+    background = model._fitted_background()
+    if background is not None:
+        cells = ["noise", f"{background.weight:.1%}"]
+        if certainty is not None:
+            sure = f"{certainty.sure[-1]:.0%}" if certainty.n_rows[-1] else "-"
+            cells += [f"{certainty.n_rows[-1]:,}", sure]
+        grid.add_row(*cells, "rows that belong to no component")
     console.print(grid)
     console.print(
         "Means in units of the data; in brackets how far from the overall mean, in "

@@ -1,6 +1,6 @@
 """A fit to rows that are read block by block, and answers about such rows."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
@@ -161,6 +161,16 @@ class RowsInBlocks:
     ) -> "ExpectationInBlocks":
         """The expectation step on these rows."""
         return ExpectationInBlocks(self, representation, n_threads)
+
+    def gathered(
+        self,
+        function: Callable[..., Any],
+        combine: Callable[[list[Any]], Any],
+        **settings: Any,
+    ) -> Any:
+        """What the function makes of all blocks of rows and weights, put together."""
+        with closing(self.blocks()) as blocks:
+            return combine([function(*block, **settings) for block in blocks])
 
     @property
     def sample(self) -> RowsInMemory:
