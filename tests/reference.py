@@ -16,6 +16,8 @@ class Mixture(NamedTuple):
     weights: np.ndarray  # (K,)
     means: np.ndarray  # (K, D)
     covariances: np.ndarray  # (K, D, D), whatever the structure
+    noise_weight: float = 0.0  # with it the weights sum to 1
+    noise_volume: float = 0.0  # the density of noise is 1 over that; 0 for no noise
 
 
 class Statistics(NamedTuple):
@@ -23,6 +25,7 @@ class Statistics(NamedTuple):
     weights: np.ndarray  # (K,)
     first: np.ndarray  # (K, D), about the reference points
     scatter: np.ndarray  # (K, D, D), about the reference points
+    noise: float = 0.0  # sum of what belongs to no component
 
 
 class Structure(NamedTuple):
@@ -101,14 +104,22 @@ def log_density(X, mean, covariance):
 
 
 def weighted_log_densities(X, mixture):
-    """log(weight) + log-density, for each row and component: (N, K)."""
+    """log(weight) + log-density, for each row and component: (N, K).
+
+    With noise it is the last one: (N, K + 1).
+    """
     with np.errstate(divide="ignore"):  # an empty component has weight 0
         log_weights = np.log(mixture.weights)
+        log_noise_weight = np.log(mixture.noise_weight)
     densities = [
         log_density(X, mean, covariance)
         for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
     ]
-    return log_weights + np.stack(densities, axis=1)
+    values = log_weights + np.stack(densities, axis=1)
+    if not mixture.noise_volume:
+        return values
+    of_noise = log_noise_weight - np.log(mixture.noise_volume)
+    return np.column_stack([values, np.full(len(X), of_noise)])
 
 
 def log_sum_exp(values):
@@ -129,8 +140,9 @@ def responsibilities(X, mixture):
 
 
 def predict(X, mixture):
-    """The most likely component of each row: (N,)."""
-    return weighted_log_densities(X, mixture).argmax(axis=1)
+    """The most likely component of each row, -1 for noise: (N,)."""
+    labels = weighted_log_densities(X, mixture).argmax(axis=1)
+    return np.where(labels == len(mixture.weights), -1, labels)
 
 
 def score(X, mixture, row_weights=None):
@@ -139,14 +151,19 @@ def score(X, mixture, row_weights=None):
 
 
 def moments(X, shares, reference, log_likelihood=0.0):
-    """Statistics of rows that belong to components by ``shares`` (N, K)."""
+    """Statistics of rows that belong to components by ``shares`` (N, K) or more."""
     first, scatter = [], []
+    K = len(reference)
     for k, point in enumerate(reference):
         residuals = X - point
         first.append(shares[:, k] @ residuals)
         scatter.append((shares[:, k, np.newaxis] * residuals).T @ residuals)
     return Statistics(
-        log_likelihood, shares.sum(axis=0), np.stack(first), np.stack(scatter)
+        log_likelihood,
+        shares[:, :K].sum(axis=0),
+        np.stack(first),
+        np.stack(scatter),
+        shares[:, K:].sum(),
     )
 
 
@@ -159,7 +176,7 @@ def expectation(X, mixture, row_weights=None, reference=None):
     return moments(X, shares, reference, log_likelihood)
 
 
-def maximization(statistics, reference, name, ridge):
+def maximization(statistics, reference, name, ridge, noise_volume=0.0):
     """The maximisation step: weights, means, covariances of the structure ``name``."""
     weights, first = statistics.weights, statistics.first
     shifts = first / weights[:, np.newaxis]
@@ -171,7 +188,14 @@ def maximization(statistics, reference, name, ridge):
     )
     covariances = STRUCTURES[name].estimate(weights, about_means)
     ridges = ridge * np.eye(reference.shape[1])
-    return Mixture(weights / weights.sum(), reference + shifts, covariances + ridges)
+    total = weights.sum() + statistics.noise
+    return Mixture(
+        weights / total,
+        reference + shifts,
+        covariances + ridges,
+        statistics.noise / total,
+        noise_volume,
+    )
 
 
 def start_from_shares(X, shares, name, ridge):
@@ -190,8 +214,11 @@ def iterate(X, mixture, name, ridge, n_iterations, row_weights=None):
     lower_bounds = []
     for _ in range(n_iterations):
         statistics = expectation(X, mixture, row_weights)
-        lower_bounds.append(statistics.log_likelihood / statistics.weights.sum())
-        mixture = maximization(statistics, mixture.means, name, ridge)
+        total = statistics.weights.sum() + statistics.noise
+        lower_bounds.append(statistics.log_likelihood / total)
+        mixture = maximization(
+            statistics, mixture.means, name, ridge, mixture.noise_volume
+        )
     return mixture, lower_bounds
 
 

@@ -111,6 +111,22 @@ class GaussianMixture(OnlineMixture):
         Means to start from, likewise.
     precisions_init : array-like, default=None
         Inverse covariances to start from, in the shape of ``covariances_``.
+    noise : bool, default=False
+        Whether rows may belong to no component: a uniform background with a weight of
+        its own takes those that are in none. It is component -1.
+    noise_weight_init : float, default=None
+        Weight of the background to start from, in [0, 1); ``weights_init`` are scaled
+        by what it leaves. None for a tenth; from 1 % to 50 % the answers are nearly
+        the same.
+    noise_volume : float, default=None
+        The density of the background is 1 / volume, everywhere. None for the volume
+        of ``noise_bounds``; or, if those are not given either, of the smaller one of
+        the box around the rows and the box around them along their principal
+        components, as in mclust. That takes three more passes over rows that are read
+        block by block or lie on a cluster.
+    noise_bounds : array-like of shape (D, 2), default=None
+        The least and the largest value of each column for rows of the background. None
+        for the ranges of the rows.
     forgetting : float, default=2.0
         How :meth:`partial_fit` weighs rows by their age: the r-th row since the start
         counts as r to the power of ``forgetting`` - 1. With 1 all rows count alike,
@@ -135,7 +151,8 @@ class GaussianMixture(OnlineMixture):
     Attributes
     ----------
     weights_ : array of shape (K,)
-        Weights of the components.
+        Weights of the components. With ``noise=True`` they sum to 1 less
+        ``noise_weight_``.
     means_ : array of shape (K, D)
         Means of the components.
     covariances_ : array
@@ -146,6 +163,13 @@ class GaussianMixture(OnlineMixture):
     precisions_cholesky_ : array
         Upper triangular U with U U' = precision; where covariances are variances,
         1 / standard deviation.
+    noise_weight_ : float
+        Weight of the background. Only with ``noise=True``, like the next two.
+    noise_volume_ : float
+        Its density is 1 / volume.
+    noise_bounds_ : array of shape (D, 2), or None
+        The box that :meth:`sample` draws it from; None for a model that was made from
+        parameters without bounds.
     converged_ : bool
         Whether the best start met ``tol`` within ``max_iter``.
     convergence_ : Convergence

@@ -101,6 +101,7 @@ class Scaling:
             del parameters[given]
         background = model._fitted_background()
         if background is not None:
+            del parameters["noise_weight_init"]
             parameters |= self._background_in_original_units(background)
         if covariances.ndim != model.covariances_.ndim:
             parameters["covariance_type"] = Diagonal.name

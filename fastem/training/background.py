@@ -14,12 +14,12 @@ from fastem.checks.rows import Rows
 from fastem.covariances import named_columns
 from fastem.runtime.callers import levels_to_caller
 from fastem.starts.initialization import weighted_blocks
-from fastem.statistics import EPS, Array, Background
+from fastem.statistics import Array, Background
 
 # What the background starts with where nobody says otherwise.
 NOISE_WEIGHT = 0.1
-# A width of fewer roundings is none: columns that are combinations of others.
-_ROUNDINGS = 64
+# A width of fewer roundings is none: columns are combinations of others.
+_ROUNDINGS = 16
 
 
 class RowsToMeasure(Protocol):
@@ -28,6 +28,10 @@ class RowsToMeasure(Protocol):
     @property
     def shape(self) -> tuple[int, int]:
         """N and D."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
 
     def gathered(
         self,
@@ -128,8 +132,8 @@ def _smaller(rows: RowsToMeasure, box: _Box) -> _Box:
     covariance = sums[1:, 1:] / sums[0, 0] - np.outer(mean, mean)
     axes = np.linalg.eigh(covariance)[1]
     principal = _box_of(rows, middle, axes)
-    # Of columns in units far apart, a width may be less than what is rounded away.
-    rounding = _ROUNDINGS * EPS * (np.abs(axes.T) @ box.widths)
+    eps = float(np.finfo(rows.dtype).eps)
+    rounding = _ROUNDINGS * eps * (np.abs(axes.T) @ np.abs(box.bounds).max(axis=1))
     is_flat = (principal.widths <= rounding)[:, np.newaxis]
     principal = replace(principal, bounds=np.where(is_flat, 0, principal.bounds))
     return principal if principal.volume < box.volume else box
