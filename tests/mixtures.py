@@ -6,7 +6,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from fastem.covariances import STRUCTURES
 from fastem.statistics import Background, MixtureParameters
 from tests import reference
-from tests.reference import Mixture
+from tests.reference import Mixture, Robust
 
 (_named,) = SklearnMixture._parameter_constraints["covariance_type"]
 OF_SCIKIT_LEARN = [name for name in STRUCTURES if name in _named.options]
@@ -35,16 +35,15 @@ def with_noise(mixture, weight=0.2, volume=None):
         determinants = np.linalg.det(mixture.covariances)
         D = mixture.means.shape[1]
         volume = np.exp(2) * np.sqrt((2 * np.pi) ** D * determinants.max())
-    return mixture._replace(
-        weights=mixture.weights * (1 - weight),
-        noise_weight=weight,
-        noise_volume=volume,
-    )
+    weights, means, covariances = mixture
+    return Robust(weights * (1 - weight), means, covariances, weight, volume)
 
 
 def draw(random, mixture, n_rows):
     """Rows (N, D) of a mixture in random order."""
-    shares = mixture.weights / mixture.weights.sum()  # of rows that are no noise
+    shares = mixture.weights
+    if isinstance(mixture, Robust):  # of those that are no noise
+        shares = shares / shares.sum()
     labels = random.choice(len(mixture.weights), size=n_rows, p=shares)
     factors = np.linalg.cholesky(mixture.covariances)
     noise = random.normal(size=(n_rows, mixture.means.shape[1]))
@@ -61,7 +60,7 @@ def parameters_of(mixture, name):
         covariances,
         structure.representation.cholesky(covariances),
         Background(mixture.noise_weight, mixture.noise_volume)
-        if mixture.noise_volume
+        if isinstance(mixture, Robust)
         else None,
     )
 
@@ -76,11 +75,13 @@ def start_of(mixture, name):
         "means_init": mixture.means,
         "precisions_init": reference.STRUCTURES[name].compact(precisions),
     }
-    if mixture.noise_volume:
-        start["weights_init"] = mixture.weights / (1 - mixture.noise_weight)
-        start["noise"] = True
-        start["noise_weight_init"] = mixture.noise_weight
-        start["noise_volume"] = mixture.noise_volume
+    if isinstance(mixture, Robust):
+        start |= {
+            "weights_init": mixture.weights / (1 - mixture.noise_weight),
+            "noise": True,
+            "noise_weight_init": mixture.noise_weight,
+            "noise_volume": mixture.noise_volume,
+        }
     return start
 
 

@@ -16,7 +16,15 @@ class Mixture(NamedTuple):
     weights: np.ndarray  # (K,)
     means: np.ndarray  # (K, D)
     covariances: np.ndarray  # (K, D, D), whatever the structure
-    noise_weight: float = 0.0  # with it the weights sum to 1
+
+
+class Robust(NamedTuple):
+    """A mixture that expects outliers: noise, tails, or both."""
+
+    weights: np.ndarray  # (K,), with that of noise they sum to 1
+    means: np.ndarray  # (K, D)
+    covariances: np.ndarray  # (K, D, D), whatever the structure
+    noise_weight: float = 0.0
     noise_volume: float = 0.0  # the density of noise is 1 over that; 0 for no noise
 
 
@@ -25,7 +33,6 @@ class Statistics(NamedTuple):
     weights: np.ndarray  # (K,)
     first: np.ndarray  # (K, D), about the reference points
     scatter: np.ndarray  # (K, D, D), about the reference points
-    noise: float = 0.0  # sum of what belongs to no component
 
 
 class Structure(NamedTuple):
@@ -110,15 +117,14 @@ def weighted_log_densities(X, mixture):
     """
     with np.errstate(divide="ignore"):  # an empty component has weight 0
         log_weights = np.log(mixture.weights)
-        log_noise_weight = np.log(mixture.noise_weight)
     densities = [
         log_density(X, mean, covariance)
         for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
     ]
     values = log_weights + np.stack(densities, axis=1)
-    if not mixture.noise_volume:
+    if not getattr(mixture, "noise_volume", 0):
         return values
-    of_noise = log_noise_weight - np.log(mixture.noise_volume)
+    of_noise = np.log(mixture.noise_weight) - np.log(mixture.noise_volume)
     return np.column_stack([values, np.full(len(X), of_noise)])
 
 
@@ -151,19 +157,15 @@ def score(X, mixture, row_weights=None):
 
 
 def moments(X, shares, reference, log_likelihood=0.0):
-    """Statistics of rows that belong to components by ``shares`` (N, K) or more."""
+    """Statistics of rows that belong to components by ``shares`` (N, K)."""
     first, scatter = [], []
-    K = len(reference)
+    shares = shares[:, : len(reference)]  # without those of noise
     for k, point in enumerate(reference):
         residuals = X - point
         first.append(shares[:, k] @ residuals)
         scatter.append((shares[:, k, np.newaxis] * residuals).T @ residuals)
     return Statistics(
-        log_likelihood,
-        shares[:, :K].sum(axis=0),
-        np.stack(first),
-        np.stack(scatter),
-        shares[:, K:].sum(),
+        log_likelihood, shares.sum(axis=0), np.stack(first), np.stack(scatter)
     )
 
 
@@ -176,7 +178,7 @@ def expectation(X, mixture, row_weights=None, reference=None):
     return moments(X, shares, reference, log_likelihood)
 
 
-def maximization(statistics, reference, name, ridge, noise_volume=0.0):
+def maximization(statistics, reference, name, ridge):
     """The maximisation step: weights, means, covariances of the structure ``name``."""
     weights, first = statistics.weights, statistics.first
     shifts = first / weights[:, np.newaxis]
@@ -188,14 +190,7 @@ def maximization(statistics, reference, name, ridge, noise_volume=0.0):
     )
     covariances = STRUCTURES[name].estimate(weights, about_means)
     ridges = ridge * np.eye(reference.shape[1])
-    total = weights.sum() + statistics.noise
-    return Mixture(
-        weights / total,
-        reference + shifts,
-        covariances + ridges,
-        statistics.noise / total,
-        noise_volume,
-    )
+    return Mixture(weights / weights.sum(), reference + shifts, covariances + ridges)
 
 
 def start_from_shares(X, shares, name, ridge):
@@ -214,11 +209,8 @@ def iterate(X, mixture, name, ridge, n_iterations, row_weights=None):
     lower_bounds = []
     for _ in range(n_iterations):
         statistics = expectation(X, mixture, row_weights)
-        total = statistics.weights.sum() + statistics.noise
-        lower_bounds.append(statistics.log_likelihood / total)
-        mixture = maximization(
-            statistics, mixture.means, name, ridge, mixture.noise_volume
-        )
+        lower_bounds.append(statistics.log_likelihood / statistics.weights.sum())
+        mixture = maximization(statistics, mixture.means, name, ridge)
     return mixture, lower_bounds
 
 

@@ -18,16 +18,22 @@ from sklearn.utils.validation import check_is_fitted
 from fastem import kernels
 from fastem.checks import counting
 from fastem.checks.counting import RowCount
-from fastem.checks.parameters import check_background, check_mixture
+from fastem.checks.parameters import check_mixture
 from fastem.checks.rows import Rows, check_names
 from fastem.covariances import STRUCTURES, CovarianceStructure
 from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
 from fastem.mixture.drawing import draw_rows
 from fastem.mixture.handing_on import as_sklearn, sorted_parameters
+from fastem.mixture.noise import (
+    background_of_model,
+    given_background,
+    n_background_parameters,
+    set_background,
+)
 from fastem.mixture.pickled import VersionedPickle
 from fastem.runtime import compiling
-from fastem.statistics import Array, Background, MixtureParameters
+from fastem.statistics import Array, MixtureParameters
 from fastem.training.in_blocks import answer_blocks
 
 if TYPE_CHECKING:
@@ -111,7 +117,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
                 f"but is {covariance_type!r}"
             )
         structure = STRUCTURES[covariance_type]
-        background = check_background(
+        background, of_noise = given_background(
             noise_weight,
             noise_volume,
             parameters.get("noise_bounds"),
@@ -119,20 +125,13 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         )
         fitted = check_mixture(weights, means, covariances, structure, background)
         n_components, n_features = fitted.means.shape
-        if background is not None:
-            parameters = {
-                "noise": True,
-                "noise_weight_init": background.weight,
-                "noise_volume": noise_volume,
-                **parameters,
-            }
         model = cls(
             n_components=n_components,
             covariance_type=covariance_type,
             weights_init=fitted.weights / (1 - fitted.background_weight),
             means_init=fitted.means,
             precisions_init=structure.representation.gram(fitted.precisions_cholesky),
-            **parameters,
+            **{**parameters, **of_noise},
         )
         model._set_fitted(Fit(fitted, converged=False, lower_bounds=[]))
         model.n_features_in_ = n_features
@@ -360,14 +359,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             self.means_,
             self.covariances_,
             self.precisions_cholesky_,
-            self._fitted_background(),
+            background_of_model(self),
         )
-
-    def _fitted_background(self) -> Background | None:
-        weight = vars(self).get("noise_weight_")
-        if weight is None:
-            return None
-        return Background(weight, self.noise_volume_, self.noise_bounds_)
 
     def _answer(self, X: Any, row_pass: Callable[..., Any]) -> Any:
         """What a pass says of each row."""
@@ -436,10 +429,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         structure, fitted = self._fitted()
         n_components, n_features = fitted.means.shape
         n_of_means_and_weights: int = n_components * n_features + n_components - 1
-        if fitted.background is not None:
-            # Its weight, and the volume if the rows said how large it is.
-            is_given = not (self.noise_volume is None and self.noise_bounds is None)
-            n_of_means_and_weights += 1 if is_given else 2
+        n_of_means_and_weights += n_background_parameters(self)
         return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
 
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
@@ -469,7 +459,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         self.precisions_ = structure.representation.gram(
             fit.parameters.precisions_cholesky
         )
-        self._set_background(fit.parameters.background)
+        set_background(self, fit.parameters.background)
         self.converged_ = fit.converged
         self.convergence_ = fit.convergence
         self.n_dropped_ = n_dropped
@@ -479,16 +469,6 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         self.lower_bounds_ = fit.lower_bounds
         self._fitted_covariance_type = self.covariance_type
         self._fitted_n_components = self.n_components
-
-    def _set_background(self, background: Background | None) -> None:
-        """The attributes that only a mixture with a background has."""
-        if background is None:
-            for name in ("noise_weight_", "noise_volume_", "noise_bounds_"):
-                self.__dict__.pop(name, None)
-        else:
-            self.noise_weight_ = background.weight
-            self.noise_volume_ = background.volume
-            self.noise_bounds_ = background.bounds
 
 
 @contextmanager

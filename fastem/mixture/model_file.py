@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastem.covariances import STRUCTURES
 from fastem.em.convergence import Convergence
 from fastem.mixture import GaussianMixture
+from fastem.mixture.noise import background_of_model
 from fastem.storage.json_text import Section, brief, readable
 from fastem.storage.writing import PathLike, complete_or_absent
 from fastem.version import __version__
@@ -242,7 +243,7 @@ def read_model_file(path: PathLike) -> ModelFile:
 
 def _background(model: GaussianMixture) -> dict[str, Any]:
     """The section of a background, if there is one."""
-    background = model._fitted_background()
+    background = background_of_model(model)
     if background is None:
         return {}
     return {

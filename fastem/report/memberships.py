@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastem import kernels
 from fastem.checks.rows import Rows, read_only
 from fastem.mixture import GaussianMixture
+from fastem.mixture.noise import background_of_model
 from fastem.report.membership_files import Answers, with_gaps, write_answers
 from fastem.sources.blocks import Block, Source
 from fastem.sources.carried import CarriedColumns
@@ -96,7 +97,7 @@ def probability_blocks(model: GaussianMixture, X: Rows | Source) -> Generator[Ro
 
 def _n_columns(model: GaussianMixture) -> int:
     """How many probabilities a row has."""
-    return len(model.weights_) + (model._fitted_background() is not None)
+    return len(model.weights_) + (background_of_model(model) is not None)
 
 
 def _parts(model: GaussianMixture, rows: Rows) -> Iterator[Rows]:
@@ -184,7 +185,7 @@ def write_memberships(
             "writing memberships needs pyarrow: pip install 'fastem[io]'"
         ) from error
     tally = _Tally(_n_columns(model))
-    has_background = model._fitted_background() is not None
+    has_background = background_of_model(model) is not None
 
     def write(part: Path, suffix: str, answers: Iterable[Answers]) -> None:
         counted = tally.counted(answers)

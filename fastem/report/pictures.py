@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastem.checks.rows import Rows
 from fastem.mixture import GaussianMixture
+from fastem.mixture.noise import background_of_model
 from fastem.report.description import column_names, dense_covariances
 from fastem.report.memberships import probabilities_of
 from fastem.report.separation import separating_views
@@ -246,7 +247,7 @@ def _draw_densities(
     heights = np.full(len(inside), 80 / (high - low) / len(values))
     axes.hist(inside, bins=80, range=(low, high), weights=heights, color="#dddddd")
     x = np.linspace(low, high, 2000)
-    background = model._fitted_background()
+    background = background_of_model(model)
     total = np.zeros_like(x)
     if background is not None:
         total += background.weight / background.volume
@@ -267,7 +268,7 @@ def _add_legend(figure: Any, model: GaussianMixture, sample: _Sample) -> None:
 
     shown = list(np.argsort(-model.weights_, kind="stable"))
     names = [f"{k}   {model.weights_[k]:.1%}" for k in shown]
-    background = model._fitted_background()
+    background = background_of_model(model)
     if background is not None:
         shown.append(len(model.weights_))
         names.append(f"noise   {background.weight:.1%}")

@@ -17,6 +17,7 @@ from fastem.covariances.diagonal import Diagonal
 from fastem.em.progress import Progress
 from fastem.em.ridge import RegularizationWarning
 from fastem.mixture import GaussianMixture
+from fastem.mixture.noise import background_of_model
 from fastem.sources.blocks import Block, Source
 from fastem.sources.reading import blocks_of
 from fastem.starts.initialization import weighted_blocks
@@ -99,9 +100,8 @@ class Scaling:
         parameters: dict[str, Any] = model.get_params()
         for given in ("n_components", "weights_init", "means_init", "precisions_init"):
             del parameters[given]
-        background = model._fitted_background()
+        background = background_of_model(model)
         if background is not None:
-            del parameters["noise_weight_init"]
             parameters |= self._background_in_original_units(background)
         if covariances.ndim != model.covariances_.ndim:
             parameters["covariance_type"] = Diagonal.name

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from fastem.mixture import GaussianMixture
+from fastem.mixture.noise import background_of_model
 from fastem.report.criteria import Criteria
 from fastem.report.description import Trait, component_variances, distinctive_traits
 from fastem.report.memberships import Certainty
@@ -62,7 +63,7 @@ def print_components(
             sure = f"{certainty.sure[k]:.0%}" if certainty.n_rows[k] else "-"
             cells += [f"{certainty.n_rows[k]:,}", sure]
         grid.add_row(*cells, _in_words(traits[k], console.width - width_of_numbers))
-    background = model._fitted_background()
+    background = background_of_model(model)
     if background is not None:
         cells = ["noise", f"{background.weight:.1%}"]
         if certainty is not None:
