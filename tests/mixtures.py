@@ -10,6 +10,9 @@ from tests.reference import Mixture, Robust
 
 (_named,) = SklearnMixture._parameter_constraints["covariance_type"]
 OF_SCIKIT_LEARN = [name for name in STRUCTURES if name in _named.options]
+# One of each way to store covariances, and one in which components share what they
+# do not store together: where only passes and plumbing matter, the others are these.
+IN_SHORT = [*OF_SCIKIT_LEARN, "EEI"]
 
 
 def random_covariance(random, n_features):

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastem.checks.parameters import as_numbers
+from fastem.checks.arrays import as_numbers
 from fastem.checks.rows import Rows, read_only
 from fastem.runtime.callers import levels_to_caller
 from fastem.statistics import Array

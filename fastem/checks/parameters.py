@@ -6,10 +6,10 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_array
 
+from fastem.checks.arrays import as_numbers
+from fastem.checks.labels import Labels
 from fastem.checks.rows import largest_to_square
-from fastem.checks.text import check_no_text
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.statistics import Array, Background, MixtureParameters
 
@@ -26,6 +26,7 @@ class GivenStart:
     weights: Array | None = None
     means: Array | None = None
     precisions: Array | None = None
+    labels: Labels | None = None  # of all rows, from which follows what is None
     background_weight: float | None = None
 
     @classmethod
@@ -36,6 +37,7 @@ class GivenStart:
         precisions: ArrayLike | None,
         structure: CovarianceStructure,
         shape: tuple[int, int],
+        labels: Labels | None = None,
         background_weight: float | None = None,
     ) -> Self:
         """Validated copies of the user's ``*_init``, for (K, D) = ``shape``."""
@@ -49,12 +51,13 @@ class GivenStart:
             else check_positive_definite(
                 precisions, structure, *shape, "precisions_init"
             ),
+            labels,
             background_weight,
         )
 
     @property
     def is_empty(self) -> bool:
-        """Whether the user gave nothing."""
+        """Whether the user gave none of the parameters."""
         return self.weights is None and self.means is None and self.precisions is None
 
     @property
@@ -63,29 +66,6 @@ class GivenStart:
         return not (
             self.weights is None or self.means is None or self.precisions is None
         )
-
-
-def as_numbers(values: ArrayLike, name: str) -> Array:
-    """An argument other than X as a float64 array; nothing under a mask is read."""
-    if np.ma.is_masked(values):
-        raise ValueError(
-            f"{name} is a masked array with masked values: fill the gaps, or leave "
-            "those entries out"
-        )
-    check_no_text(values, name)
-    try:
-        array: Array = check_array(
-            values,
-            dtype=np.float64,
-            ensure_2d=False,
-            allow_nd=True,
-            ensure_all_finite=False,
-            ensure_min_samples=0,
-            input_name=name,
-        )
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"{name} does not hold numbers: {error}") from error
-    return array
 
 
 def _check_numbers(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:
@@ -256,7 +236,11 @@ def _check_structure(array: Array, structure: CovarianceStructure, name: str) ->
     inverses: each structure holds the inverses of its covariances.
     """
     nearest = structure.nearest(array)
-    differs = ~np.isclose(array, nearest, rtol=_SAME_VARIANCE, atol=0)
+    sizes = array
+    if structure.representation.has_matrices:
+        deviations = np.sqrt(np.diagonal(array, axis1=-2, axis2=-1))
+        sizes = deviations[..., :, np.newaxis] * deviations[..., np.newaxis, :]
+    differs = ~(np.abs(array - nearest) <= _SAME_VARIANCE * sizes)
     if differs.any():
         where = tuple(int(i) for i in np.argwhere(differs)[0])
         raise ValueError(

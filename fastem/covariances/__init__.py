@@ -6,6 +6,8 @@ factorised and handed to the kernels is a *representation*, of which there are f
 own, and its name below.
 """
 
+from difflib import get_close_matches
+
 from fastem.covariances.degeneracy import (
     Degeneracy,
     condition_number,
@@ -17,19 +19,62 @@ from fastem.covariances.degeneracy import (
 )
 from fastem.covariances.diagonal import Diagonal
 from fastem.covariances.eei import EEI
+from fastem.covariances.eev import EEV
+from fastem.covariances.eii import EII
+from fastem.covariances.eve import EVE
+from fastem.covariances.evi import EVI
+from fastem.covariances.evv import EVV
 from fastem.covariances.full import Full
 from fastem.covariances.repeated import Find, Repeated, repeated_values
 from fastem.covariances.singular import SingularCovarianceError
 from fastem.covariances.spherical import Spherical
 from fastem.covariances.structure import CovarianceStructure
 from fastem.covariances.tied import Tied
+from fastem.covariances.vee import VEE
+from fastem.covariances.vei import VEI
+from fastem.covariances.vev import VEV
+from fastem.covariances.vve import VVE
 
 STRUCTURES: dict[str, CovarianceStructure] = {
     structure.name: structure
-    for structure in (Full(), Tied(), Diagonal(), Spherical(), EEI())
+    for structure in (
+        *(Full(), Tied(), Diagonal(), Spherical()),
+        *(EII(), EEI(), VEI(), EVI(), VEE(), EVE(), VVE(), EEV(), VEV(), EVV()),
+    )
 }
 
+_NAMED = {
+    **STRUCTURES,
+    **{structure.code: structure for structure in STRUCTURES.values()},
+}
+COVARIANCE_TYPES = tuple(_NAMED)
+
+
+def structure_of(covariance_type: str) -> CovarianceStructure:
+    """The rule of that name, or of that code of three letters.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the text lists all.
+    """
+    if covariance_type in COVARIANCE_TYPES:
+        return _NAMED[covariance_type]
+    names = [
+        repr(rule.code) + (f" (or {rule.name!r})" if rule.name != rule.code else "")
+        for rule in sorted(STRUCTURES.values(), key=lambda rule: rule.code)
+    ]
+    alike = {name.lower(): name for name in COVARIANCE_TYPES}
+    near = get_close_matches(str(covariance_type).lower(), alike, n=1, cutoff=0.7)
+    question = f". Did you mean {alike[near[0]]!r}?" if near else ""
+    raise ValueError(
+        f"covariance_type must be one of {', '.join(names)}, but is "
+        f"{covariance_type!r}{question}"
+    )
+
+
 __all__ = [
+    "COVARIANCE_TYPES",
     "STRUCTURES",
     "CovarianceStructure",
     "Degeneracy",
@@ -42,5 +87,6 @@ __all__ = [
     "repeated_in",
     "repeated_in_columns",
     "repeated_values",
+    "structure_of",
     "what_helps",
 ]

@@ -31,19 +31,29 @@ class CovarianceStructure(ABC):
 
     A new one is a final subclass in a file of its own and an entry in ``STRUCTURES``.
     K is the number of components, D of columns.
+
+    A covariance is volume x axes x shape x axes', with a shape of determinant 1, and
+    ``code`` has a letter for each of volume, shape and axes [1]_: E where they are
+    equal in all components, V where each has its own, I for spheres or for axes along
+    the columns.
+
+    References
+    ----------
+    .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern
+       Recognition 28 (1995), 781-793.
     """
 
     name: ClassVar[str]
+    code: ClassVar[str]
     representation: ClassVar[Representation]  # how the covariances are stored
-    is_shared: ClassVar[bool] = False  # one covariance for all components
 
     @abstractmethod
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Number of free parameters of the covariances."""
-
-    @abstractmethod
-    def estimate(self, spreads: Array, weights: Array) -> Array:
+    def estimate(
+        self, spreads: Array, weights: Array, before: Array | None = None
+    ) -> Array:
         """Maximum-likelihood covariances, in the shape of the representation.
+
+        Rules that iterate begin with ``before``, so that they are likelier than those.
 
         Parameters
         ----------
@@ -52,7 +62,68 @@ class CovarianceStructure(ABC):
             ``representation.spreads`` returns it.
         weights : array of shape (K,)
             Sums of responsibilities: how many rows each of them stands for.
+        before : array, optional
+            Covariances of this structure, such as the last estimate.
         """
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all components have the same covariance."""
+        return "V" not in self.code
+
+    @property
+    def hides_empty_components(self) -> bool:
+        """Whether a component without rows has a covariance like any other."""
+        return "V" not in self.code[:2]
+
+    @property
+    def _scales_own_shapes(self) -> bool:
+        """Whether a spread that is no more than rounding is scaled up to the others'.
+
+        That is where they have a volume in common, but no shape.
+        """
+        return self.code[:2] == "EV"
+
+    @property
+    def code_in_other_units(self) -> str:
+        """Code of the structure that the same rows have in other units of columns.
+
+        Volumes and proportions stay as they are; spheres do not, nor angles between
+        axes that are not those of the columns. Axes or shapes alone cannot be equal
+        then.
+        """
+        volume, shape, axes = list(self.code)
+        if axes == "I":
+            return volume + shape.replace("I", "E") + axes
+        return self.code if shape == axes else f"{volume}VV"
+
+    def unscaled(
+        self,
+        parameters: MixtureParameters,
+        statistics: SufficientStatistics,
+        ridge: Ridge,
+    ) -> MixtureParameters:
+        """The estimate, with the spreads as they are where they were scaled."""
+        if not self._scales_own_shapes:
+            return parameters
+        spreads = self.representation.spreads(statistics, ridge)
+        factors = self.representation.cholesky(spreads)
+        return replace(parameters, covariances=spreads, precisions_cholesky=factors)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Number of free parameters of the covariances."""
+        volume, shape, axes = (
+            {"E": 1, "V": n_components, "I": 0}[letter] for letter in self.code
+        )
+        n_angles = n_features * (n_features - 1) // 2
+        return volume + shape * (n_features - 1) + axes * n_angles
+
+    def _estimated(
+        self, spreads: Array, weights: Array, before: Array | None = None
+    ) -> Array:
+        """The estimate; what overflows is for whoever factorises it to find."""
+        with np.errstate(all="ignore"):
+            return self.estimate(spreads, weights, before)
 
     def nearest(self, covariances: Array, weights: Array | None = None) -> Array:
         """The covariances of this structure that are likeliest if these are seen.
@@ -62,7 +133,7 @@ class CovarianceStructure(ABC):
         """
         variances = self.representation.variances(covariances)
         spreads = covariances if self.representation.has_matrices else variances
-        return self.estimate(
+        return self._estimated(
             spreads, np.ones(len(variances)) if weights is None else weights
         )
 
@@ -80,11 +151,15 @@ class CovarianceStructure(ABC):
         return replace(parameters, covariances=nearest, precisions_cholesky=factors)
 
     def maximize(
-        self, statistics: SufficientStatistics, ridge: Ridge
+        self,
+        statistics: SufficientStatistics,
+        ridge: Ridge,
+        before: MixtureParameters | None = None,
     ) -> MixtureParameters:
         """The maximisation step: the parameters under which the rows are likeliest.
 
-        A component without rows stays where it was, with weight 0.
+        A component without rows stays where it was, with weight 0. ``before`` are
+        parameters to begin with where the step has to iterate: those of the pass.
 
         Raises
         ------
@@ -93,9 +168,14 @@ class CovarianceStructure(ABC):
         """
         representation = self.representation
         spreads = representation.spreads(statistics, ridge)
-        covariances = self.estimate(spreads, statistics.weights)
+        covariances = self._estimated(
+            spreads, statistics.weights, None if before is None else before.covariances
+        )
         self._check_squares(covariances)
         try:
+            if self._scales_own_shapes and not np.any(ridge):
+                has_own_axes = self.code[2] != "E"
+                self._check_spread(spreads, statistics, by_columns=has_own_axes)
             factors = self._factors(covariances, statistics, ridge)
         except SingularCovarianceError as error:
             n_components, n_features = statistics.reference.shape
@@ -184,9 +264,16 @@ class CovarianceStructure(ABC):
             )
 
     def _check_spread(
-        self, covariances: Array, statistics: SufficientStatistics
+        self,
+        covariances: Array,
+        statistics: SufficientStatistics,
+        *,
+        by_columns: bool = True,
     ) -> None:
-        """No variance may be what rounding leaves of none."""
+        """No variance may be what rounding leaves of none; or not all of a component.
+
+        Along axes that are not those of the columns a column may be constant.
+        """
         variances = self.representation.variances(covariances)
         smallest = np.maximum(statistics.blur, EPS * np.abs(statistics.reference)) ** 2
         if self.is_shared:
@@ -197,6 +284,8 @@ class CovarianceStructure(ABC):
             smallest = smallest.mean(axis=1, keepdims=True)
         # Written so that a NaN counts as constant.
         constant = ~(variances > smallest)
+        if not by_columns:
+            constant &= constant.all(axis=1, keepdims=True)
         if constant.any():
             k = int(np.argmax(constant.any(axis=1)))
             n_columns = statistics.reference.shape[1]

@@ -167,7 +167,8 @@ def fit(
             statistics = expect(at.parameters)
             lower_bound = statistics.log_likelihood / statistics.total
             image, mended = _image(
-                statistics, lower_bound, maximize, path, at.iteration
+                *(statistics, lower_bound, maximize, path),
+                *(at.parameters, at.iteration),
             )
             if image is None or (path.extrapolated and trace.is_fall(lower_bound)):
                 at.parameters = path.reject(image)
@@ -214,6 +215,7 @@ def _image(
     lower_bound: float,
     maximize: Maximization,
     path: Path,
+    before: MixtureParameters,
     iteration: int,
 ) -> tuple[MixtureParameters | None, bool]:
     """Where EM goes from here, and whether a collapse had to be mended for that.
@@ -229,7 +231,7 @@ def _image(
             "the data, or start from means among the rows."
         )
     try:
-        return maximize(statistics), False
+        return maximize(statistics, before), False
     except SingularCovarianceError as error:
         if path.extrapolated:
             return None, False

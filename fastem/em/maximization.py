@@ -92,7 +92,7 @@ def warn_of_empty(structure: CovarianceStructure, weights: Array) -> None:
     Where each has a covariance of its own, that is singular, or the ridge alone.
     """
     empty = np.flatnonzero(weights <= _EMPTY)
-    if len(empty) and structure.is_shared:
+    if len(empty) and structure.hides_empty_components:
         convergence_warnings.warn(
             f"No rows belong to component {empty[0]}"
             f"{f' and {len(empty) - 1} more' if len(empty) > 1 else ''}: weight "
@@ -148,19 +148,29 @@ class Maximization:
         except SingularCovarianceError as error:
             return self.mend(statistics, error, 0)
 
-    def __call__(self, statistics: SufficientStatistics) -> MixtureParameters:
+    def __call__(
+        self,
+        statistics: SufficientStatistics,
+        before: MixtureParameters | None = None,
+    ) -> MixtureParameters:
         """The parameters under which the rows are likeliest.
+
+        Parameters
+        ----------
+        statistics : SufficientStatistics
+        before : MixtureParameters, optional
+            Those of the pass, than which what is returned is likelier.
 
         Raises
         ------
         SingularCovarianceError
             If a component collapsed; with 'raise', not if the ridge holds it up.
         """
-        parameters = self._structure.maximize(statistics, self._ridge)
+        parameters = self._structure.maximize(statistics, self._ridge, before)
         background = background_of(statistics, self._background)
         parameters = replace(parameters, background=background)
         if self._on_collapse != "raise":
-            collapsed = self._held_up(parameters, statistics.weights)
+            collapsed = self._held_up(parameters, statistics)
             if collapsed is not None:
                 raise SingularCovarianceError(collapsed)
         return parameters
@@ -244,18 +254,20 @@ class Maximization:
         return max(0.0, float(shares @ (penalties[0] - penalties[1])) / 2)
 
     def _held_up(
-        self, parameters: MixtureParameters, weights: Array
+        self, parameters: MixtureParameters, statistics: SufficientStatistics
     ) -> Degeneracy | None:
         """The first component that has no rows, or spread from the ridge alone.
 
         Not in columns in which that is true of all components: they are not to blame
         for a constant column.
         """
+        weights = statistics.weights
         if len(weights) == 1:
             return None
-        is_shared = self._structure.is_shared
-        collapsed = weights <= (_EMPTY * weights.sum() if is_shared else 0)
-        if np.any(self._ridge) and not is_shared:
+        hides_empty = self._structure.hides_empty_components
+        collapsed = weights <= (_EMPTY * weights.sum() if hides_empty else 0)
+        if np.any(self._ridge) and not hides_empty:
+            parameters = self._structure.unscaled(parameters, statistics, self._ridge)
             shares = self._structure.representation.ridge_shares(
                 parameters.precisions_cholesky, self._ridge
             )
@@ -264,7 +276,7 @@ class Maximization:
         if not collapsed.any():
             return None
         k = int(np.argmax(collapsed))
-        if is_shared:  # what they share is as it should be
+        if hides_empty:  # what they share is as it should be
             n_features = parameters.means.shape[1]
             return Degeneracy(k, weight=0.0, n_rows=0.0, n_features=n_features)
         return degeneracy_of(
@@ -288,6 +300,7 @@ class Maximization:
         if not self._structure.representation.is_shared:
             mean = np.average(covariances, axis=0, weights=parameters.weights)
             covariances = np.insert(covariances, number, mean, axis=0)
+            covariances = self._structure.nearest(covariances)
         return MixtureParameters(
             np.insert(parameters.weights * left, number, 1 / n_components),
             np.insert(parameters.means, number, row, axis=0),

@@ -34,7 +34,7 @@ class Plan:
     on_collapse : {'raise', 'drop', 'reseed'}
         What becomes of a component whose density has no bound.
     method : str
-        How EM starts: one of ``init_params``.
+        How EM starts, if the given start has no labels: one of ``init_params``.
     given : GivenStart
         Replaces what the method gives.
     n_starts : int

@@ -78,6 +78,7 @@ from fastem.kernels.launch import (
     probability_pass,
     row_work,
 )
+from fastem.kernels.members import OF_BACKGROUND
 from fastem.kernels.nearest import Points
 from fastem.kernels.skipping import Reach, reach_of
 from fastem.kernels.tied import TiedFactors
@@ -87,6 +88,7 @@ __all__ = [
     "BACKGROUND",
     "CHUNK_ROWS",
     "NEAR_TILE",
+    "OF_BACKGROUND",
     "DiagonalFactors",
     "FullFactors",
     "PassSums",

@@ -20,7 +20,7 @@ from fastem.checks import counting
 from fastem.checks.counting import RowCount
 from fastem.checks.parameters import check_mixture
 from fastem.checks.rows import Rows, check_names
-from fastem.covariances import STRUCTURES, CovarianceStructure
+from fastem.covariances import CovarianceStructure, structure_of
 from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
 from fastem.mixture.drawing import draw_rows
@@ -111,12 +111,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         >>> model.predict_proba([[2.0]])
         array([[0.5, 0.5]])
         """
-        if covariance_type not in list(STRUCTURES):
-            raise ValueError(
-                f"covariance_type must be one of {', '.join(map(repr, STRUCTURES))}, "
-                f"but is {covariance_type!r}"
-            )
-        structure = STRUCTURES[covariance_type]
+        structure = structure_of(covariance_type)
         background, of_noise = given_background(
             noise_weight,
             noise_volume,
@@ -343,6 +338,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         # Not scikit-learn's decorator: where a Ctrl-C meets that, it leaves a setting
         # by which nothing is validated any more.
         if not get_config()["skip_parameter_validation"]:
+            if isinstance(self.covariance_type, str):
+                structure_of(self.covariance_type)  # raises, and says more
             self._validate_params()
 
     def _fitted(self) -> tuple[CovarianceStructure, MixtureParameters]:
@@ -354,7 +351,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
                 f"covariance_type is {self.covariance_type!r}, but the fit was made "
                 f"with {fitted_type!r}: set it back, or fit anew (warm_start=False)."
             )
-        return STRUCTURES[self.covariance_type], MixtureParameters(
+        return structure_of(self.covariance_type), MixtureParameters(
             self.weights_,
             self.means_,
             self.covariances_,
@@ -451,7 +448,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         return fitted
 
     def _set_fitted(self, fit: Fit, n_dropped: int = 0) -> None:
-        structure = STRUCTURES[self.covariance_type]
+        structure = structure_of(self.covariance_type)
         self.weights_ = fit.parameters.weights
         self.means_ = fit.parameters.means
         self.covariances_ = fit.parameters.covariances

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from fastem.checks.labels import Labels, check_labels
 from fastem.checks.parameters import GivenStart
-from fastem.covariances import STRUCTURES, SingularCovarianceError
+from fastem.covariances import COVARIANCE_TYPES, SingularCovarianceError, structure_of
 from fastem.em import convergence_warnings
 from fastem.em.checkpoint import remove
 from fastem.em.maximization import warn_of_dropped, warn_of_empty
@@ -92,7 +93,7 @@ class GaussianMixture(OnlineMixture):
         Number of starts; the fit with the largest lower bound is kept. Starts that
         end in a singular covariance are left out, with a warning.
     init_params : {'kmeans', 'k-means++', 'random_from_data', 'random', \
-'subsample'}, default='kmeans'
+'subsample'} or array-like of shape (N,), default='kmeans'
         How EM starts. 'kmeans' starts from the clusters of scikit-learn's KMeans for
         the same random numbers. 'subsample' is the fastest on large tables: up to
         four runs of k-means and at most 30 iterations of EM each, on rows drawn at
@@ -105,6 +106,9 @@ class GaussianMixture(OnlineMixture):
         at a poor optimum. For a start among the rows that is sound, use 'kmeans' or
         'subsample', or pass such rows as ``means_init`` together with
         ``weights_init`` and ``precisions_init`` of the spread of the data.
+        An array is a partition of the rows of ``fit``: numbers of components, or -1
+        for a row that is in none (with ``noise=True``, for noise). The start is the
+        maximisation step on it.
     weights_init : array-like of shape (K,), default=None
         Weights to start from, instead of those of ``init_params``.
     means_init : array-like of shape (K, D), default=None
@@ -228,7 +232,7 @@ class GaussianMixture(OnlineMixture):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "covariance_type": [StrOptions(set(STRUCTURES))],
+        "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
         "tol": [Interval(Real, 0.0, None, closed="left")],
         "reg_covar": [
             Interval(Real, 0.0, None, closed="left"),
@@ -242,7 +246,8 @@ class GaussianMixture(OnlineMixture):
         "init_params": [
             StrOptions(
                 {"kmeans", "random", "random_from_data", "k-means++", "subsample"}
-            )
+            ),
+            "array-like",
         ],
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
@@ -272,7 +277,7 @@ class GaussianMixture(OnlineMixture):
         accelerate: bool = False,
         on_collapse: str = "raise",
         n_init: int = 1,
-        init_params: str = "kmeans",
+        init_params: str | ArrayLike = "kmeans",
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
@@ -401,8 +406,9 @@ class GaussianMixture(OnlineMixture):
             rows.check_enough(self.n_components)
             given = GivenStart.checked(
                 *(self.weights_init, self.means_init, self.precisions_init),
-                STRUCTURES[self.covariance_type],
+                structure_of(self.covariance_type),
                 (self.n_components, rows.shape[1]),
+                self._given_labels(rows.shape[0]),
                 self.noise_weight_init,
             )
             plan = self._plan(
@@ -443,6 +449,14 @@ class GaussianMixture(OnlineMixture):
                 find=find,
             )
         return rows
+
+    def _given_labels(self, n_rows: int) -> Labels | None:
+        """The user's partition of so many rows to start from, if there is one."""
+        if isinstance(self.init_params, str):
+            return None
+        return check_labels(
+            self.init_params, n_rows, self.n_components, "init_params", self.noise
+        )
 
     def _continued(self, n_features: int) -> tuple[MixtureParameters, float] | None:
         """Where the last fit ended, and its lower bound, if this goes on from it."""

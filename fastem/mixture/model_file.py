@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from fastem.covariances import STRUCTURES
+from fastem.covariances import COVARIANCE_TYPES
 from fastem.em.convergence import Convergence
 from fastem.mixture import GaussianMixture
 from fastem.mixture.noise import background_of_model
@@ -112,7 +112,7 @@ def save_model(
             "at_rounding": model.convergence_.at_rounding,
             "n_decreases": model.convergence_.n_decreases,
             "n_rejected": model.convergence_.n_rejected,
-            **{name: _plain(getattr(model, name)) for name in _SETTINGS},
+            **_plain_settings(model),
             **(about_fit or {}),
         },
         "stream": _stream(model),
@@ -178,10 +178,10 @@ def read_model_file(path: PathLike) -> ModelFile:
             "if a newer fastem wrote the file: pip install --upgrade fastem"
         )
     covariance_type = content.get("covariance_type", str)
-    if covariance_type not in STRUCTURES:
+    if covariance_type not in COVARIANCE_TYPES:
         raise ValueError(
             f'{path}: "covariance_type" is {brief(covariance_type)}; it must be one of '
-            f"{', '.join(STRUCTURES)}"
+            f"{', '.join(COVARIANCE_TYPES)}"
         )
     weights, means, covariances = (
         content.numbers(key) for key in ("weights", "means", "covariances")
@@ -295,6 +295,16 @@ def _settings(outcome: Section) -> dict[str, Any]:
             bool if isinstance(defaults[name], bool) else (int, float, str, NoneType),
         )
     return settings
+
+
+def _plain_settings(model: GaussianMixture) -> dict[str, Any]:
+    """Constructor arguments, but not a start that is an array: rows are not kept."""
+    settings = {name: getattr(model, name) for name in _SETTINGS}
+    return {
+        name: _plain(value)
+        for name, value in settings.items()
+        if name != "init_params" or isinstance(value, str)
+    }
 
 
 def _stream(model: GaussianMixture) -> dict[str, Any] | None:

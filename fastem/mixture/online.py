@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from fastem.checks import counting
 from fastem.checks.parameters import GivenStart
 from fastem.checks.rows import Rows
-from fastem.covariances import STRUCTURES, SingularCovarianceError
+from fastem.covariances import SingularCovarianceError, structure_of
 from fastem.em.acceleration import ExtrapolatedPath, PlainPath
 from fastem.em.expectation import ExpectationStep
 from fastem.em.loop import Fit
@@ -31,6 +31,8 @@ from fastem.training.in_memory import RowsInMemory
 # Rows of a call are used in batches of so many, each with the parameters that the one
 # before has led to.
 BATCH_ROWS = 4096
+# What a plan calls a start from the user's partition.
+_LABELS = "labels"
 # New rows that count less are lost in rounding beside those before.
 _LEAST_AGE = 1e-20
 
@@ -67,7 +69,7 @@ class OnlineMixture(FittedMixture):
     reg_covar: float | str
     on_collapse: str
     n_init: int
-    init_params: str
+    init_params: str | ArrayLike
     forgetting: float
     memory: float | None
     n_samples_seen_: float
@@ -153,12 +155,13 @@ class OnlineMixture(FittedMixture):
         """What a fit is made of; all but the arguments is the user's wish."""
         return Plan(
             n_components=self.n_components,
-            structure=STRUCTURES[self.covariance_type],
+            structure=structure_of(self.covariance_type),
             ridge=ridge,
             on_collapse=self.on_collapse,
-            method=self.init_params,
+            method=self.init_params if isinstance(self.init_params, str) else _LABELS,
             given=given or GivenStart(),
-            n_starts=self.n_init,
+            # Of a partition there is one start.
+            n_starts=self.n_init if isinstance(self.init_params, str) else 1,
             make_path=ExtrapolatedPath if self.accelerate else PlainPath,
             stopping=STOPPING_RULES[self.stopping](self.tol),
             max_iter=self.max_iter,
@@ -175,7 +178,7 @@ class OnlineMixture(FittedMixture):
 
     def _judge_by(self, parameters: MixtureParameters) -> None:
         """From here on these are what weights fade from and spreads wear away from."""
-        representation = STRUCTURES[self.covariance_type].representation
+        representation = structure_of(self.covariance_type).representation
         self._first_variances = representation.variances(parameters.covariances)
         self._largest_weights = parameters.weights
 
@@ -256,7 +259,7 @@ class OnlineMixture(FittedMixture):
         statistics = representation.move(old, new.reference) + new
         self.n_samples_seen_ = _countable(self.n_samples_seen_ + scale * n_new)
         try:
-            learned = maximize(statistics)
+            learned = maximize(statistics, parameters)
             gone = worn(
                 *(plan, parameters, learned, self._rows_kept()),
                 *(self._largest_weights, self._first_variances),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastem.covariances import STRUCTURES
+from fastem.covariances import structure_of
 from fastem.mixture import GaussianMixture
 from fastem.statistics import Array
 
@@ -50,7 +50,7 @@ def component_variances(model: GaussianMixture) -> Array:
 
 def dense_covariances(model: GaussianMixture) -> Array:
     """The covariance matrix of each component, shape (K, D, D)."""
-    representation = STRUCTURES[model.covariance_type].representation
+    representation = structure_of(model.covariance_type).representation
     return representation.expand(model.covariances_, *model.means_.shape)
 
 

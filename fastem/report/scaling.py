@@ -12,8 +12,7 @@ from sklearn.base import clone
 
 from fastem.checks.counting import check_sample_weight
 from fastem.checks.rows import Rows
-from fastem.covariances import STRUCTURES, SingularCovarianceError
-from fastem.covariances.diagonal import Diagonal
+from fastem.covariances import SingularCovarianceError, structure_of
 from fastem.em.progress import Progress
 from fastem.em.ridge import RegularizationWarning
 from fastem.mixture import GaussianMixture
@@ -85,10 +84,11 @@ class Scaling:
 
         If z = (x - m) / s is normal with mean u and covariance C, then x is normal
         with mean m + s u and covariances s_i s_j C_ij; its log-density is lower by
-        the sum of the log s. Variances that were equal in all columns (spherical) no
-        longer are: that model becomes a 'diag' one.
+        the sum of the log s. Some structures are others then: spheres, for example,
+        become ellipsoids in the same proportions.
         """
-        has_matrices = STRUCTURES[model.covariance_type].representation.has_matrices
+        structure = structure_of(model.covariance_type)
+        has_matrices = structure.representation.has_matrices
         s = self.deviations
         if has_matrices:
             covariances = model.covariances_ * np.outer(s, s)
@@ -103,8 +103,9 @@ class Scaling:
         background = background_of_model(model)
         if background is not None:
             parameters |= self._background_in_original_units(background)
-        if covariances.ndim != model.covariances_.ndim:
-            parameters["covariance_type"] = Diagonal.name
+        if structure.code_in_other_units != structure.code:
+            other = structure_of(structure.code_in_other_units)
+            parameters["covariance_type"] = other.name
         scaled = GaussianMixture.from_parameters(
             model.weights_, self.means + s * model.means_, covariances, **parameters
         )

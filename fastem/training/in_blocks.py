@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from fastem import kernels
 from fastem.checks import counting
+from fastem.checks.labels import Labels
 from fastem.checks.rows import Rows, check_columns, check_rows, check_sums, read_only
 from fastem.covariances import Repeated
 from fastem.covariances.representations import Representation
@@ -22,11 +23,13 @@ from fastem.sources.blocks import Source
 from fastem.sources.opening import source_of, without_column
 from fastem.sources.reading import blocks_of, name_column
 from fastem.starts.initialization import (
+    parameters_of_partition,
     parameters_of_start,
     statistics_of_random,
     warn_of_identical,
     weighted_blocks,
 )
+from fastem.starts.partition import MemberSums, Sums, member_sums
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.storage.json_values import digest
@@ -179,7 +182,13 @@ class RowsInBlocks:
         return RowsInMemory(facts.sample, facts.sample_weights, len(facts.sample))
 
     def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
-        """Parameters to start EM from: of the sample, unless the method is 'random'."""
+        """Parameters to start EM from: of the sample, unless the method is 'random'.
+
+        Labels are of all rows.
+        """
+        if plan.given.labels is not None and not plan.given.is_complete:
+            sums = self._member_sums(plan.given.labels, plan.n_threads)
+            return parameters_of_partition(sums, self.survey.mean, plan, maximize)
         if plan.given.is_complete or self.survey.sample_is_all:
             return self.sample.start(plan, maximize)
         if plan.method == "random":
@@ -187,6 +196,24 @@ class RowsInBlocks:
             warn_of_identical(parameters, plan.representation)
             return parameters
         return start_on_sample(self.sample, self.survey.n_rows, plan, maximize)
+
+    def _member_sums(self, labels: Labels, n_threads: int | None) -> MemberSums:
+        """The sums of rows that are labelled so, (N,)."""
+
+        def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
+            totals: Any = (0.0, 0.0, 0.0, 0.0)
+            start = 0
+            with closing(self.blocks()) as blocks:
+                for rows, weights in blocks:
+                    stop = start + len(rows)
+                    of_block = member_sums(rows, weights, labels[start:stop], n_threads)
+                    parts = of_block(reference, has_matrices, is_shared)
+                    totals = tuple(a + b for a, b in zip(totals, parts, strict=True))
+                    start = stop
+            found: Sums = totals
+            return found
+
+        return sums
 
     def _random(self, plan: Plan) -> tuple[SufficientStatistics, float]:
         """Statistics of random responsibilities, and the sum of weights."""

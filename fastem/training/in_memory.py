@@ -139,7 +139,7 @@ class RowsInMemory:
     def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from."""
         table = self.values, self.weights
-        if plan.method == "subsample":
+        if plan.method == "subsample" and plan.given.labels is None:
             return subsample_parameters(*table, plan, maximize)
         parameters = initial_parameters(*table, plan, maximize)
         warn_of_identical(parameters, plan.representation)

@@ -401,7 +401,6 @@ BAD_PARAMETERS = [
     {"n_components": 0},
     {"n_components": 1.5},
     {"n_components": "2"},
-    {"covariance_type": "round"},
     {"covariance_type": None},
     {"tol": -1e-3},
     {"tol": "small"},
@@ -430,6 +429,19 @@ def test_a_parameter_out_of_range_is_named_with_its_value(method, parameter):
         ValueError,
         [f"The {name!r} parameter of GaussianMixture", f"Got {value!r} instead"],
     )
+
+
+@pytest.mark.parametrize("method", FITS)
+@pytest.mark.parametrize(
+    ("name", "question"),
+    [("round", ""), ("vev", "Did you mean 'VEV'?"), ("Full", "Did you mean 'full'?")],
+)
+def test_a_structure_that_there_is_not_is_told_which_there_are(method, name, question):
+    model = GaussianMixture(covariance_type=name)
+    codes = [structure.code for structure in STRUCTURES.values()]
+    assert len(codes) == 14
+    words = [repr(name), *map(repr, codes), *map(repr, STRUCTURES), question]
+    assert_refused(lambda: getattr(model, method)(rows()), ValueError, words)
 
 
 BAD_STARTS = [

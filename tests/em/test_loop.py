@@ -49,7 +49,7 @@ class ScriptedMaximization:
         self._maximize = maximize
         self._allowed = allowed
 
-    def __call__(self, statistics):
+    def __call__(self, statistics, before):
         return self._maximize(statistics)
 
     def largest_fall(self, statistics, before, after):

@@ -258,6 +258,29 @@ def test_a_model_that_is_kept_is_the_same(make, X, tmp_path, way):
         assert again.score(X) >= model.score(X) - 1e-6
 
 
+def test_a_partition_is_one_maximisation_step(X, random):
+    """Rows of noise give it their share; without noise they are in no component."""
+    labels = random.integers(-1, K, size=len(X))
+    weights = random.uniform(size=len(X))
+    shares = np.bincount(labels + 1, weights) / weights.sum()
+    settings = {"init_params": labels, "max_iter": 0}
+    noisy = GaussianMixture(K, noise=True, **settings).fit(X, sample_weight=weights)
+    assert [noisy.noise_weight_, *noisy.weights_] == pytest.approx(list(shares))
+    plain = GaussianMixture(K, **settings).fit(X, sample_weight=weights)
+    assert_close(plain.means_, noisy.means_, 1e-12)
+    assert_close(plain.covariances_, noisy.covariances_, 1e-12)
+    assert plain.weights_ == pytest.approx(shares[1:] / shares[1:].sum())
+    given = GaussianMixture(K, noise=True, noise_weight_init=0.4, **settings)
+    given.fit(X, sample_weight=weights)
+    assert given.noise_weight_ == pytest.approx(0.4)
+    assert given.weights_ == pytest.approx(0.6 * plain.weights_)
+    labels[labels == -1] = -2
+    with pytest.raises(ValueError, match=r"-2 in row .* noise, and needs noise=True"):
+        plain.fit(X)
+    noisy.fit(X, sample_weight=weights)
+    assert [noisy.noise_weight_, *noisy.weights_] == pytest.approx(list(shares))
+
+
 def test_components_can_be_sorted(make, X):
     model = make().fit(X)
     before = model.predict_proba(X)

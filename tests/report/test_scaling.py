@@ -3,6 +3,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from fastem import GaussianMixture
+from fastem.covariances import STRUCTURES
 from fastem.report.description import dense_covariances
 from fastem.report.scaling import Scaling, UnscalableColumnsError, fit_standardized
 
@@ -83,11 +84,28 @@ def test_a_scaled_model_is_that_mixture_in_the_words_of_scipy(rows, covariance_t
     np.testing.assert_allclose(fitted.score_samples(rows), expected, rtol=1e-8)
 
 
-def test_spherical_becomes_diagonal_and_the_others_stay(rows, covariance_type):
-    model = GaussianMixture(2, covariance_type=covariance_type, random_state=0)
-    expected = "diag" if covariance_type == "spherical" else covariance_type
-    assert fit_standardized(model, rows).covariance_type == expected
-    assert model.covariance_type == covariance_type
+# In other units spheres become ellipsoids in the same proportions, and where only
+# axes or only shapes are equal, they are no longer.
+BECOMES = {
+    "EII": "EEI",
+    "spherical": "VEI",
+    "EVE": "EVV",
+    "EEV": "EVV",
+    "VVE": "full",
+    "VEV": "full",
+}
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_structures_stay_or_become_those_of_other_units(rows, name):
+    model = GaussianMixture(2, covariance_type=name, random_state=0)
+    fitted = fit_standardized(model, rows)
+    assert fitted.covariance_type == BECOMES.get(name, name)
+
+
+def test_the_model_that_is_asked_to_be_fitted_stays_as_it_was(rows):
+    model = GaussianMixture(2, random_state=0)
+    fit_standardized(model, rows)
     assert not hasattr(model, "means_")
 
 
