@@ -19,6 +19,8 @@ The guides stand where the work is done:
 
 - `fastem.mixture`: the estimator; how many components; what is not as in
   scikit-learn; streams; model files.
+- `fastem.covariances`: fourteen structures, and when to choose which; bounds against
+  spikes.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
   happens to a component that collapses.

@@ -18,7 +18,6 @@ from fastem.covariances import (
     repeated_in_columns,
     what_helps,
 )
-from fastem.covariances.representations import Representation
 from fastem.runtime.callers import levels_to_caller
 from fastem.statistics import Array, MixtureParameters, Ridge
 
@@ -216,7 +215,7 @@ def warn_of_ridge(
         structure, parameters, worst, rows, ridge, min(_NOTICEABLE, share)
     )
     everywhere = is_noticeable.all(axis=0).any()
-    variances = _variances(structure.representation, parameters)
+    variances = structure.representation.column_variances(parameters)
     varies_little = ridge > _NOTICEABLE * variances
     repeated = repeated_in(degeneracy, find)
     trouble = "a component has next to no spread"
@@ -266,14 +265,3 @@ def _shares(
     )
     # What is more than all of it is rounding.
     return np.minimum(shares[:1] if structure.is_shared else shares, 1.0)
-
-
-def _variances(representation: Representation, parameters: MixtureParameters) -> Array:
-    """The variances of the columns under the mixture: (D,)."""
-    shares = parameters.weights / parameters.weights.sum()
-    within = np.broadcast_to(
-        representation.variances(parameters.covariances), parameters.means.shape
-    )
-    between = (parameters.means - parameters.center) ** 2
-    variances: Array = shares @ (within + between)
-    return variances

@@ -69,7 +69,9 @@ parameters float64 |
 | memory | several arrays of rows x components | none, except the answer of \
 `predict_proba` |
 | outliers | - | `noise=True`: a uniform background |
-| another structure | - | 'EEI': all components share one variance for each column |
+| covariance structures | 4 | the fourteen of mclust, as :mod:`fastem.covariances` has \
+them; `covariance_ratio` bounds them |
+| a start from a partition | - | `init_params=labels` |
 | fewer iterations | - | `accelerate=True` |
 | when to stop | when it moves slowly | or `stopping='remaining_gain'`: when little \
 is left to gain |

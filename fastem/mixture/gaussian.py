@@ -22,10 +22,10 @@ from fastem.em.ridge import RELATIVE, ridge_of, warn_of_ridge
 from fastem.em.rounding import warn_of_rounding
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
+from fastem.mixture.noise import background_of_fit
 from fastem.mixture.online import OnlineMixture
-from fastem.statistics import Background, MixtureParameters
+from fastem.statistics import MixtureParameters
 from fastem.storage.writing import PathLike
-from fastem.training.background import NOISE_WEIGHT, background_region
 from fastem.training.fitting import best_fit
 from fastem.training.in_blocks import training_rows
 from fastem.training.in_memory import TrainingRows
@@ -43,13 +43,16 @@ class GaussianMixture(OnlineMixture):
     ----------
     n_components : int, default=1
         Number of components, K.
-    covariance_type : {'full', 'tied', 'diag', 'spherical', 'EEI'}, default='full'
+    covariance_type : str, default='full'
         - 'full': each component has its own covariance matrix.
         - 'tied': all components share one covariance matrix.
         - 'diag': each component has a variance of its own for each column.
         - 'spherical': each component has one variance for all columns.
-        - 'EEI': all components share one variance for each column, as in the model
-          that R's mclust calls so.
+        - Or one of the fourteen codes of R's mclust: 'EII', 'VII' ('spherical'),
+          'EEI', 'VEI', 'EVI', 'VVI' ('diag'), 'EEE' ('tied'), 'VEE', 'EVE', 'VVE',
+          'EEV', 'VEV', 'EVV', 'VVV' ('full'). Letters are for volume, shape and axes:
+          E equal in all components, V each its own, I spheres or axes along the
+          columns. :mod:`fastem.covariances` says when to choose which.
     tol : float, default=1e-3
         EM stops when it is this close to its limit, as ``stopping`` measures it.
     reg_covar : float or 'relative', default=1e-6
@@ -73,6 +76,15 @@ class GaussianMixture(OnlineMixture):
         the last step is EM's own. Off by default: iterations are no longer those of
         scikit-learn, and where many components share few rows, the optimum often is
         another one, higher about as often as lower.
+    covariance_ratio : float or None, default=None
+        Largest ratio between any two eigenvalues of covariances, over all components:
+        the likeliest covariances within that bound are taken, so that no component
+        shrinks to a spike of density, whatever the units of the data [3]_. 1 makes
+        spheres of one size; 10 to 100 leaves room for clusters of unlike sizes.
+        Columns are measured in units of their standard deviations, or as they are
+        where the structure compares columns: 'spherical', 'EII', 'EEV' and 'VVE'. The
+        bound is exact; so it is an error with the structures that share their volume
+        or their shape alone: 'EVI', 'EVE', 'EVV', 'VEI', 'VEE' and 'VEV'.
     on_collapse : {'raise', 'drop', 'reseed'}, default='raise'
         What to do when a component's rows do not spread in all columns any more (or
         when it has no rows), so that its density has no bound.
@@ -114,7 +126,8 @@ class GaussianMixture(OnlineMixture):
     means_init : array-like of shape (K, D), default=None
         Means to start from, likewise.
     precisions_init : array-like, default=None
-        Inverse covariances to start from, in the shape of ``covariances_``.
+        Inverse covariances to start from, in the shape of ``covariances_``, or
+        matrices of shape (K, D, D) that the structure can have.
     noise : bool, default=False
         Whether rows may belong to no component: a uniform background with a weight of
         its own takes those that are in none. It is component -1.
@@ -160,8 +173,8 @@ class GaussianMixture(OnlineMixture):
     means_ : array of shape (K, D)
         Means of the components.
     covariances_ : array
-        Shape (K, D, D) for 'full', (D, D) for 'tied', (K, D) for 'diag' and 'EEI',
-        (K,) for 'spherical'.
+        Shape (D, D) for 'tied', (K,) for 'spherical' and 'EII', (K, D) for 'diag',
+        'EEI', 'VEI' and 'EVI', (K, D, D) for 'full' and the others.
     precisions_ : array
         Inverses of the covariances, in the same shape.
     precisions_cholesky_ : array
@@ -216,6 +229,8 @@ class GaussianMixture(OnlineMixture):
     .. [1] A. P. Dempster, N. M. Laird, D. B. Rubin, "Maximum likelihood from
        incomplete data via the EM algorithm", JRSS B 39 (1977), 1-38.
     .. [2] G. J. McLachlan, D. Peel, "Finite Mixture Models", Wiley (2000), ch. 3.
+    .. [3] L. A. Garcia-Escudero, A. Gordaliza, C. Matran, A. Mayo-Iscar, "A general
+       trimming approach to robust cluster analysis", Ann. Stat. 36 (2008), 1324-1345.
 
     Examples
     --------
@@ -238,6 +253,7 @@ class GaussianMixture(OnlineMixture):
             Interval(Real, 0.0, None, closed="left"),
             StrOptions({RELATIVE}),
         ],
+        "covariance_ratio": [Interval(Real, 1.0, None, closed="left"), None],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "stopping": [StrOptions(set(STOPPING_RULES))],
         "on_collapse": [StrOptions({"raise", "drop", "reseed"})],
@@ -272,6 +288,7 @@ class GaussianMixture(OnlineMixture):
         covariance_type: str = "full",
         tol: float = 1e-3,
         reg_covar: float | str = 1e-6,
+        covariance_ratio: float | None = None,
         max_iter: int = 100,
         stopping: str = "change",
         accelerate: bool = False,
@@ -297,6 +314,7 @@ class GaussianMixture(OnlineMixture):
         self.covariance_type = covariance_type
         self.tol = tol
         self.reg_covar = reg_covar
+        self.covariance_ratio = covariance_ratio
         self.max_iter = max_iter
         self.stopping = stopping
         self.accelerate = accelerate
@@ -412,9 +430,10 @@ class GaussianMixture(OnlineMixture):
                 self.noise_weight_init,
             )
             plan = self._plan(
+                self._structure(rows.column_variances),
                 ridge_of(self.reg_covar, rows.column_variances),
                 given,
-                self._background(rows),
+                background_of_fit(self, rows),
             )
             try:
                 best = best_fit(
@@ -463,19 +482,6 @@ class GaussianMixture(OnlineMixture):
         if not (self.warm_start and hasattr(self, "converged_")):
             return None
         return self._continued_parameters(n_features), self.lower_bound_
-
-    def _background(self, rows: TrainingRows) -> Background | None:
-        """The background of a fit to the rows, with the weight that it starts with."""
-        if not self.noise:
-            return None
-        given = self.noise_weight_init
-        return background_region(
-            rows,
-            getattr(self, "feature_names_in_", None),
-            weight=NOISE_WEIGHT if given is None else float(given),
-            volume=self.noise_volume,
-            bounds=self.noise_bounds,
-        )
 
     def _training_rows(
         self, X: Any, sample_weight: ArrayLike | str | None

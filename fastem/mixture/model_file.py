@@ -24,7 +24,7 @@ FORMAT = "fastem.GaussianMixture"
 FORMAT_VERSION = 1
 
 _SETTINGS = (
-    *("tol", "reg_covar", "max_iter", "stopping", "accelerate"),
+    *("tol", "reg_covar", "covariance_ratio", "max_iter", "stopping", "accelerate"),
     *("on_collapse", "n_init", "init_params", "random_state", "forgetting", "memory"),
 )
 

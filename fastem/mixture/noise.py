@@ -6,6 +6,8 @@ from numpy.typing import ArrayLike
 
 from fastem.checks.parameters import check_background
 from fastem.statistics import Background
+from fastem.training.background import NOISE_WEIGHT, background_region
+from fastem.training.in_memory import TrainingRows
 
 _FITTED = ("noise_weight_", "noise_volume_", "noise_bounds_")
 
@@ -29,6 +31,20 @@ def given_background(
         "noise_volume": volume,
         "noise_bounds": bounds,
     }
+
+
+def background_of_fit(model: Any, rows: TrainingRows) -> Background | None:
+    """The background of a fit to the rows, with the weight that it starts with."""
+    if not model.noise:
+        return None
+    weight = model.noise_weight_init
+    return background_region(
+        rows,
+        getattr(model, "feature_names_in_", None),
+        weight=NOISE_WEIGHT if weight is None else float(weight),
+        volume=model.noise_volume,
+        bounds=model.noise_bounds,
+    )
 
 
 def background_of_model(model: Any) -> Background | None:

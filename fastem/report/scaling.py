@@ -106,6 +106,7 @@ class Scaling:
         if structure.code_in_other_units != structure.code:
             other = structure_of(structure.code_in_other_units)
             parameters["covariance_type"] = other.name
+            parameters["covariance_ratio"] = None  # was of columns as they were
         scaled = GaussianMixture.from_parameters(
             model.weights_, self.means + s * model.means_, covariances, **parameters
         )

@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 import fastem
+from fastem.covariances import structure_of
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture
 from fastem.mixture.model_file import ModelFile, read_model_file, save_model
@@ -358,7 +359,8 @@ def info(model: ModelPath) -> None:
         columns = file.columns or tuple(f"x{j}" for j in range(n_columns))
         console = display.output()
         console.print(
-            f"{n_components} components, covariance {file.model.covariance_type}, "
+            f"{n_components} components, covariance {file.model.covariance_type} "
+            f"({structure_of(file.model.covariance_type).description}), "
             f"{n_columns} columns: {escape(', '.join(columns))}"
         )
         facts = [

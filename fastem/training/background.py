@@ -18,6 +18,8 @@ from fastem.statistics import Array, Background
 
 # What the background starts with where nobody says otherwise.
 NOISE_WEIGHT = 0.1
+# Volumes that differ by less are the same, written with few digits.
+_WRITTEN = 1e-4
 # A width of fewer roundings is none: columns are combinations of others.
 _ROUNDINGS = 16
 
@@ -112,7 +114,7 @@ def background_region(
     if volume is None:
         return Background(weight, _usable(_smaller(rows, box), names), box.bounds)
     smaller = _smaller(rows, box)
-    if volume < smaller.volume:
+    if volume < smaller.volume * (1 - _WRITTEN):
         n_outside = _number_outside(rows, smaller.shrunk_to(volume))
         _warn(
             f"noise_volume={volume:.4g} is less than that of the smallest box around "

@@ -99,6 +99,10 @@ class Representation(ABC):
         """Dense covariances, shape (K, D, D)."""
 
     @abstractmethod
+    def compact(self, dense_matrices: Array) -> Array:
+        """What :meth:`expand` makes matrices (K, D, D) of, if they are of this kind."""
+
+    @abstractmethod
     def zero_scatter(self, n_components: int, n_features: int) -> Array:
         """Scatter of no rows."""
 
@@ -270,6 +274,16 @@ class Representation(ABC):
             first=statistics.first - statistics.weights[:, np.newaxis] * moves,
             scatter=scatter,
         )
+
+    def column_variances(self, parameters: MixtureParameters) -> Array:
+        """The variances of the columns under the mixture: (D,)."""
+        shares = parameters.weights / parameters.weights.sum()
+        within = np.broadcast_to(
+            self.variances(parameters.covariances), parameters.means.shape
+        )
+        between = (parameters.means - parameters.center) ** 2
+        variances: Array = shares @ (within + between)
+        return variances
 
     def ridge_shares(self, precisions_cholesky: Array, ridge: Ridge) -> Array:
         """The ridge's share of what each column varies, given all other columns.
