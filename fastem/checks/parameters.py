@@ -1,6 +1,7 @@
 """Parameters of a mixture that a user passes, with every error about them."""
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -166,6 +167,10 @@ def _is_indefinite(matrices: Array) -> NDArray[np.bool_]:
     diagonals = np.diagonal(matrices, axis1=-2, axis2=-1)
     scale = np.sqrt(np.where(diagonals > 0, diagonals, 1))
     scaled = matrices / scale[..., :, np.newaxis] / scale[..., np.newaxis, :]
+    with suppress(np.linalg.LinAlgError):
+        # A tenth of the work, and nearly always enough.
+        np.linalg.cholesky(scaled)
+        return np.zeros(diagonals.shape[:-1], bool)
     eigenvalues = np.linalg.eigvalsh(scaled)
     rounding = eigenvalues.shape[-1] * np.finfo(np.float64).eps * eigenvalues[..., -1]
     indefinite: NDArray[np.bool_] = (eigenvalues[..., 0] < -rounding) | ~(

@@ -183,7 +183,7 @@ def test_a_collapse_leaves_the_others_and_the_outliers(make, X, on_collapse):
         tol=1e-6,
         max_iter=300,
     )
-    drops = pytest.warns(UserWarning, match="3 of 4 components are left")
+    drops = pytest.warns(UserWarning, match="Of 4, 3 are left")
     with drops if on_collapse == "drop" else nullcontext():
         model.fit(spike)
     assert model.collapses_
