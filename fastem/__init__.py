@@ -22,6 +22,7 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.starts`: where EM starts, and which start suits which table.
+- `fastem.groups`: rows with missing values.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
   happens to a component that collapses.
 - `fastem.sources`: tables larger than memory.

@@ -17,6 +17,7 @@ WINGS = [
     ["mixture"],
     ["training"],
     ["starts"],
+    ["groups"],
     ["em", "sources"],
     ["checks"],
     ["covariances"],
