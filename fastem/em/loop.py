@@ -11,6 +11,7 @@ from fastem.em import convergence_warnings
 from fastem.em.acceleration import Path
 from fastem.em.convergence import UNKNOWN, Convergence, Trace
 from fastem.em.maximization import Collapse, Maximization
+from fastem.em.plateaus import Answer, End, PlateauTest
 from fastem.em.progress import Reporter
 from fastem.em.stopping import StoppingRule
 from fastem.runtime import blas, compiling
@@ -80,6 +81,8 @@ class Position:
         Number of iterations so far.
     largest_fall : callable
         Returns by how much the next lower bound may be less than the last.
+    test : PlateauTest or None
+        Asks for the next passes, since the rule is met.
     """
 
     parameters: MixtureParameters
@@ -88,11 +91,40 @@ class Position:
     path: Path
     iteration: int
     largest_fall: Callable[[], float]
+    test: PlateauTest | None = None
 
     @classmethod
     def start(cls, parameters: MixtureParameters, trace: Trace, path: Path) -> Self:
         """Where a run begins."""
         return cls(parameters, parameters, trace, path, 0, partial(float, math.inf))
+
+    def begin_anew(self, parameters: MixtureParameters) -> None:
+        """Go on from another mixture."""
+        self.trace.break_off()
+        self.path.begin_anew()
+        self.largest_fall = partial(float, math.inf)
+        self.parameters = parameters
+        self.test = None
+
+    def begin_test(self, test: PlateauTest) -> None:
+        """Ask for the passes of the test next."""
+        self.test = test
+        if test.asked is not None:
+            self.parameters = test.asked
+
+    def hear(self, answer: Answer) -> None:
+        """The answer of the pass that the test asked for."""
+        assert self.test is not None
+        self.test.hear(answer)
+        if self.test.way_up is not None:
+            self.begin_anew(self.test.way_up)
+        elif self.test.asked is not None:
+            self.parameters = self.test.asked
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether no test of what was reached is under way."""
+        return self.test is None or self.test.asked is None
 
 
 class Recorder(Protocol):
@@ -147,7 +179,7 @@ def fit(
     at, trace, path = position, position.trace, position.path
     reporter.begin(at.iteration)
     # A position that was recorded when the callback stopped the fit may be its end.
-    converged = rule.is_met(trace)
+    converged = rule.is_met(trace) and at.is_tested
     dropped = not converged and is_hopeless(trace)
     stopped = False
 
@@ -164,12 +196,17 @@ def fit(
             recorder.record(at)
             began = compiling.clock()
             at.iteration += 1
-            statistics = expect(at.parameters)
+            parameters = at.parameters
+            statistics = expect(parameters)
             lower_bound = statistics.log_likelihood / float(statistics.weights.sum())
+            is_trial = path.extrapolated or at.test is not None
             image, mended = _image(
-                statistics, lower_bound, maximize, path, at.iteration
+                *(statistics, lower_bound, maximize, at.iteration), is_trial=is_trial
             )
-            if image is None or (path.extrapolated and trace.is_fall(lower_bound)):
+            if at.test is not None:
+                trace.n_rejected += 1
+                at.hear(Answer(lower_bound, image))
+            elif image is None or (path.extrapolated and trace.is_fall(lower_bound)):
                 at.parameters = path.reject(image)
                 trace.n_rejected += 1
             else:
@@ -177,16 +214,19 @@ def fit(
                 _warn_of_fall(trace, at.largest_fall, at.iteration)
                 at.reached = image
                 if mended:
-                    trace.break_off()
-                    path.begin_anew()
-                    at.largest_fall = partial(float, math.inf)
-                    at.parameters = image
+                    at.begin_anew(image)
                 else:
                     at.largest_fall = partial(
-                        maximize.largest_fall, statistics, at.parameters, image
+                        maximize.largest_fall, statistics, parameters, image
                     )
-                    at.parameters = path.choose(at.parameters, image, is_near)
-            converged = rule.is_met(trace)
+                    at.parameters = path.choose(parameters, image, is_near)
+            is_met = rule.is_met(trace)
+            claim = rule.claim(trace) if is_met and at.test is None else None
+            if claim is not None:
+                shares = statistics.weights / statistics.weights.sum()
+                end = End(parameters, at.reached, lower_bound, shares, claim)
+                at.begin_test(PlateauTest(maximize, end))
+            converged = is_met and at.is_tested
             dropped = not converged and is_hopeless(trace)
             seconds = compiling.clock() - began
             stopped = reporter.iteration(
@@ -213,15 +253,16 @@ def _image(
     statistics: SufficientStatistics,
     lower_bound: float,
     maximize: Maximization,
-    path: Path,
     iteration: int,
+    *,
+    is_trial: bool,
 ) -> tuple[MixtureParameters | None, bool]:
     """Where EM goes from here, and whether a collapse had to be mended for that.
 
-    None if it cannot go on, and need not.
+    None if it cannot go on, and need not, since ``is_trial``.
     """
     if not math.isfinite(lower_bound):
-        if path.extrapolated:
+        if is_trial:
             return None, False
         raise ValueError(
             f"The log-likelihood is {lower_bound} at iteration {iteration}: some rows "
@@ -231,7 +272,7 @@ def _image(
     try:
         return maximize(statistics), False
     except SingularCovarianceError as error:
-        if path.extrapolated:
+        if is_trial:
             return None, False
         return maximize.mend(statistics, error, iteration), True
 

@@ -104,6 +104,12 @@ class Maximization:
     on_collapse : {'raise', 'drop', 'reseed'}
     draw_row : callable
         Given a mixture, a row (D,) that it explains badly. For 'reseed'.
+
+    Attributes
+    ----------
+    structure : CovarianceStructure
+    collapses : list of Collapse
+        What happened to components in this run.
     """
 
     def __init__(
@@ -113,7 +119,7 @@ class Maximization:
         on_collapse: str,
         draw_row: Callable[[MixtureParameters], Array],
     ) -> None:
-        self._structure = structure
+        self.structure = structure
         self._ridge = ridge
         self._on_collapse = on_collapse
         self._draw_row = draw_row
@@ -125,7 +131,7 @@ class Maximization:
 
     def strict(self) -> "Maximization":
         """The same, for which a collapse is an error."""
-        return Maximization(self._structure, self._ridge, "raise", self._draw_row)
+        return Maximization(self.structure, self._ridge, "raise", self._draw_row)
 
     def start(self, statistics: SufficientStatistics) -> MixtureParameters:
         """Parameters to start from, mended if need be."""
@@ -142,7 +148,7 @@ class Maximization:
         SingularCovarianceError
             If a component collapsed; with 'raise', not if the ridge holds it up.
         """
-        parameters = self._structure.maximize(statistics, self._ridge)
+        parameters = self.structure.maximize(statistics, self._ridge)
         if self._on_collapse != "raise":
             collapsed = self._held_up(parameters, statistics.weights)
             if collapsed is not None:
@@ -185,7 +191,7 @@ class Maximization:
                 )
             gone.append(left.pop(k))
             statistics = statistics.without(
-                k, shares_scatter=self._structure.representation.is_shared
+                k, shares_scatter=self.structure.representation.is_shared
             )
             if not statistics.weights.any():
                 raise error.after("No other component is left that has rows")
@@ -214,18 +220,23 @@ class Maximization:
         precision_kjj, with the sums n_k of this step's responsibilities: that does
         not fall, so the log-likelihood falls by no more than the other term does.
         """
+        shares = statistics.weights / statistics.weights.sum()
+        return max(0.0, self.penalty(shares, before) - self.penalty(shares, after))
+
+    def penalty(self, shares: Array, parameters: MixtureParameters) -> float:
+        """What the ridge takes from the mean log-likelihood of a row, for EM's steps.
+
+        With these shares of the components in the rows.
+        """
         if not np.any(self._ridge):
             return 0.0
-        representation = self._structure.representation
-        penalties = [
-            np.broadcast_to(
-                representation.ridge_shares(p.precisions_cholesky, self._ridge),
-                p.means.shape,
-            ).sum(axis=1)
-            for p in (before, after)
-        ]
-        shares = statistics.weights / statistics.weights.sum()
-        return max(0.0, float(shares @ (penalties[0] - penalties[1])) / 2)
+        ridge_shares = np.broadcast_to(
+            self.structure.representation.ridge_shares(
+                parameters.precisions_cholesky, self._ridge
+            ),
+            parameters.means.shape,
+        )
+        return float(shares @ ridge_shares.sum(axis=1)) / 2
 
     def _held_up(
         self, parameters: MixtureParameters, weights: Array
@@ -237,10 +248,10 @@ class Maximization:
         """
         if len(weights) == 1:
             return None
-        is_shared = self._structure.is_shared
+        is_shared = self.structure.is_shared
         collapsed = weights <= (_EMPTY * weights.sum() if is_shared else 0)
         if np.any(self._ridge) and not is_shared:
-            shares = self._structure.representation.ridge_shares(
+            shares = self.structure.representation.ridge_shares(
                 parameters.precisions_cholesky, self._ridge
             )
             held_up = shares > _HELD_UP
@@ -252,7 +263,7 @@ class Maximization:
             n_features = parameters.means.shape[1]
             return Degeneracy(k, weight=0.0, n_rows=0.0, n_features=n_features)
         return degeneracy_of(
-            self._structure, parameters, k, weights, self._ridge, _HELD_UP
+            self.structure, parameters, k, weights, self._ridge, _HELD_UP
         )
 
     def _with_another(
@@ -266,12 +277,12 @@ class Maximization:
         n_components = len(parameters.weights) + 1
         others = parameters.weights * (1 - 1 / n_components)
         covariances = parameters.covariances
-        if not self._structure.representation.is_shared:
+        if not self.structure.representation.is_shared:
             mean = np.average(covariances, axis=0, weights=parameters.weights)
             covariances = np.insert(covariances, number, mean, axis=0)
         return MixtureParameters(
             np.insert(others, number, 1 / n_components),
             np.insert(parameters.means, number, row, axis=0),
             covariances,
-            self._structure.representation.cholesky(covariances),
+            self.structure.representation.cholesky(covariances),
         )

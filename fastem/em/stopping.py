@@ -44,6 +44,12 @@ class StoppingRule(Protocol):
     def is_met(self, trace: Trace) -> bool:
         """Whether the fit may end."""
 
+    def claim(self, trace: Trace) -> float | None:
+        """What it says that EM gains less than, of a row, if the fit may end.
+
+        None if it says nothing of the kind. A claim is tested.
+        """
+
     def iterations_left(self, trace: Trace) -> float:
         """When it will be met, as the last gains foretell; inf if they do not."""
 
@@ -73,6 +79,9 @@ class SmallChange:
         if self.tol == 0:
             return _is_still(trace, trace.resolution)
         return abs(trace.change) < self.tol and trace.is_plain
+
+    def claim(self, trace: Trace) -> None:
+        """Nothing is said of what is left to gain."""
 
     def iterations_left(self, trace: Trace) -> float:
         """Until the last gain has shrunk to ``tol``."""
@@ -119,6 +128,10 @@ class SmallRemainder:
         return trace.n_plain >= _AGREEING_FORECASTS and all(
             abs(trace.forecast(ago)[0]) < self.tol for ago in range(_AGREEING_FORECASTS)
         )
+
+    def claim(self, trace: Trace) -> float:
+        """That it is ``tol`` in total, or what is lost in rounding."""
+        return max(self.tol / trace.n_rows, trace.resolution)
 
     def iterations_left(self, trace: Trace) -> float:
         """Until what is left to gain has shrunk to ``tol``."""
