@@ -1,5 +1,6 @@
 """How near a fit is to its limit, as far as its last steps can tell."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -92,7 +93,9 @@ class Trace:
         As in :class:`Convergence`.
     broken_at : list of int
         Indices of lower bounds that are those of another mixture than the ones before:
-        a component was dropped or seeded anew.
+        a component was dropped or seeded anew, or EM left a plateau.
+    plateaus : list of float
+        The last lower bounds before EM left a plateau.
     """
 
     n_rows: float
@@ -102,6 +105,7 @@ class Trace:
     plain_from: int = 0
     n_rejected: int = 0
     broken_at: list[int] = field(default_factory=list)
+    plateaus: list[float] = field(default_factory=list)
 
     def add(self, lower_bound: float, *, extrapolated: bool) -> None:
         """A step was taken, by EM or by extrapolation."""
@@ -113,6 +117,17 @@ class Trace:
         """The next lower bound will be that of another mixture."""
         self.plain_from = len(self.lower_bounds)
         self.broken_at.append(len(self.lower_bounds))
+
+    def returns(self, claim: float) -> int:
+        """How often EM, having left a plateau, came to one that is no higher.
+
+        By no more than ``claim``: without a ridge that cannot happen.
+        """
+        highest = itertools.accumulate(self.plateaus, max)
+        return sum(
+            after <= before + claim
+            for before, after in zip(highest, self.plateaus[1:], strict=False)
+        )
 
     def is_fall(self, lower_bound: float) -> bool:
         """Whether this is less than what was attained, by more than rounding."""

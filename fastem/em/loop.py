@@ -117,6 +117,7 @@ class Position:
         assert self.test is not None
         self.test.hear(answer)
         if self.test.way_up is not None:
+            self.trace.plateaus.append(self.trace.last)
             self.begin_anew(self.test.way_up)
         elif self.test.asked is not None:
             self.parameters = self.test.asked
@@ -166,7 +167,7 @@ def fit(
         Whether to drop the fit. Asked after each iteration.
     recorder : Recorder, optional
         Is shown the position before each iteration, and where the callback stopped
-        the fit.
+        the fit; of a test only where it begins.
 
     Raises
     ------
@@ -193,7 +194,8 @@ def fit(
 
     with blas.one_thread():
         while at.iteration < max_iter and not (converged or dropped or stopped):
-            recorder.record(at)
+            if at.test is None:
+                recorder.record(at)
             began = compiling.clock()
             at.iteration += 1
             parameters = at.parameters
@@ -226,6 +228,7 @@ def fit(
                 shares = statistics.weights / statistics.weights.sum()
                 end = End(parameters, at.reached, lower_bound, shares, claim)
                 at.begin_test(PlateauTest(maximize, end))
+                recorder.record(at, at_once=True)
             converged = is_met and at.is_tested
             dropped = not converged and is_hopeless(trace)
             seconds = compiling.clock() - began
@@ -233,7 +236,7 @@ def fit(
                 *(at.iteration, trace.last, trace.change, seconds),
                 iterations_left,
             )
-    if stopped:
+    if stopped and at.test is None:
         recorder.record(at, at_once=True)
     convergence = trace.certificate(path.remaining())
     reporter.end(converged, dropped, trace.last, convergence)

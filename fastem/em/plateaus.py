@@ -1,15 +1,16 @@
 """Whether EM's end is a maximum, or a plateau with a way up that its steps hide.
 
 EM ends where its steps are small. Where components coincide, or one lies between two
-clusters, that need not be a maximum: beside directions that its steps shorten there is
-one that they lengthen, or will a little farther on. Often that is by less than a
-hundredth each, and begins with rounding: gains shrink for a thousand iterations before
-they grow. No forecast from gains can see that, but passes beside the end do.
+clusters, that need not be a maximum: beside directions in which its steps get shorter
+there is one in which they get longer, or will a little farther on. Often that is by
+less than a hundredth in each, and begins with rounding: gains shrink for a thousand
+iterations before they grow. No forecast from gains can see that. Passes beside the end
+can.
 """
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import final
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar, final
 
 import numpy as np
 
@@ -17,20 +18,24 @@ from fastem.em.charts import Chart
 from fastem.em.maximization import Maximization
 from fastem.statistics import Array, MixtureParameters
 
-_MOST_DIRECTIONS = 20
-_FEWEST_DIRECTIONS = 4
-# Steps that differ by this, in the length that a chart defines, tell how EM's steps
-# change from one to the other.
+# So many directions are looked at, fewer if they are more numbers than that.
+_FEWEST_DIRECTIONS, _MOST_DIRECTIONS = 4, 20
+_MOST_NUMBERS = 10_000_000
+# The distance of points that tell how EM's steps change, as a chart measures it.
 _SMALL = 1e-4
-# Where EM shortens every step to less than this share, it hides nothing.
-_QUICK = 0.5
-# The largest factor of EM's steps is known well enough if it is to this share of what
-# it differs from 1.
+# The largest factor by which they do is known well enough if it is to this share of
+# what it differs from 1. Below the other number EM hides nothing.
 _EXACTNESS = 0.05
+_QUICK = 0.5
+# No factor is taken to be closer to 1 when it is told where steps would vanish.
+_CLOSEST = 1e-3
 # The lengths of steps that try a way up: from the first one each is twice the last.
 _SHORTEST, _LONGEST = 0.01, 3.0
-# No factor is taken to be closer to 1 in a step to where EM's would be 0.
-_LEAST_CURVATURE = 1e-3
+# After a rise of this share of the claim it is worth to look about anew.
+_WORTH = 0.25
+# A component of less than this weight does not show, even if each step of EM makes it
+# heavier by more than that factor.
+_DORMANT, _GROWTH = 1e-4, 1.01
 
 
 @dataclass(frozen=True)
@@ -66,34 +71,46 @@ class Answer:
     image: MixtureParameters | None
 
 
-_Asking = Generator[MixtureParameters, Answer, MixtureParameters | None]
+@dataclass(frozen=True)
+class Place:
+    """A mixture, where EM goes from it, and how much higher it is than the end.
+
+    In what EM climbs, with the end's shares: the log-likelihood, less the ridge's part.
+    """
+
+    parameters: MixtureParameters
+    image: MixtureParameters
+    rise: float
+
+
+_Result = TypeVar("_Result")
+_Passes = Generator[MixtureParameters, Answer, _Result]
 
 
 @final
 class PlateauTest:
     """Looks for a way up from where EM ended.
 
-    How EM's step changes between points close to the end is a matrix; its largest
-    eigenvalues are found by Arnoldi's process [1]_, from the step and a random
-    direction, with a pass for each of up to twenty directions. Then a few passes lead
-    away from the end: to where the step would vanish, and along the eigenvector of the
-    largest eigenvalue both ways. Each step is EM's and twice the last one's length,
-    as long as the log-likelihood rises. If it rises by more than what was claimed to be
-    left, the claim is refuted. It is no proof of the opposite: a second rise beyond a
-    stretch that is a maximum in all directions looked at stays unseen.
+    How EM's step changes from the end to points beside it is a matrix, nearly symmetric
+    in a chart. Its largest eigenvalues are found by Lanczos' process [1]_, from the
+    step and a random direction, with a pass for each of up to twenty directions. Then a
+    few passes lead away from the end: to where the step would vanish, and both ways
+    along the eigenvector of the largest eigenvalue. Each goes on from where EM goes,
+    twice as far as the last, as long as that is higher. If one is higher than the end
+    by more than EM was claimed to gain, the claim is refuted.
+
+    If none is, that proves nothing: what begins to rise beyond a fall is not seen, nor
+    is a direction that hides among more than twenty others.
 
     Parameters
     ----------
     maximize : Maximization
         The steps of EM that ended there.
     end : End
-    answers : sequence of Answer, optional
-        Those that an earlier test of this end was given, to go on from there.
 
     Attributes
     ----------
     end : End
-    answers : list of Answer
     asked : MixtureParameters or None
         Those of the next pass; None if the test is over.
     way_up : MixtureParameters or None
@@ -101,70 +118,88 @@ class PlateauTest:
 
     References
     ----------
-    .. [1] Y. Saad, "Numerical Methods for Large Eigenvalue Problems", SIAM (2011),
-       chapter 6.
+    .. [1] G. H. Golub, C. F. Van Loan, "Matrix Computations", 4th ed., Johns Hopkins
+       (2013), chapter 10.
     """
 
-    def __init__(
-        self, maximize: Maximization, end: End, answers: Sequence[Answer] = ()
-    ) -> None:
+    def __init__(self, maximize: Maximization, end: End) -> None:
         self.end = end
-        self.answers: list[Answer] = []
-        self._maximize = maximize
-        self._chart = Chart(maximize.structure.representation, end.parameters)
-        self._em_step = self._chart.coordinates(end.image)
-        self._asking = self._look()
         self.asked: MixtureParameters | None = None
         self.way_up: MixtureParameters | None = None
-        self._go_on(None)
-        for answer in answers:
-            self.hear(answer)
+        self._maximize = maximize
+        self._passes = self._look()
+        self._go_on(lambda: next(self._passes))
 
     def hear(self, answer: Answer) -> None:
         """What the pass with the parameters asked for has told."""
-        self.answers.append(answer)
-        self._go_on(answer)
+        self._go_on(lambda: self._passes.send(answer))
 
-    def _go_on(self, answer: Answer | None) -> None:
+    def _go_on(self, resume: Callable[[], MixtureParameters]) -> None:
         try:
-            self.asked = self._asking.send(answer)  # type: ignore[arg-type]
+            self.asked = resume()
         except StopIteration as over:
             self.asked, self.way_up = None, over.value
 
-    def _look(self) -> _Asking:
-        if not np.isfinite(self._em_step).all():
-            return None
-        factors, directions = yield from self._slow_directions()
+    def _look(self) -> _Passes[MixtureParameters | None]:
+        """Ask for passes with parameters that are yielded; at last, the way up."""
+        highest = yield from self._awaken(
+            Place(self.end.parameters, self.end.image, 0.0)
+        )
+        while True:
+            base = highest
+            chart = Chart(self._maximize.structure.representation, base.parameters)
+            for way in (yield from self._ways(chart, chart.coordinates(base.image))):
+                reached = yield from self._climb(chart, way, base)
+                highest = max(highest, reached, key=lambda place: place.rise)
+                if highest.rise > self.end.claim:
+                    return highest.parameters
+            if highest.rise < base.rise + _WORTH * self.end.claim:
+                return None
+
+    def _awaken(self, base: Place) -> _Passes[Place]:
+        """With components that grow from next to nothing to what can be seen."""
+        weights = base.parameters.weights
+        grows = (weights < _DORMANT) & (base.image.weights > _GROWTH * weights)
+        if not grows.any():
+            return base
+        awake = np.where(grows, _DORMANT, weights)
+        parameters = replace(base.parameters, weights=awake / awake.sum())
+        place = yield from self._pass(parameters)
+        return base if place is None or place.rise < base.rise else place
+
+    def _ways(self, chart: Chart, em_step: Array) -> _Passes[Sequence[Array]]:
+        """Directions in which to try: where EM's step would vanish, and the slowest."""
+        if not np.isfinite(em_step).all():
+            return ()
+        factors, directions = yield from self._slow_directions(chart, em_step)
         if len(factors) == 0 or factors[-1] < _QUICK:
-            return None
-        slowness = 1 / np.maximum(np.abs(1 - factors), _LEAST_CURVATURE)
-        upward = directions @ (slowness * (directions.T @ self._em_step))
+            return ()
+        slowness = 1 / np.maximum(np.abs(1 - factors), _CLOSEST)
+        upward = directions @ (slowness * (directions.T @ em_step))
         slowest = directions[:, -1]
-        for way in (upward, slowest, -slowest):
-            found = yield from self._climb(way)
-            if found is not None:
-                return found
-        return None
+        return _normalized(upward), slowest, -slowest
 
     def _slow_directions(
-        self,
-    ) -> Generator[MixtureParameters, Answer, tuple[Array, Array]]:
-        """Directions, as columns, and the factors by which EM's steps change them.
+        self, chart: Chart, em_step: Array
+    ) -> _Passes[tuple[Array, Array]]:
+        """Directions, as columns, and the factors by which EM's steps change in them.
 
-        In increasing order: the last direction is the slowest. None if EM cannot go on
-        from beside the end.
+        In increasing order: in the last direction EM is slowest. None if EM cannot go
+        on from beside the base.
         """
-        size = len(self._em_step)
-        direction = _normalized(self._em_step) + self._chart.any_direction()
+        size = len(em_step)
+        most = min(
+            size, _MOST_DIRECTIONS, max(_FEWEST_DIRECTIONS, _MOST_NUMBERS // size)
+        )
         basis = np.empty((0, size))
         products = np.empty((0, 0))
+        direction = _normalized(em_step) + chart.any_direction()
         while True:
             basis = np.vstack([basis, _normalized(direction)])
-            _, answer = yield from self._pass(_SMALL * basis[-1])
-            if answer is None or answer.image is None:
+            beside = yield from self._pass_at(chart, _SMALL * basis[-1])
+            if beside is None:
                 return np.empty(0), np.empty((size, 0))
-            image = self._chart.coordinates(answer.image)
-            changed = (image - self._em_step) / _SMALL
+            changed = (chart.coordinates(beside.image) - em_step) / _SMALL
             products = np.pad(products, ((0, 1), (0, 1)))
             products[:, -1] = basis @ changed
             factors, vectors = np.linalg.eigh(products, UPLO="U")
@@ -172,51 +207,41 @@ class PlateauTest:
             direction -= (basis @ direction) @ basis
             rest = float(np.linalg.norm(direction))
             error = rest * abs(vectors[-1, -1])
-            if (
-                rest < _SMALL
-                or len(basis) == min(_MOST_DIRECTIONS, size)
-                or (
-                    len(basis) >= _FEWEST_DIRECTIONS
-                    and error < _EXACTNESS * abs(1 - factors[-1])
-                )
-            ):
+            is_known = len(basis) >= _FEWEST_DIRECTIONS and (
+                error < _EXACTNESS * abs(1 - factors[-1])
+            )
+            if is_known or rest < _SMALL or len(basis) == most:
                 return factors, basis.T @ vectors
 
-    def _climb(self, way: Array) -> _Asking:
-        """The highest mixture on the way, if that is high enough."""
-        way = _normalized(way)
+    def _climb(self, chart: Chart, way: Array, base: Place) -> _Passes[Place]:
+        """The highest place on the way from the base of the chart."""
         at, length = np.zeros_like(way), _SHORTEST
-        highest, rise = None, 0.0
+        highest = base
         while length < _LONGEST:
-            parameters, answer = yield from self._pass(at + length * way)
-            if parameters is None or answer is None or answer.image is None:
+            place = yield from self._pass_at(chart, at + length * way)
+            if place is None or not place.rise > highest.rise:
                 break
-            higher = self._height(parameters, answer.lower_bound)
-            if not higher > rise:
-                break
-            highest, rise = parameters, higher
-            at = self._chart.coordinates(answer.image)
+            highest = place
+            at = chart.coordinates(place.image)
             length *= 2
-        return highest if rise > self.end.claim else None
+        return highest
 
-    def _pass(
-        self, coordinates: Array
-    ) -> Generator[
-        MixtureParameters, Answer, tuple[MixtureParameters | None, Answer | None]
-    ]:
-        found = self._chart.within(self._maximize.structure, coordinates)
-        if found is None:
-            return None, None
-        return found[0], (yield found[0])
+    def _pass_at(self, chart: Chart, coordinates: Array) -> _Passes[Place | None]:
+        """What a pass finds there; None if nothing that EM can go on from."""
+        found = chart.within(self._maximize.structure, coordinates)
+        return None if found is None else (yield from self._pass(found[0]))
 
-    def _height(self, parameters: MixtureParameters, lower_bound: float) -> float:
-        """How much higher than the end, in what EM climbs."""
+    def _pass(self, parameters: MixtureParameters) -> _Passes[Place | None]:
+        answer = yield parameters
+        if answer.image is None:
+            return None
         end = self.end
-        return (
-            (lower_bound - end.lower_bound)
+        rise = (
+            (answer.lower_bound - end.lower_bound)
             + self._maximize.penalty(end.shares, end.parameters)
             - self._maximize.penalty(end.shares, parameters)
         )
+        return Place(parameters, answer.image, rise)
 
 
 def _normalized(vector: Array) -> Array:

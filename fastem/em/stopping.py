@@ -10,6 +10,7 @@ from fastem.em.convergence import FORECAST_BOUNDS, Trace
 _AGREEING_FORECASTS = 3
 _STEPS_TO_AGREE = FORECAST_BOUNDS + _AGREEING_FORECASTS - 2
 _NEGLIGIBLE = 1e-4
+_MOST_RETURNS = 10
 _STEPS_TO_DROP = 20
 _FORECASTS_TO_DROP = 10
 _GENEROSITY = 1000.0
@@ -47,7 +48,7 @@ class StoppingRule(Protocol):
     def claim(self, trace: Trace) -> float | None:
         """What it says that EM gains less than, of a row, if the fit may end.
 
-        None if it says nothing of the kind. A claim is tested.
+        That is to be tested; None if there is nothing to test.
         """
 
     def iterations_left(self, trace: Trace) -> float:
@@ -129,9 +130,14 @@ class SmallRemainder:
             abs(trace.forecast(ago)[0]) < self.tol for ago in range(_AGREEING_FORECASTS)
         )
 
-    def claim(self, trace: Trace) -> float:
-        """That it is ``tol`` in total, or what is lost in rounding."""
-        return max(self.tol / trace.n_rows, trace.resolution)
+    def claim(self, trace: Trace) -> float | None:
+        """That it is ``tol`` in total, or what is lost in rounding.
+
+        With a ridge EM may come back, or go round in circles: after the tenth time
+        that it left a plateau for one no higher, nothing is tested.
+        """
+        claim = max(self.tol / trace.n_rows, trace.resolution)
+        return claim if trace.returns(claim) < _MOST_RETURNS else None
 
     def iterations_left(self, trace: Trace) -> float:
         """Until what is left to gain has shrunk to ``tol``."""
