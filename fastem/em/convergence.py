@@ -21,7 +21,8 @@ class Convergence:
     remaining_gain : float
         Total log-likelihood (the sum over rows, times their weights, in nats) that
         EM would still gain if it went on for ever. It is a forecast from how the
-        last gains shrink, and foresees no second rise after a plateau. nan if it
+        last gains shrink, and foresees no second rise after a plateau;
+        ``stopping='remaining_gain'`` looks for one before a fit ends. nan if it
         cannot be told: too few iterations, gains that do not shrink steadily yet, or
         losses: with a ridge, EM may lower the log-likelihood for ever.
     rate : float
@@ -33,7 +34,8 @@ class Convergence:
     n_decreases : int
         Iterations that lowered the log-likelihood by more than rounding does.
     n_rejected : int
-        Passes over the rows that ``accelerate`` spent on steps it had to take back.
+        Passes over the rows that left the parameters as they were: steps that
+        ``accelerate`` had to take back, and those that tested the end.
     """
 
     remaining_gain: float = math.nan

@@ -35,6 +35,7 @@ class Fit:
     stopped: bool = False  # by the callback
     change: float = math.inf  # what the last step gained; inf if that is not known
     collapses: Sequence[Collapse] = ()
+    untested: bool = False  # a test of the end was not over
 
     @property
     def n_iter(self) -> int:
@@ -56,6 +57,8 @@ class Fit:
                 f"the mean log-likelihood still changed by {self.change:.1e} in one, "
                 f"{self.convergence}, and tol is {tol:g}"
             )
+        if self.untested:
+            achieved += "; the test of that was not over"
         return (
             f"Best performing initialization did not converge: {achieved}. Increase "
             "max_iter or tol, or try another start."
@@ -249,6 +252,7 @@ def fit(
         stopped,
         trace.change,
         maximize.collapses,
+        not at.is_tested,
     )
 
 
