@@ -78,8 +78,7 @@ class Chart:
         """
         with np.errstate(all="ignore"):
             parameters = self.parameters(coordinates)
-        values = (parameters.weights, parameters.means, parameters.covariances)
-        if not all(np.isfinite(value).all() for value in values):
+        if not all(np.isfinite(value).all() for value in vars(parameters).values()):
             return None
         try:
             confined = structure.confined(parameters)
