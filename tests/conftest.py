@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from fastem.covariances import STRUCTURES
 from tests import pythons
+from tests.mixtures import IN_SHORT
 
 
 def pytest_addoption(parser):
@@ -45,6 +45,6 @@ def random():
     return np.random.default_rng(20240607)
 
 
-@pytest.fixture(params=list(STRUCTURES))
+@pytest.fixture(params=IN_SHORT)
 def covariance_type(request):
     return request.param

@@ -18,6 +18,16 @@ class Mixture(NamedTuple):
     covariances: np.ndarray  # (K, D, D), whatever the structure
 
 
+class Robust(NamedTuple):
+    """A mixture that expects outliers: noise, tails, or both."""
+
+    weights: np.ndarray  # (K,), with that of noise they sum to 1
+    means: np.ndarray  # (K, D)
+    covariances: np.ndarray  # (K, D, D), whatever the structure
+    noise_weight: float = 0.0
+    noise_volume: float = 0.0  # the density of noise is 1 over that; 0 for no noise
+
+
 class Statistics(NamedTuple):
     log_likelihood: float
     weights: np.ndarray  # (K,)
@@ -34,6 +44,8 @@ class Structure(NamedTuple):
     compact: Callable[[np.ndarray], np.ndarray]
     # dense scatter (K, D, D) -> the shape of SufficientStatistics.scatter
     reduce_scatter: Callable[[np.ndarray], np.ndarray]
+    # to which two ways of estimating agree, relative to the largest covariance
+    tolerance: float = 1e-11
 
 
 def diagonals(matrices):
@@ -66,13 +78,105 @@ def _estimate_eei(weights, scatter):
     return diagonal_matrices(diagonals(_estimate_tied(weights, scatter)))
 
 
+def _estimate_eii(weights, scatter):
+    variance = np.trace(scatter.sum(axis=0)) / (weights.sum() * scatter.shape[1])
+    return np.repeat((variance * np.eye(scatter.shape[1]))[np.newaxis], len(weights), 0)
+
+
+def _volume(matrix):
+    _, log_determinant = inverse_and_log_determinant(matrix)
+    return np.exp(log_determinant / len(matrix))
+
+
+def _estimate_evv(weights, scatter):
+    volumes = np.array([_volume(S) for S in scatter])
+    scaled = volumes.sum() / weights.sum() / volumes
+    return scaled[:, np.newaxis, np.newaxis] * scatter
+
+
+def _estimate_evi(weights, scatter):
+    return _estimate_evv(weights, diagonal_matrices(diagonals(scatter)))
+
+
+def _estimate_vee(weights, scatter):
+    """Sizes times one matrix of determinant 1, in turn, from spheres of one size."""
+    D = scatter.shape[1]
+    shape = np.eye(D, dtype=scatter.dtype)
+    for _ in range(500):
+        precision, _ = inverse_and_log_determinant(shape)
+        sizes = np.array([(precision * S).sum() for S in scatter]) / (D * weights)
+        pooled = sum(S / size for S, size in zip(scatter, sizes, strict=True))
+        shape = pooled / _volume(pooled)
+    return sizes[:, np.newaxis, np.newaxis] * shape
+
+
+def _estimate_vei(weights, scatter):
+    return _estimate_vee(weights, diagonal_matrices(diagonals(scatter)))
+
+
+def _estimate_along_own_axes(estimate):
+    """As the structure along the columns has it, along the eigenvectors of each."""
+
+    def estimated(weights, scatter):
+        variances, axes = np.linalg.eigh(scatter)
+        shapes = estimate(weights, diagonal_matrices(variances))
+        return axes @ shapes @ axes.transpose(0, 2, 1)
+
+    return estimated
+
+
+def _estimate_along_common_axes(estimate):
+    """The same along axes that all share: the best turn of two of them, and again."""
+
+    def estimated(weights, scatter):
+        D = scatter.shape[1]
+        scale = np.trace(scatter, axis1=1, axis2=2)
+        _, axes = np.linalg.eigh((scatter / scale[:, np.newaxis, np.newaxis]).sum(0))
+        for _ in range(1000):
+            largest = 0.0
+            for i in range(D):
+                for j in range(i):
+                    along = axes.T @ scatter @ axes
+                    shapes = diagonals(
+                        estimate(weights, diagonal_matrices(diagonals(along)))
+                    )
+                    price = 1 / shapes[:, i] - 1 / shapes[:, j]
+                    sine = (price * along[:, i, j]).sum()
+                    cosine = (price * (along[:, i, i] - along[:, j, j])).sum() / 2
+                    angle = np.arctan2(-sine, -cosine) / 2 if sine or cosine else 0.0
+                    largest = max(largest, abs(angle))
+                    turn = np.eye(D)
+                    turn[[i, j], [i, j]] = np.cos(angle)
+                    turn[j, i], turn[i, j] = np.sin(angle), -np.sin(angle)
+                    axes = axes @ turn
+            if largest < 1e-13:
+                break
+        along = axes.T @ scatter @ axes
+        return axes @ estimate(weights, diagonal_matrices(diagonals(along))) @ axes.T
+
+    return estimated
+
+
 # A new structure costs one line here, and every test knows it.
 STRUCTURES = {
     "full": Structure(_estimate_full, lambda C: C, lambda S: S),
     "tied": Structure(_estimate_tied, lambda C: C[0], lambda S: S.sum(axis=0)),
     "diag": Structure(_estimate_diagonal, diagonals, diagonals),
-    "EEI": Structure(_estimate_eei, diagonals, diagonals),
     "spherical": Structure(_estimate_spherical, lambda C: C[:, 0, 0], diagonals),
+    "EII": Structure(_estimate_eii, lambda C: C[:, 0, 0], diagonals),
+    "EEI": Structure(_estimate_eei, diagonals, diagonals),
+    "VEI": Structure(_estimate_vei, diagonals, diagonals),
+    "EVI": Structure(_estimate_evi, diagonals, diagonals),
+    "VEE": Structure(_estimate_vee, lambda C: C, lambda S: S),
+    "EVE": Structure(
+        _estimate_along_common_axes(_estimate_evi), lambda C: C, lambda S: S, 1e-6
+    ),
+    "VVE": Structure(
+        _estimate_along_common_axes(_estimate_diagonal), lambda C: C, lambda S: S, 1e-6
+    ),
+    "EEV": Structure(_estimate_along_own_axes(_estimate_eei), lambda C: C, lambda S: S),
+    "VEV": Structure(_estimate_along_own_axes(_estimate_vei), lambda C: C, lambda S: S),
+    "EVV": Structure(_estimate_evv, lambda C: C, lambda S: S),
 }
 
 
@@ -101,14 +205,21 @@ def log_density(X, mean, covariance):
 
 
 def weighted_log_densities(X, mixture):
-    """log(weight) + log-density, for each row and component: (N, K)."""
+    """log(weight) + log-density, for each row and component: (N, K).
+
+    With noise it is the last one: (N, K + 1).
+    """
     with np.errstate(divide="ignore"):  # an empty component has weight 0
         log_weights = np.log(mixture.weights)
     densities = [
         log_density(X, mean, covariance)
         for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
     ]
-    return log_weights + np.stack(densities, axis=1)
+    values = log_weights + np.stack(densities, axis=1)
+    if not getattr(mixture, "noise_volume", 0):
+        return values
+    of_noise = np.log(mixture.noise_weight) - np.log(mixture.noise_volume)
+    return np.column_stack([values, np.full(len(X), of_noise)])
 
 
 def log_sum_exp(values):
@@ -129,8 +240,9 @@ def responsibilities(X, mixture):
 
 
 def predict(X, mixture):
-    """The most likely component of each row: (N,)."""
-    return weighted_log_densities(X, mixture).argmax(axis=1)
+    """The most likely component of each row, -1 for noise: (N,)."""
+    labels = weighted_log_densities(X, mixture).argmax(axis=1)
+    return np.where(labels == len(mixture.weights), -1, labels)
 
 
 def score(X, mixture, row_weights=None):
@@ -141,6 +253,7 @@ def score(X, mixture, row_weights=None):
 def moments(X, shares, reference, log_likelihood=0.0):
     """Statistics of rows that belong to components by ``shares`` (N, K)."""
     first, scatter = [], []
+    shares = shares[:, : len(reference)]  # without those of noise
     for k, point in enumerate(reference):
         residuals = X - point
         first.append(shares[:, k] @ residuals)
@@ -169,9 +282,9 @@ def maximization(statistics, reference, name, ridge):
         * shifts[:, :, np.newaxis]
         * shifts[:, np.newaxis, :]
     )
-    covariances = STRUCTURES[name].estimate(weights, about_means)
-    ridges = ridge * np.eye(reference.shape[1])
-    return Mixture(weights / weights.sum(), reference + shifts, covariances + ridges)
+    ridges = weights[:, np.newaxis, np.newaxis] * ridge * np.eye(reference.shape[1])
+    covariances = STRUCTURES[name].estimate(weights, about_means + ridges)
+    return Mixture(weights / weights.sum(), reference + shifts, covariances)
 
 
 def start_from_shares(X, shares, name, ridge):

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 import fastem
-from fastem.covariances import STRUCTURES
+from fastem.covariances import COVARIANCE_TYPES, STRUCTURES
+from tests import processes
 from tests.architecture import (
     FILES,
     FLOORS,
@@ -72,6 +73,29 @@ def test_only_public_names_show():
     assert dir(fastem) == fastem.__all__
 
 
+def test_public_names_are_those_that_type_checkers_see():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    (unseen,) = [node for node in tree.body if isinstance(node, ast.If)]
+    homes = {alias.name: node.module for node in unseen.body for alias in node.names}
+    assert homes == fastem._HOMES
+    assert sorted([*homes, "__version__"]) == sorted(fastem.__all__)
+
+
+FIRST_USE = """
+import sys
+import fastem
+assert "numpy" not in sys.modules  # so that Ctrl-C finds the command line ready
+assert not hasattr(fastem, "nothing")
+assert fastem.mixture.GaussianMixture is fastem.GaussianMixture
+for name in fastem.__all__:
+    assert getattr(fastem, name) is vars(fastem)[name]
+"""
+
+
+def test_public_names_are_imported_at_their_first_use():
+    processes.run(FIRST_USE)
+
+
 @pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_numba_is_known_to_kernels_alone(path):
     roots = {name.split(".")[0] for name in imported_names(path)}
@@ -106,7 +130,7 @@ def names_of_structures(path):
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Constant)
-            and node.value in list(STRUCTURES)
+            and node.value in list(COVARIANCE_TYPES)
             and id(node) not in exempt
         ):
             yield node.value
@@ -114,12 +138,13 @@ def names_of_structures(path):
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_the_name_of_a_structure_is_written_in_its_own_file_only(path):
-    own = [
+    own = {
         name
-        for name, structure in STRUCTURES.items()
+        for structure in STRUCTURES.values()
         if type(structure).__module__ == module_name(path)
-    ]
-    assert list(names_of_structures(path)) == own
+        for name in (structure.name, structure.code)
+    }
+    assert sorted(names_of_structures(path)) == sorted(own)
 
 
 def test_no_module_has_grown_out_of_its_name():

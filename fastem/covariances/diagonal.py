@@ -12,10 +12,10 @@ class Diagonal(CovarianceStructure):
     """Covariances of shape (K, D)."""
 
     name: ClassVar[str] = "diag"
+    code: ClassVar[str] = "VVI"
     representation: ClassVar[Representation] = Variances()
 
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        return n_components * n_features
-
-    def estimate(self, spreads: Array, weights: Array) -> Array:
+    def estimate(
+        self, spreads: Array, weights: Array, before: Array | None = None
+    ) -> Array:
         return spreads

@@ -13,12 +13,11 @@ from fastem.statistics import Array
 class EEI(CovarianceStructure):
     """Covariances of shape (K, D), of equal rows."""
 
-    name: ClassVar[str] = "EEI"
+    code: ClassVar[str] = "EEI"
+    name: ClassVar[str] = code
     representation: ClassVar[Representation] = Variances()
-    is_shared: ClassVar[bool] = True
 
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        return n_features
-
-    def estimate(self, spreads: Array, weights: Array) -> Array:
+    def estimate(
+        self, spreads: Array, weights: Array, before: Array | None = None
+    ) -> Array:
         return np.tile(weights / weights.sum() @ spreads, (len(weights), 1))

@@ -12,10 +12,10 @@ class Full(CovarianceStructure):
     """Covariances of shape (K, D, D)."""
 
     name: ClassVar[str] = "full"
+    code: ClassVar[str] = "VVV"
     representation: ClassVar[Representation] = Matrices()
 
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        return n_components * n_features * (n_features + 1) // 2
-
-    def estimate(self, spreads: Array, weights: Array) -> Array:
+    def estimate(
+        self, spreads: Array, weights: Array, before: Array | None = None
+    ) -> Array:
         return spreads

@@ -12,11 +12,11 @@ class Spherical(CovarianceStructure):
     """Covariances of shape (K,)."""
 
     name: ClassVar[str] = "spherical"
+    code: ClassVar[str] = "VII"
     representation: ClassVar[Representation] = OneVariance()
 
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        return n_components
-
-    def estimate(self, spreads: Array, weights: Array) -> Array:
+    def estimate(
+        self, spreads: Array, weights: Array, before: Array | None = None
+    ) -> Array:
         variances: Array = spreads.mean(axis=1)
         return variances

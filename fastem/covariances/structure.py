@@ -2,11 +2,12 @@
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import replace
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
+from fastem.covariances.bound import RatioBound
 from fastem.covariances.degeneracy import Degeneracy, condition_number
 from fastem.covariances.representations import Representation, mean_shifts
 from fastem.covariances.singular import SingularCovarianceError
@@ -26,24 +27,36 @@ _LEAST_VARIANCE = 1e-306
 _SUMMED_ROUNDINGS = 8
 
 
+@dataclass(frozen=True, eq=False)
 class CovarianceStructure(ABC):
     """A rule by which the covariances of components follow from their spreads.
 
     A new one is a final subclass in a file of its own and an entry in ``STRUCTURES``.
     K is the number of components, D of columns.
+
+    A covariance is volume x axes x shape x axes', with a shape of determinant 1, and
+    ``code`` has a letter for each of volume, shape and axes [1]_: E where they are
+    equal in all components, V where each has its own, I for spheres or for axes along
+    the columns.
+
+    References
+    ----------
+    .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern
+       Recognition 28 (1995), 781-793.
     """
 
     name: ClassVar[str]
+    code: ClassVar[str]
     representation: ClassVar[Representation]  # how the covariances are stored
-    is_shared: ClassVar[bool] = False  # one covariance for all components
+    bound: RatioBound | None = None
 
     @abstractmethod
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Number of free parameters of the covariances."""
-
-    @abstractmethod
-    def estimate(self, spreads: Array, weights: Array) -> Array:
+    def estimate(
+        self, spreads: Array, weights: Array, before: Array | None = None
+    ) -> Array:
         """Maximum-likelihood covariances, in the shape of the representation.
+
+        Rules that iterate begin with ``before``, so that they are likelier than those.
 
         Parameters
         ----------
@@ -52,7 +65,117 @@ class CovarianceStructure(ABC):
             ``representation.spreads`` returns it.
         weights : array of shape (K,)
             Sums of responsibilities: how many rows each of them stands for.
+        before : array, optional
+            Covariances of this structure, such as the last estimate.
         """
+
+    @property
+    def description(self) -> str:
+        """'VEV: own volumes, equal shapes, own axes'."""
+        volume, shape, axes = list(self.code)
+        whose = {"E": "equal", "V": "own"}
+        told = [f"{whose[volume]} volumes"]
+        told.append("spheres" if shape == "I" else f"{whose[shape]} shapes")
+        if axes != "I":
+            told.append(f"{whose[axes]} axes")
+        elif shape != "I":
+            told.append("axes along the columns")
+        return f"{self.code}: {', '.join(told)}"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all components have the same covariance."""
+        return "V" not in self.code
+
+    def bounded(self, ratio: float, variances: Array) -> Self:
+        """The same rule, with a bound on the ratio of eigenvalues.
+
+        Of columns in units of their deviations, if that leaves the structure as it is;
+        spheres, for example, suppose that columns can be compared.
+
+        Parameters
+        ----------
+        ratio : float
+        variances : array of shape (D,)
+            Of the columns.
+
+        Raises
+        ------
+        ValueError
+            If a shared volume or shape ties eigenvalues to each other.
+        """
+        volume, shape, _ = list(self.code)
+        if shape not in (volume, "I"):
+            raise ValueError(
+                f"covariance_ratio cannot be used with covariance_type={self.name!r}: "
+                "where components share their volume or their shape alone, cutting off "
+                "an eigenvalue of one moves those of all, and which are likeliest has "
+                "no closed form. Use another structure, or reg_covar"
+            )
+        scales = np.ones_like(variances)
+        if self.code_in_other_units == self.code:
+            scales = np.sqrt(np.where(variances > 0, variances, 1.0))
+        return replace(self, bound=RatioBound(ratio, scales))
+
+    @property
+    def hides_empty_components(self) -> bool:
+        """Whether a component without rows has a covariance like any other."""
+        return "V" not in self.code[:2] or self.bound is not None
+
+    @property
+    def _scales_own_shapes(self) -> bool:
+        """Whether a spread that is no more than rounding is scaled up to the others'.
+
+        That is where they have a volume in common, but no shape.
+        """
+        return self.code[:2] == "EV"
+
+    @property
+    def code_in_other_units(self) -> str:
+        """Code of the structure that the same rows have in other units of columns.
+
+        Volumes and proportions stay as they are; spheres do not, nor angles between
+        axes that are not those of the columns. Axes or shapes alone cannot be equal
+        then.
+        """
+        volume, shape, axes = list(self.code)
+        if axes == "I":
+            return volume + shape.replace("I", "E") + axes
+        return self.code if shape == axes else f"{volume}VV"
+
+    def unscaled(
+        self,
+        parameters: MixtureParameters,
+        statistics: SufficientStatistics,
+        ridge: Ridge,
+    ) -> MixtureParameters:
+        """The estimate, with the spreads as they are where they were scaled."""
+        if not self._scales_own_shapes:
+            return parameters
+        spreads = self.representation.spreads(statistics, ridge)
+        factors = self.representation.cholesky(spreads)
+        return replace(parameters, covariances=spreads, precisions_cholesky=factors)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Number of free parameters of the covariances."""
+        volume, shape, axes = (
+            {"E": 1, "V": n_components, "I": 0}[letter] for letter in self.code
+        )
+        n_angles = n_features * (n_features - 1) // 2
+        return volume + shape * (n_features - 1) + axes * n_angles
+
+    def _estimated(
+        self, spreads: Array, weights: Array, before: Array | None = None
+    ) -> Array:
+        """The estimate within the bound, if there is one.
+
+        What overflows is for whoever factorises it to find.
+        """
+        with np.errstate(all="ignore"):
+            covariances = self.estimate(spreads, weights, before)
+            if self.bound is None:
+                return covariances
+            return self.bound.within(covariances, self.representation, weights)
 
     def nearest(self, covariances: Array, weights: Array | None = None) -> Array:
         """The covariances of this structure that are likeliest if these are seen.
@@ -62,7 +185,7 @@ class CovarianceStructure(ABC):
         """
         variances = self.representation.variances(covariances)
         spreads = covariances if self.representation.has_matrices else variances
-        return self.estimate(
+        return self._estimated(
             spreads, np.ones(len(variances)) if weights is None else weights
         )
 
@@ -80,11 +203,15 @@ class CovarianceStructure(ABC):
         return replace(parameters, covariances=nearest, precisions_cholesky=factors)
 
     def maximize(
-        self, statistics: SufficientStatistics, ridge: Ridge
+        self,
+        statistics: SufficientStatistics,
+        ridge: Ridge,
+        before: MixtureParameters | None = None,
     ) -> MixtureParameters:
         """The maximisation step: the parameters under which the rows are likeliest.
 
-        A component without rows stays where it was, with weight 0.
+        A component without rows stays where it was, with weight 0. ``before`` are
+        parameters to begin with where the step has to iterate: those of the pass.
 
         Raises
         ------
@@ -93,9 +220,14 @@ class CovarianceStructure(ABC):
         """
         representation = self.representation
         spreads = representation.spreads(statistics, ridge)
-        covariances = self.estimate(spreads, statistics.weights)
+        covariances = self._estimated(
+            spreads, statistics.weights, None if before is None else before.covariances
+        )
         self._check_squares(covariances)
         try:
+            if self._scales_own_shapes and not np.any(ridge):
+                has_own_axes = self.code[2] != "E"
+                self._check_spread(spreads, statistics, by_columns=has_own_axes)
             factors = self._factors(covariances, statistics, ridge)
         except SingularCovarianceError as error:
             n_components, n_features = statistics.reference.shape
@@ -116,7 +248,7 @@ class CovarianceStructure(ABC):
             )
             raise error.about(statistics.weights, n_features, condition) from None
         return MixtureParameters(
-            weights=statistics.weights / statistics.weights.sum(),
+            weights=statistics.weights / statistics.total,
             means=statistics.reference + mean_shifts(statistics),
             covariances=covariances,
             precisions_cholesky=factors,
@@ -184,9 +316,16 @@ class CovarianceStructure(ABC):
             )
 
     def _check_spread(
-        self, covariances: Array, statistics: SufficientStatistics
+        self,
+        covariances: Array,
+        statistics: SufficientStatistics,
+        *,
+        by_columns: bool = True,
     ) -> None:
-        """No variance may be what rounding leaves of none."""
+        """No variance may be what rounding leaves of none; or not all of a component.
+
+        Along axes that are not those of the columns a column may be constant.
+        """
         variances = self.representation.variances(covariances)
         smallest = np.maximum(statistics.blur, EPS * np.abs(statistics.reference)) ** 2
         if self.is_shared:
@@ -197,6 +336,8 @@ class CovarianceStructure(ABC):
             smallest = smallest.mean(axis=1, keepdims=True)
         # Written so that a NaN counts as constant.
         constant = ~(variances > smallest)
+        if not by_columns:
+            constant &= constant.all(axis=1, keepdims=True)
         if constant.any():
             k = int(np.argmax(constant.any(axis=1)))
             n_columns = statistics.reference.shape[1]

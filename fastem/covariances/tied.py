@@ -12,11 +12,10 @@ class Tied(CovarianceStructure):
     """Covariances of shape (D, D)."""
 
     name: ClassVar[str] = "tied"
+    code: ClassVar[str] = "EEE"
     representation: ClassVar[Representation] = SharedMatrix()
-    is_shared: ClassVar[bool] = True
 
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        return n_features * (n_features + 1) // 2
-
-    def estimate(self, spreads: Array, weights: Array) -> Array:
+    def estimate(
+        self, spreads: Array, weights: Array, before: Array | None = None
+    ) -> Array:
         return spreads  # pooled already, as the kernels add them up

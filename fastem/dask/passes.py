@@ -12,8 +12,11 @@ import numpy as np
 
 from fastem import kernels
 from fastem.checks.counting import RowCount
+from fastem.checks.labels import Labels
 from fastem.checks.rows import Rows, read_only
 from fastem.kernels import PassSums
+from fastem.starts import partition
+from fastem.starts.partition import Sums
 from fastem.starts.subsample import draw_subsample
 from fastem.statistics import Array
 
@@ -164,6 +167,31 @@ def drawn_rows(
         expected = size * row_weights / row_weights.sum(dtype=np.float64)
         return rows, expected.astype(rows.dtype)
     return draw_subsample(rows, row_weights, size, np.random.RandomState(seed))
+
+
+def member_sums(
+    rows: Rows,
+    row_weights: Rows,
+    labels: Labels,
+    reference: Array,
+    has_matrices: bool,
+    is_shared: bool,
+    n_threads: int,
+) -> Sums:
+    """The sums of a partition's rows that are labelled so, (n,)."""
+    sums = partition.member_sums(
+        _for_kernels(rows), _for_kernels(row_weights), labels, n_threads
+    )
+    return sums(reference, has_matrices, is_shared)
+
+
+def sums_of_all(parts: list[Sums]) -> Sums:
+    """The sums of several partitions, added in their order."""
+    total: Any = parts[0]
+    for other in parts[1:]:
+        total = tuple(a + b for a, b in zip(total, other, strict=True))
+    found: Sums = total
+    return found
 
 
 class MeanScore(NamedTuple):

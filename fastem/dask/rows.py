@@ -11,6 +11,7 @@ import numpy as np
 
 from fastem import kernels
 from fastem.checks import counting
+from fastem.checks.labels import Labels
 from fastem.checks.rows import Rows, read_only
 from fastem.covariances import Repeated
 from fastem.covariances.representations import Representation, Variances
@@ -22,6 +23,8 @@ from fastem.dask.trees import Add, summed
 from fastem.em.expectation import MemorylessExpectation
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
+from fastem.starts.initialization import parameters_of_partition
+from fastem.starts.partition import MemberSums, Sums
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
@@ -164,14 +167,48 @@ class RowsOnCluster:
         return ExpectationOnCluster(self, representation, n_threads)
 
     def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
-        """Parameters to start EM from: the method's, on rows drawn at random."""
+        """Parameters to start EM from: the method's, on rows drawn at random.
+
+        Labels are of all rows.
+        """
         if plan.given.is_complete:
             none = np.empty((0, self.n_features), self.dtype)
             return RowsInMemory(none, none[:, 0], 0.0).start(plan, maximize)
+        if plan.given.labels is not None:
+            sums = self._member_sums(plan.given.labels, plan.n_threads)
+            row = self._results(passes.first_row, self._filled[:1])[0][0]
+            return parameters_of_partition(sums, row, plan, maximize)
         some = self.sample(plan.n_components, plan.random_state)
         if len(some.values) == self.shape[0]:
             return some.start(plan, maximize)
         return start_on_sample(some, self.shape[0], plan, maximize)
+
+    def gathered(
+        self,
+        function: Callable[..., Any],
+        combine: Callable[[list[Any]], Any],
+        **settings: Any,
+    ) -> Any:
+        """What the function makes of all partitions, put together."""
+        return self.total(function, combine, **settings)
+
+    def _member_sums(self, labels: Labels, n_threads: int | None) -> MemberSums:
+        """The sums of rows that are labelled so, (N,)."""
+        ends = np.cumsum(self.lengths)[:-1]
+        of_partitions = np.split(labels, ends)
+        parts = [of_partitions[i] for i in self._filled]
+
+        def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
+            found: Sums = self.total(
+                *(passes.member_sums, passes.sums_of_all, parts),
+                reference=reference,
+                has_matrices=has_matrices,
+                is_shared=is_shared,
+                n_threads=n_threads or 1,
+            )
+            return found
+
+        return sums
 
     def labels(self, factors: Any, n_threads: int | None) -> Any:
         """The most likely component of each row, (N,): a Dask array, not computed."""

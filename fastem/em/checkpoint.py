@@ -21,7 +21,7 @@ from fastem.em.plan import Plan
 from fastem.em.plateaus import End, PlateauTest
 from fastem.em.restarts import Search
 from fastem.runtime import blas
-from fastem.statistics import MixtureParameters
+from fastem.statistics import Background, MixtureParameters
 from fastem.storage.json_text import Section, brief, readable
 from fastem.storage.json_values import digest, from_json, to_json
 from fastem.storage.writing import PathLike, check_folder, complete_or_absent
@@ -37,8 +37,8 @@ _LARGEST_SHARE = 1 / 20
 
 _IRRELEVANT = {"n_threads", "verbose", "verbose_interval"}
 _VALUES = (
-    *(Collapse, Convergence, Degeneracy, End, Fit, MixtureParameters, Pair, Place),
-    Trace,
+    *(Background, Collapse, Convergence, Degeneracy, End, Fit, MixtureParameters),
+    *(Pair, Place, Trace),
 )
 
 

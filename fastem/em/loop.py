@@ -49,7 +49,7 @@ class Fit:
 
     def shortfall(self, tol: float) -> str:
         """What a fit that did not converge achieved, and what to do."""
-        achieved = f"after {self.n_iter} iteration{'' if self.n_iter == 1 else 's'} "
+        achieved = f"After {self.n_iter} iteration{'' if self.n_iter == 1 else 's'} "
         if math.isinf(self.change):
             achieved += "there is no change yet to compare with tol"
         else:
@@ -60,7 +60,7 @@ class Fit:
         if self.untested:
             achieved += "; the test of that was not over"
         return (
-            f"Best performing initialization did not converge: {achieved}. Increase "
+            f"Best performing initialization did not converge. {achieved}. Increase "
             "max_iter or tol, or try another start."
         )
 
@@ -203,10 +203,10 @@ def fit(
             at.iteration += 1
             parameters = at.parameters
             statistics = expect(parameters)
-            lower_bound = statistics.log_likelihood / float(statistics.weights.sum())
-            is_trial = path.extrapolated or at.test is not None
+            lower_bound = statistics.log_likelihood / statistics.total
             image, mended = _image(
-                *(statistics, lower_bound, maximize, at.iteration), is_trial=is_trial
+                *(statistics, lower_bound, maximize, parameters, at.iteration),
+                is_trial=path.extrapolated or at.test is not None,
             )
             if at.test is not None:
                 trace.n_rejected += 1
@@ -228,7 +228,7 @@ def fit(
             is_met = rule.is_met(trace)
             claim = rule.claim(trace) if is_met and at.test is None else None
             if claim is not None:
-                shares = statistics.weights / statistics.weights.sum()
+                shares = statistics.weights / statistics.total
                 end = End(parameters, at.reached, lower_bound, shares, claim)
                 at.begin_test(PlateauTest(maximize, end))
                 recorder.record(at, at_once=True)
@@ -260,6 +260,7 @@ def _image(
     statistics: SufficientStatistics,
     lower_bound: float,
     maximize: Maximization,
+    before: MixtureParameters,
     iteration: int,
     *,
     is_trial: bool,
@@ -277,7 +278,7 @@ def _image(
             "the data, or start from means among the rows."
         )
     try:
-        return maximize(statistics), False
+        return maximize(statistics, before), False
     except SingularCovarianceError as error:
         if is_trial:
             return None, False
@@ -293,7 +294,7 @@ def _warn_of_fall(
     rounding = max(_ROUNDING, _ROUNDINGS * trace.rounding) * max(1.0, abs(trace.last))
     if fall > rounding and fall > largest_fall() + rounding:
         convergence_warnings.warn(
-            f"The mean log-likelihood fell by {fall:.1e} in iteration "
-            f"{iteration}, which only rounding can do: a covariance is close "
-            "to singular. Scale the columns alike, or raise reg_covar.",
+            "The mean log-likelihood fell, which only rounding can do: a covariance is "
+            f"close to singular. It fell by {fall:.1e} in iteration {iteration}. Scale "
+            "the columns alike, or raise reg_covar.",
         )

@@ -163,7 +163,8 @@ class PlateauTest:
         if not grows.any():
             return base
         awake = np.where(grows, _DORMANT, weights)
-        parameters = replace(base.parameters, weights=awake / awake.sum())
+        awake *= weights.sum() / awake.sum()
+        parameters = replace(base.parameters, weights=awake)
         place = yield from self._pass(parameters)
         return base if place is None or place.rise < base.rise else place
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastem.covariances import STRUCTURES
+from fastem.covariances import structure_of
 from fastem.covariances.diagonal import Diagonal
 from fastem.covariances.full import Full
 from fastem.covariances.spherical import Spherical
@@ -75,7 +75,7 @@ def sorted_parameters(model: Any, by: str | int | Sequence[int]) -> dict[str, An
     order = order_of(model, by)
     # What a stream remembers of each component goes with it.
     names = ["weights_", "means_", "_largest_weights"]
-    if not STRUCTURES[model.covariance_type].representation.is_shared:
+    if not structure_of(model.covariance_type).representation.is_shared:
         names += ["covariances_", "precisions_", "precisions_cholesky_"]
         names += ["_first_variances"]
     return {name: getattr(model, name)[order] for name in names if hasattr(model, name)}
@@ -83,10 +83,15 @@ def sorted_parameters(model: Any, by: str | int | Sequence[int]) -> dict[str, An
 
 def as_sklearn(model: Any) -> SklearnMixture:
     """A fitted mixture of scikit-learn's with the same answers."""
+    if hasattr(model, "noise_weight_"):
+        raise ValueError(
+            "scikit-learn's mixtures have no background, and this one has: fit with "
+            "noise=False for one that can be handed on"
+        )
     # Here, as it imports all of scikit-learn's clustering.
     from sklearn.mixture import GaussianMixture as SklearnMixture
 
-    representation = STRUCTURES[model.covariance_type].representation
+    representation = structure_of(model.covariance_type).representation
     parameters = model.get_params()
     theirs = SklearnMixture(
         **{name: parameters[name] for name in _SAME_PARAMETERS},

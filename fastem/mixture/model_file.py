@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from fastem.covariances import STRUCTURES
+from fastem.covariances import COVARIANCE_TYPES
 from fastem.em.convergence import Convergence
 from fastem.mixture import GaussianMixture
+from fastem.mixture.noise import background_of_model
 from fastem.storage.json_text import Section, brief, readable
 from fastem.storage.writing import PathLike, complete_or_absent
 from fastem.version import __version__
@@ -23,7 +24,7 @@ FORMAT = "fastem.GaussianMixture"
 FORMAT_VERSION = 1
 
 _SETTINGS = (
-    *("tol", "reg_covar", "max_iter", "stopping", "accelerate"),
+    *("tol", "reg_covar", "covariance_ratio", "max_iter", "stopping", "accelerate"),
     *("on_collapse", "n_init", "init_params", "random_state", "forgetting", "memory"),
 )
 
@@ -53,6 +54,7 @@ class ModelFile:
 _KEYS = {
     *("format", "format_version", "fastem_version", "covariance_type"),
     *("n_components", "columns", "fit", "weights", "means", "covariances", "stream"),
+    "background",
 }
 
 
@@ -110,13 +112,14 @@ def save_model(
             "at_rounding": model.convergence_.at_rounding,
             "n_decreases": model.convergence_.n_decreases,
             "n_rejected": model.convergence_.n_rejected,
-            **{name: _plain(getattr(model, name)) for name in _SETTINGS},
+            **_plain_settings(model),
             **(about_fit or {}),
         },
         "stream": _stream(model),
         "weights": model.weights_.tolist(),
         "means": model.means_.tolist(),
         "covariances": model.covariances_.tolist(),
+        **_background(model),
     }
     with complete_or_absent(path) as temporary:
         temporary.write_text(readable(content) + "\n", encoding="utf-8")
@@ -175,10 +178,10 @@ def read_model_file(path: PathLike) -> ModelFile:
             "if a newer fastem wrote the file: pip install --upgrade fastem"
         )
     covariance_type = content.get("covariance_type", str)
-    if covariance_type not in STRUCTURES:
+    if covariance_type not in COVARIANCE_TYPES:
         raise ValueError(
             f'{path}: "covariance_type" is {brief(covariance_type)}; it must be one of '
-            f"{', '.join(STRUCTURES)}"
+            f"{', '.join(COVARIANCE_TYPES)}"
         )
     weights, means, covariances = (
         content.numbers(key) for key in ("weights", "means", "covariances")
@@ -195,6 +198,12 @@ def read_model_file(path: PathLike) -> ModelFile:
             f'{path}: "n_components" is {brief(stated)}, but "means" has '
             f"{n_components} rows"
         )
+    noise = {}
+    if "background" in content.values:
+        background = Section(
+            f"{path}, in its section background", content.get("background", dict)
+        )
+        noise = _noise(background)
     fit = content.get("fit", dict)
     outcome = Section(f"{path}, in its section fit", fit)
     settings = _settings(outcome)
@@ -204,11 +213,14 @@ def read_model_file(path: PathLike) -> ModelFile:
             means,
             covariances,
             covariance_type=covariance_type,
+            **noise,
             **settings,
         )
         model._validate_params()
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    if noise:
+        model.set_params(**_noise_settings(background))
     model.converged_ = outcome.get("converged", bool)
     model.n_iter_ = outcome.count("n_iter")
     if outcome.values.get("lower_bound") is not None:
@@ -229,6 +241,48 @@ def read_model_file(path: PathLike) -> ModelFile:
     )
 
 
+def _background(model: GaussianMixture) -> dict[str, Any]:
+    """The section of a background, if there is one."""
+    background = background_of_model(model)
+    if background is None:
+        return {}
+    return {
+        "background": {
+            "weight": float(background.weight),
+            "volume": background.volume,
+            "bounds": _listed(background.bounds),
+            "noise_volume": _plain(model.noise_volume),
+            "noise_bounds": _listed(model.noise_bounds),
+        }
+    }
+
+
+def _listed(bounds: Any) -> Any:
+    return None if bounds is None else np.asarray(bounds, np.float64).tolist()
+
+
+def _noise(background: Section) -> dict[str, Any]:
+    """What a mixture with this background is made from."""
+    return {
+        "noise_weight": float(background.get("weight", (int, float))),
+        "noise_volume": float(background.get("volume", (int, float))),
+        "noise_bounds": _numbers_or_none(background, "bounds"),
+    }
+
+
+def _noise_settings(background: Section) -> dict[str, Any]:
+    """What the user had said of it: by that, criteria count parameters."""
+    volume = background.get("noise_volume", (int, float, NoneType))
+    return {
+        "noise_volume": volume,
+        "noise_bounds": _numbers_or_none(background, "noise_bounds"),
+    }
+
+
+def _numbers_or_none(section: Section, key: str) -> Any:
+    return None if section.values.get(key) is None else section.numbers(key)
+
+
 def _settings(outcome: Section) -> dict[str, Any]:
     """Constructor arguments; all but their types is checked by the estimator."""
     defaults = GaussianMixture().get_params()
@@ -241,6 +295,16 @@ def _settings(outcome: Section) -> dict[str, Any]:
             bool if isinstance(defaults[name], bool) else (int, float, str, NoneType),
         )
     return settings
+
+
+def _plain_settings(model: GaussianMixture) -> dict[str, Any]:
+    """Constructor arguments, but not a start that is an array: rows are not kept."""
+    settings = {name: getattr(model, name) for name in _SETTINGS}
+    return {
+        name: _plain(value)
+        for name, value in settings.items()
+        if name != "init_params" or isinstance(value, str)
+    }
 
 
 def _stream(model: GaussianMixture) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any, Self
 
@@ -14,7 +15,11 @@ from sklearn.utils import check_random_state
 from fastem.checks import counting
 from fastem.checks.parameters import GivenStart
 from fastem.checks.rows import Rows
-from fastem.covariances import STRUCTURES, SingularCovarianceError
+from fastem.covariances import (
+    CovarianceStructure,
+    SingularCovarianceError,
+    structure_of,
+)
 from fastem.em.acceleration import ExtrapolatedPath, PlainPath
 from fastem.em.expectation import ExpectationStep
 from fastem.em.loop import Fit
@@ -24,13 +29,15 @@ from fastem.em.ridge import warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import FittedMixture, unchanged_on_error
-from fastem.statistics import MixtureParameters, Ridge
+from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
 from fastem.training.in_memory import RowsInMemory
 
 # Rows of a call are used in batches of so many, each with the parameters that the one
 # before has led to.
 BATCH_ROWS = 4096
+# What a plan calls a start from the user's partition.
+_LABELS = "labels"
 # New rows that count less are lost in rounding beside those before.
 _LEAST_AGE = 1e-20
 
@@ -65,9 +72,10 @@ class OnlineMixture(FittedMixture):
     stopping: str
     accelerate: bool
     reg_covar: float | str
+    covariance_ratio: float | None
     on_collapse: str
     n_init: int
-    init_params: str
+    init_params: str | ArrayLike
     forgetting: float
     memory: float | None
     n_samples_seen_: float
@@ -144,21 +152,36 @@ class OnlineMixture(FittedMixture):
                 raise error.with_names(names) from None
         return self
 
-    def _plan(self, ridge: Ridge, given: GivenStart | None = None) -> Plan:
-        """What a fit is made of; all but ``ridge`` and ``given`` is the user's wish."""
+    def _structure(self, column_variances: Callable[[], Array]) -> CovarianceStructure:
+        """The rule for covariances; variances of columns (D,) are for its bound."""
+        structure = structure_of(self.covariance_type)
+        if self.covariance_ratio is None:
+            return structure
+        return structure.bounded(self.covariance_ratio, column_variances())
+
+    def _plan(
+        self,
+        structure: CovarianceStructure,
+        ridge: Ridge,
+        given: GivenStart | None = None,
+        background: Background | None = None,
+    ) -> Plan:
+        """What a fit is made of; all but the arguments is the user's wish."""
         return Plan(
             n_components=self.n_components,
-            structure=STRUCTURES[self.covariance_type],
+            structure=structure,
             ridge=ridge,
             on_collapse=self.on_collapse,
-            method=self.init_params,
+            method=self.init_params if isinstance(self.init_params, str) else _LABELS,
             given=given or GivenStart(),
-            n_starts=self.n_init,
+            # Of a partition there is one start.
+            n_starts=self.n_init if isinstance(self.init_params, str) else 1,
             make_path=ExtrapolatedPath if self.accelerate else PlainPath,
             stopping=STOPPING_RULES[self.stopping](self.tol),
             max_iter=self.max_iter,
             random_state=check_random_state(self.random_state),
             n_threads=self.n_threads,
+            background=background,
         )
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
@@ -169,7 +192,7 @@ class OnlineMixture(FittedMixture):
 
     def _judge_by(self, parameters: MixtureParameters) -> None:
         """From here on these are what weights fade from and spreads wear away from."""
-        representation = STRUCTURES[self.covariance_type].representation
+        representation = structure_of(self.covariance_type).representation
         self._first_variances = representation.variances(parameters.covariances)
         self._largest_weights = parameters.weights
 
@@ -236,12 +259,13 @@ class OnlineMixture(FittedMixture):
         collapses: list[Collapse],
     ) -> MixtureParameters:
         """The parameters after one batch, whose weights count ``scale`` each."""
-        plan = self._plan(self._ridge)
-        representation = plan.representation
+        representation = structure_of(self.covariance_type).representation
+        structure = self._structure(lambda: representation.column_variances(parameters))
+        plan = self._plan(structure, self._ridge, background=parameters.background)
         expect = ExpectationStep(rows, weights, representation, plan.n_threads)
         maximize = plan.maximization(expect)
         new = expect(parameters)
-        n_new = float(new.weights.sum())
+        n_new = new.total
         bounds.append(new.log_likelihood / n_new)
         n_old = rows_remembered(
             scale * n_new, self.n_samples_seen_, self.forgetting, self.memory
@@ -250,7 +274,7 @@ class OnlineMixture(FittedMixture):
         statistics = representation.move(old, new.reference) + new
         self.n_samples_seen_ = _countable(self.n_samples_seen_ + scale * n_new)
         try:
-            learned = maximize(statistics)
+            learned = maximize(statistics, parameters)
             gone = worn(
                 *(plan, parameters, learned, self._rows_kept()),
                 *(self._largest_weights, self._first_variances),

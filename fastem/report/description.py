@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastem.covariances import STRUCTURES
+from fastem.covariances import structure_of
 from fastem.mixture import GaussianMixture
 from fastem.statistics import Array
 
@@ -34,7 +34,7 @@ class Trait:
 
 def overall_moments(model: GaussianMixture) -> tuple[Array, Array]:
     """Mean and standard deviation of each column under the mixture, shapes (D,)."""
-    weights = model.weights_[:, np.newaxis]
+    weights = (model.weights_ / model.weights_.sum())[:, np.newaxis]
     mean = (weights * model.means_).sum(axis=0)
     within = component_variances(model)
     variance = (weights * (within + (model.means_ - mean) ** 2)).sum(axis=0)
@@ -50,7 +50,7 @@ def component_variances(model: GaussianMixture) -> Array:
 
 def dense_covariances(model: GaussianMixture) -> Array:
     """The covariance matrix of each component, shape (K, D, D)."""
-    representation = STRUCTURES[model.covariance_type].representation
+    representation = structure_of(model.covariance_type).representation
     return representation.expand(model.covariances_, *model.means_.shape)
 
 

@@ -9,21 +9,27 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
-from fastem import kernels
 from fastem.checks.rows import Rows
 from fastem.covariances import SingularCovarianceError
-from fastem.covariances.representations import Representation, dense, mean_shifts
+from fastem.covariances.representations import Representation, mean_shifts
 from fastem.em import convergence_warnings
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
 from fastem.starts import kmeans
+from fastem.starts.partition import (
+    MemberSums,
+    member_sums,
+    statistics_of_members,
+    statistics_of_partition,
+)
 from fastem.statistics import (
     EPS,
     Array,
     MixtureParameters,
     SufficientStatistics,
+    background_of,
 )
 
 _BLOCK_VALUES = 1 << 20
@@ -40,7 +46,8 @@ def initial_parameters(
     row_weights : array of shape (N,) or (0,)
         Empty means all 1.
     plan : Plan
-        Its method is 'kmeans', 'k-means++', 'random' or 'random_from_data'.
+        Its method is 'kmeans', 'k-means++', 'random' or 'random_from_data', where its
+        given start has no labels.
     maximize : Maximization
 
     Raises
@@ -54,9 +61,25 @@ def initial_parameters(
         assert given.means is not None
         assert given.precisions is not None
         shape = _shape_of(given.precisions, representation)
-        return MixtureParameters(given.weights, given.means, *shape)
+        return plan.with_background(
+            MixtureParameters(given.weights, given.means, *shape)
+        )
+    if given.labels is not None:
+        sums = member_sums(X, row_weights, given.labels, plan.n_threads)
+        return parameters_of_partition(sums, _mean(X, row_weights), plan, maximize)
     statistics = _METHODS[plan.method](X, row_weights, plan)
     total = float(row_weights.sum(dtype=np.float64)) if len(row_weights) else len(X)
+    return parameters_of_start(statistics, total, plan, maximize)
+
+
+def parameters_of_partition(
+    sums: MemberSums, center: Array, plan: Plan, maximize: Maximization
+) -> MixtureParameters:
+    """Parameters from the sums of rows that the user has labelled."""
+    statistics = statistics_of_partition(
+        sums, center, plan.n_components, plan.representation
+    )
+    total = statistics.total
     return parameters_of_start(statistics, total, plan, maximize)
 
 
@@ -68,23 +91,40 @@ def parameters_of_start(
 ) -> MixtureParameters:
     """Parameters from a method's statistics of rows whose weights sum to ``total``."""
     given = plan.given
+    claimed = statistics.total / total
+    statistics = _with_background(statistics, plan)
     if given.precisions is None:
         parameters = _estimated(statistics, plan, maximize)
     else:
         parameters = MixtureParameters(
-            statistics.weights / statistics.weights.sum(),
+            statistics.weights / statistics.total,
             statistics.reference + mean_shifts(statistics),
             *_shape_of(given.precisions, plan.representation),
+            background_of(statistics, plan.background),
         )
     # Of all rows, not of those that a component has claimed: scikit-learn's way, by
     # which the weights of k-means++ and random_from_data sum to K / N.
-    claimed = float(statistics.weights.sum()) / total
     parameters = replace(parameters, weights=parameters.weights * claimed)
     if given.weights is not None:
-        parameters = replace(parameters, weights=given.weights)
+        left = 1 - parameters.background_weight
+        parameters = replace(parameters, weights=given.weights * left)
     if given.means is not None:
         parameters = replace(parameters, means=given.means)
     return parameters
+
+
+def _with_background(
+    statistics: SufficientStatistics, plan: Plan
+) -> SufficientStatistics:
+    """The same, with rows of the background: those that were said to be, by default."""
+    if plan.background is None:
+        return statistics
+    share = plan.given.background_weight
+    if share is None and statistics.background:
+        return statistics
+    share = plan.background.weight if share is None else share
+    count = share / (1 - share) * float(statistics.weights.sum())
+    return replace(statistics, background=count)
 
 
 def _estimated(
@@ -189,45 +229,13 @@ def variances_of_sums(squares: Array, weight: float, mean: Array) -> Array:
     return variances
 
 
-def statistics_of_labels(
-    X: Rows,
-    row_weights: Rows,
-    labels: NDArray[np.int32],
-    reference: Array,
-    representation: Representation,
-    n_threads: int | None = None,
-) -> SufficientStatistics:
-    """Statistics when each row belongs to one component wholly.
-
-    Parameters
-    ----------
-    labels : array of shape (N,), int32
-    reference : array of shape (K, D)
-        What the moments are taken about: the nearer to the means, the more exact.
-    """
-    scatter = representation.zero_scatter(*reference.shape)
-    weights, first, sums = kernels.member_pass(
-        X,
-        row_weights,
-        labels,
-        reference,
-        representation.has_matrices,
-        representation.is_shared,
-        n_threads,
-    )
-    if representation.has_matrices:
-        sums = dense.mirror_lower(sums)
-    scatter += sums.reshape(scatter.shape)
-    return SufficientStatistics(0.0, weights, reference, first, scatter)
-
-
 def _kmeans(X: Rows, row_weights: Rows, plan: Plan) -> SufficientStatistics:
     clusters = kmeans.cluster(
         *(X, row_weights, plan.n_components, plan.random_state, plan.n_threads)
     )
-    return statistics_of_labels(
-        *(X, row_weights, clusters.labels, clusters.centers),
-        *(plan.representation, plan.n_threads),
+    return statistics_of_members(
+        member_sums(X, row_weights, clusters.labels, plan.n_threads),
+        *(clusters.centers, plan.representation),
     )
 
 

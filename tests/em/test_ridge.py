@@ -19,12 +19,13 @@ from fastem.em.ridge import ridge_of, warn_of_ridge
 from fastem.report.scaling import fit_standardized
 from fastem.statistics import MixtureParameters
 from tests import reference
-from tests.mixtures import draw, random_mixture
+from tests.mixtures import IN_SHORT, draw, random_mixture
 
-SPHERICAL = [n for n, s in STRUCTURES.items() if s.representation.shape(2, 3) == (2,)]
-SHARED = [n for n, s in STRUCTURES.items() if s.is_shared]
-WITH_MATRICES = [n for n, s in STRUCTURES.items() if s.representation.has_matrices]
-WITH_AXES = sorted(set(STRUCTURES) - set(SPHERICAL))
+SPHERICAL = ["spherical"]
+SHARED = [n for n in IN_SHORT if STRUCTURES[n].is_shared]
+WITH_MATRICES = [n for n in IN_SHORT if STRUCTURES[n].representation.has_matrices]
+WITH_AXES = sorted(set(IN_SHORT) - set(SPHERICAL))
+OF_ANY_UNITS = [n for n, s in STRUCTURES.items() if s.code_in_other_units == s.code]
 
 
 def rows(n_features=3, n_rows=400):
@@ -104,7 +105,7 @@ def test_with_relative_units_do_not_change_the_answer(covariance_type, exponent)
     )
 
 
-@pytest.mark.parametrize("name", WITH_AXES)
+@pytest.mark.parametrize("name", OF_ANY_UNITS)
 def test_with_relative_units_of_single_columns_do_not_change_the_answer(name):
     X, scales = rows(), np.array([1e-8, 1.0, 1e8])
     labels = np.arange(len(X)) % 2
@@ -330,6 +331,14 @@ def test_a_value_that_repeats_is_named_where_no_number_of_components_helps(
     assert "fewer components" not in text
 
 
+def test_where_all_columns_repeat_values_no_other_structure_is_advised():
+    one_hot = np.eye(4)[np.random.default_rng(0).integers(4, size=200)]
+    text = str(fit(one_hot, "full", 4)[1])
+    assert text.endswith(
+        "leave such columns out, or spread their values by a little noise (jitter)."
+    )
+
+
 def test_the_same_trouble_begins_with_the_same_sentence():
     """A filter of Python's looks at the beginning of a text."""
     told = [
@@ -453,3 +462,20 @@ def test_warnings_point_at_the_callers_line(cause, method, n_init):
     with pytest.warns(category, match=words) as caught:
         getattr(model, method)(X)
     assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_no_eigenvalues_are_computed_to_warn_of_a_ridge(covariance_type, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("work of order D^3 that the answer does not need")
+
+    for name in ("eigvalsh", "eigh", "svd"):
+        monkeypatch.setattr(np.linalg, name, refuse)
+    X = np.random.default_rng(0).normal(0, 1e-3, (100, 3))
+    model = GaussianMixture(2, covariance_type=covariance_type, random_state=0)
+    with pytest.warns(RegularizationWarning) as caught:
+        model.fit(X)
+    assert np.isnan(caught[0].message.degeneracy.condition_number)
+    GaussianMixture.from_parameters(
+        *(model.weights_, model.means_, model.covariances_),
+        covariance_type=covariance_type,
+    )

@@ -11,10 +11,8 @@ from fastem.covariances import STRUCTURES
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
 from fastem.starts import initialization
-from fastem.starts.initialization import (
-    initial_parameters,
-    statistics_of_labels,
-)
+from fastem.starts.initialization import initial_parameters
+from fastem.starts.partition import member_sums, statistics_of_members
 from tests import reference
 from tests.mixtures import assert_close, draw, random_mixture, start_of
 
@@ -177,10 +175,8 @@ def test_statistics_of_labels_are_sums_over_the_members(random, X, covariance_ty
     row_weights = random.uniform(size=N)
     shares = row_weights[:, np.newaxis] * np.eye(K)[labels]
     points = random.normal(size=(K, D))
-    statistics = statistics_of_labels(
-        X,
-        read_only(row_weights),
-        labels.astype(np.int32),
+    statistics = statistics_of_members(
+        member_sums(X, read_only(row_weights), labels.astype(np.int32), None),
         points,
         STRUCTURES[covariance_type].representation,
     )
