@@ -31,7 +31,7 @@ from tests.mixtures import assert_close
 N, D, K = 6000, 3, 4
 ATTRIBUTES = ("weights_", "means_", "covariances_", "precisions_cholesky_")
 FITS = ["fit", "fit_predict"]
-SCORES = ["score_samples", "score", "bic", "aic"]
+SCORES = ["score_samples", "score", "bic", "aic", "icl", "entropy"]
 CHUNKS = ((1500, 2500, 0, 1100, 900), (D,))
 
 
@@ -271,7 +271,7 @@ def test_weights_of_a_folder_of_files_are_those_of_its_rows(
     here, there = both_fits(table, X, start_of(rows, "full"), row_weights, weights)
     assert_same_fit(here, there)
     factor = 2 if what == "made of it" else 1
-    for name in ("score", "bic", "aic"):
+    for name in ("score", "bic", "aic", "icl"):
         assert getattr(there, name)(X, sample_weight=weights) == pytest.approx(
             getattr(here, name)(table, sample_weight=factor * row_weights), rel=1e-12
         )
@@ -319,7 +319,7 @@ def test_answers_are_dask_arrays_not_computed_yet(rows, X):
         computed = lazy.compute()
         assert (lazy.dtype, lazy._meta.ndim) == (computed.dtype, computed.ndim)
         assert np.array_equal(computed, getattr(there, name)(rows)), "not as in memory"
-    for name in ("score", "bic", "aic"):
+    for name in ("score", "bic", "aic", "entropy"):
         value = getattr(there, name)(X)
         assert isinstance(value, float)
         assert value == pytest.approx(getattr(there, name)(rows), rel=1e-12)
