@@ -1,6 +1,6 @@
 """A fit to rows that are read block by block, and answers about such rows."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
@@ -165,11 +165,25 @@ class RowsInBlocks:
         """The expectation step on these rows."""
         return ExpectationInBlocks(self, representation, n_threads)
 
+    def gathered(
+        self,
+        function: Callable[..., Any],
+        combine: Callable[[list[Any]], Any],
+        **settings: Any,
+    ) -> Any:
+        """What the function makes of all blocks of rows and weights, put together."""
+        with closing(self.blocks()) as blocks:
+            return combine([function(*block, **settings) for block in blocks])
+
     @property
     def sample(self) -> RowsInMemory:
         """Some of the rows, or all."""
         facts = self.survey
         return RowsInMemory(facts.sample, facts.sample_weights, len(facts.sample))
+
+    def drawn(self, size: int, random_state: np.random.RandomState) -> RowsInMemory:
+        """The sample of the survey, whatever the size."""
+        return self.sample
 
     def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from: of the sample, unless the method is 'random'.

@@ -1,6 +1,6 @@
 """What a fit needs of its rows, wherever they are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, final
 
@@ -20,7 +20,11 @@ from fastem.starts.initialization import (
     initial_parameters,
     warn_of_identical,
 )
-from fastem.starts.subsample import best_on_sample, subsample_parameters
+from fastem.starts.subsample import (
+    best_on_sample,
+    draw_subsample,
+    subsample_parameters,
+)
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
 
@@ -64,6 +68,17 @@ class TrainingRows(Protocol):
 
     def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from."""
+
+    def gathered(
+        self,
+        function: Callable[..., Any],
+        combine: Callable[[list[Any]], Any],
+        **settings: Any,
+    ) -> Any:
+        """What the function makes of all parts of rows and weights, put together."""
+
+    def drawn(self, size: int, random_state: np.random.RandomState) -> "RowsInMemory":
+        """Rows drawn at random by their weights: about so many, or all."""
 
     def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""
@@ -136,6 +151,23 @@ class RowsInMemory:
         parameters = initial_parameters(*table, plan, maximize)
         warn_of_identical(parameters, plan.representation)
         return parameters
+
+    def gathered(
+        self,
+        function: Callable[..., Any],
+        combine: Callable[[list[Any]], Any],
+        **settings: Any,
+    ) -> Any:
+        """What the function makes of all rows and weights."""
+        return function(self.values, self.weights, **settings)
+
+    def drawn(self, size: int, random_state: np.random.RandomState) -> "RowsInMemory":
+        """Rows drawn at random by their weights: so many, or all."""
+        if size >= len(self.values):
+            return self
+        rows, weights = draw_subsample(self.values, self.weights, size, random_state)
+        total = weights.sum(dtype=np.float64) if len(weights) else len(rows)
+        return RowsInMemory(rows, weights, float(total))
 
     def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""
