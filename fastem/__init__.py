@@ -19,6 +19,7 @@ The guides stand where the work is done:
 
 - `fastem.mixture`: the estimator; how many components; what is not as in
   scikit-learn; streams; model files.
+- `fastem.choice`: which structure and how many components.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
   happens to a component that collapses.
@@ -28,6 +29,8 @@ The guides stand where the work is done:
 - `fastem.kernels`: how a pass over the rows works, and why it is fast.
 """
 
+from fastem.choice.results import SelectionResults, SelectionRow
+from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
 from fastem.covariances import Degeneracy, SingularCovarianceError
 from fastem.em.convergence import Convergence
 from fastem.em.maximization import Collapse
@@ -42,8 +45,12 @@ __all__ = [
     "Convergence",
     "Degeneracy",
     "GaussianMixture",
+    "GaussianMixtureSelector",
     "Progress",
     "RegularizationWarning",
+    "SelectionProgress",
+    "SelectionResults",
+    "SelectionRow",
     "SingularCovarianceError",
     "StopFit",
     "__version__",

@@ -18,7 +18,9 @@ A row counts as often as its weight says: ``fit(X, sample_weight=weights)``. Als
 How many components
 ===================
 Fit several numbers and compare BIC: lower is better. It charges each parameter the
-logarithm of the number of rows.
+logarithm of the number of rows. :class:`fastem.GaussianMixtureSelector` does that, for
+several structures, in little time, and leaves out spikes (`help("fastem.choice")`); by
+hand it is:
 
 >>> models = [GaussianMixture(k, random_state=0).fit(X) for k in range(1, 6)]
 >>> best = min(models, key=lambda model: model.bic(X))

@@ -342,6 +342,20 @@ def test_labels_of_fit_predict_are_those_of_predict(X):
 
 
 @pytest.mark.usefixtures("client")
+def test_a_mixture_is_chosen_where_the_rows_are(rows, X):
+    selector = fastem.GaussianMixtureSelector(
+        [2, 4], ["diag", "tied"], estimator=fastem.dask.GaussianMixture()
+    )
+    there = selector.set_params(random_state=0).fit(X)
+    best = there.results_.ranked[0]
+    assert best.n_rows == N
+    assert there.best_estimator_.bic(rows) == pytest.approx(best.value, rel=1e-12)
+    assert isinstance(there.predict(X), da.Array)
+    here = selector.set_params(estimator=None).fit(rows)
+    assert here.n_components_ == there.best_estimator_.n_components
+
+
+@pytest.mark.usefixtures("client")
 def test_rows_in_memory_are_fitted_in_this_process(rows):
     models = [
         make(K, random_state=0).fit(rows)
