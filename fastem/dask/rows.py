@@ -24,7 +24,7 @@ from fastem.em.expectation import MemorylessExpectation
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
 from fastem.starts.initialization import parameters_of_partition
-from fastem.starts.partition import MemberSums
+from fastem.starts.partition import MemberSums, Sums
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
@@ -198,10 +198,8 @@ class RowsOnCluster:
         of_partitions = np.split(labels, ends)
         parts = [of_partitions[i] for i in self._filled]
 
-        def sums(
-            reference: Array, has_matrices: bool, is_shared: bool
-        ) -> tuple[Array, Array, Array]:
-            found: tuple[Array, Array, Array] = self.total(
+        def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
+            found: Sums = self.total(
                 *(passes.member_sums, passes.sums_of_all, parts),
                 reference=reference,
                 has_matrices=has_matrices,

@@ -33,7 +33,9 @@ class JudgedMixture(FittedMixture):
         Returns
         -------
         float
-            p log N - 2 log L, with p free parameters and N rows.
+            p log N - 2 log L, with p free parameters and N rows. A background counts
+            as two of them, and as one where ``noise_volume`` or ``noise_bounds`` is
+            given.
         """
         mean, n_rows = self._counted(X, sample_weight, "bic")
         return self._criterion(mean, n_rows, math.log(n_rows))

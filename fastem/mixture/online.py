@@ -30,7 +30,7 @@ from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.criteria import JudgedMixture
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import unchanged_on_error
-from fastem.statistics import Array, MixtureParameters, Ridge
+from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
 from fastem.training.in_memory import RowsInMemory
 
@@ -165,6 +165,7 @@ class OnlineMixture(JudgedMixture):
         structure: CovarianceStructure,
         ridge: Ridge,
         given: GivenStart | None = None,
+        background: Background | None = None,
     ) -> Plan:
         """What a fit is made of; all but the arguments is the user's wish."""
         return Plan(
@@ -181,6 +182,7 @@ class OnlineMixture(JudgedMixture):
             max_iter=self.max_iter,
             random_state=check_random_state(self.random_state),
             n_threads=self.n_threads,
+            background=background,
         )
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
@@ -260,11 +262,11 @@ class OnlineMixture(JudgedMixture):
         """The parameters after one batch, whose weights count ``scale`` each."""
         representation = structure_of(self.covariance_type).representation
         structure = self._structure(lambda: representation.column_variances(parameters))
-        plan = self._plan(structure, self._ridge)
+        plan = self._plan(structure, self._ridge, background=parameters.background)
         expect = ExpectationStep(rows, weights, representation, plan.n_threads)
         maximize = plan.maximization(expect)
         new = expect(parameters)
-        n_new = float(new.weights.sum())
+        n_new = new.total
         bounds.append(new.log_likelihood / n_new)
         n_old = rows_remembered(
             scale * n_new, self.n_samples_seen_, self.forgetting, self.memory

@@ -17,6 +17,7 @@ from fastem.em.progress import Progress, Reporter
 from fastem.em.restarts import Best
 from fastem.em.ridge import RegularizationWarning, ridge_of, ridge_warning
 from fastem.em.rounding import warn_of_rounding
+from fastem.mixture.noise import background_of_fit
 from fastem.mixture.online import OnlineMixture
 from fastem.runtime.callers import levels_to_caller
 from fastem.statistics import MixtureParameters
@@ -59,11 +60,13 @@ class PlannedMixture(OnlineMixture):
             structure_of(self.covariance_type),
             (self.n_components, rows.shape[1]),
             labels,
+            self.noise_weight_init,
         )
         plan = self._plan(
             self._structure(rows.column_variances),
             ridge_of(self.reg_covar, rows.column_variances),
             given,
+            background_of_fit(self, rows),
         )
         try:
             best = best_fit(

@@ -29,7 +29,7 @@ from fastem.starts.initialization import (
     warn_of_identical,
     weighted_blocks,
 )
-from fastem.starts.partition import MemberSums, member_sums
+from fastem.starts.partition import MemberSums, Sums, member_sums
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.storage.json_values import digest
@@ -204,10 +204,8 @@ class RowsInBlocks:
     def _member_sums(self, labels: Labels, n_threads: int | None) -> MemberSums:
         """The sums of rows that are labelled so, (N,)."""
 
-        def sums(
-            reference: Array, has_matrices: bool, is_shared: bool
-        ) -> tuple[Array, Array, Array]:
-            totals: tuple[Any, Any, Any] = (0.0, 0.0, 0.0)
+        def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
+            totals: Any = (0.0, 0.0, 0.0, 0.0)
             start = 0
             with closing(self.blocks()) as blocks:
                 for rows, weights in blocks:
@@ -216,7 +214,8 @@ class RowsInBlocks:
                     parts = of_block(reference, has_matrices, is_shared)
                     totals = tuple(a + b for a, b in zip(totals, parts, strict=True))
                     start = stop
-            return totals
+            found: Sums = totals
+            return found
 
         return sums
 
