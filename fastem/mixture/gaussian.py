@@ -61,8 +61,17 @@ class GaussianMixture(PlannedMixture):
           That says how fast it moves, not how far it has to go.
         - 'remaining_gain': all that EM would still gain in total log-likelihood (the
           sum over rows, times their weights, in nats), as three forecasts in a row
-          say. A fit also ends when its gains are lost in rounding. Needs more
-          iterations than the default: raise ``max_iter``.
+          say, or when gains are lost in rounding. A forecast sees no rise behind a
+          plateau, such as components that coincide. So the end is tested: 5 to 40
+          passes beside it look for a way up. If one leads higher by ``tol``, EM goes
+          on from there; if none does, the end is kept, to the bit. Of 1,000 small
+          random problems EMFIG were more than 0.1 nats short without the test, and
+          EMNOW with it. It proves no maximum: it looks in up to 20 directions, of
+          which it follows the slowest, and not behind falls, so that a way up that
+          is hidden among many slow directions is missed, and one that begins flat
+          (to the fourth order, as where 'tied' components coincide exactly). With a
+          ridge, EM may come back to where it was; after ten times it ends there.
+          Needs more iterations than the default: raise ``max_iter``.
     accelerate : bool, default=False
         Whether to take longer steps than EM's: a fit that needs many iterations then
         needs several times fewer. The log-likelihood never falls by such a step, and
@@ -199,7 +208,7 @@ class GaussianMixture(PlannedMixture):
         Mean log-likelihood of a row, at the start of the last iteration.
     lower_bounds_ : list of float
         The same for each iteration of the best start, except for those that
-        ``accelerate`` took back.
+        ``accelerate`` took back or that tested the end.
     n_samples_seen_ : float
         Number of rows of the fit and of calls of :meth:`partial_fit` since then, each
         as often as its weight says.
