@@ -2,12 +2,14 @@
 
 from itertools import combinations
 
-import numpy as np
 import pytest
 from distributed import Client
 
 from fastem.covariances import STRUCTURES
-from tests.promises.features import FEATURES, Case, hold
+from tests.promises.features import FEATURES, are_alternatives, hold
+from tests.promises.fit_case import Case
+
+PAIRS = [pair for pair in combinations(FEATURES, 2) if not are_alternatives(pair)]
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +18,6 @@ def client():
         processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None
     ) as client:
         yield client
-
-
-PAIRS = list(combinations(FEATURES, 2))
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
