@@ -91,12 +91,15 @@ def _estimate_evi(weights, scatter):
 def _estimate_vee(weights, scatter):
     """Sizes times one matrix of determinant 1, in turn, from spheres of one size."""
     D = scatter.shape[1]
-    shape = np.eye(D, dtype=scatter.dtype)
+    shape, sizes = np.eye(D, dtype=scatter.dtype), 0 * weights
     for _ in range(500):
         precision, _ = inverse_and_log_determinant(shape)
-        sizes = np.array([(precision * S).sum() for S in scatter]) / (D * weights)
+        before, sizes = sizes, np.array([(precision * S).sum() for S in scatter])
+        sizes /= D * weights
         pooled = sum(S / size for S, size in zip(scatter, sizes, strict=True))
         shape = pooled / _volume(pooled)
+        if (abs(sizes - before) <= 2 * np.finfo(scatter.dtype).eps * sizes).all():
+            break
     return sizes[:, np.newaxis, np.newaxis] * shape
 
 
