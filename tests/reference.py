@@ -98,7 +98,7 @@ def _estimate_vee(weights, scatter):
         sizes /= D * weights
         pooled = sum(S / size for S, size in zip(scatter, sizes, strict=True))
         shape = pooled / _volume(pooled)
-        if (abs(sizes - before) <= 2 * np.finfo(scatter.dtype).eps * sizes).all():
+        if (abs(sizes - before) <= 8 * np.finfo(scatter.dtype).eps * sizes).all():
             break
     return sizes[:, np.newaxis, np.newaxis] * shape
 

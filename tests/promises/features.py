@@ -272,7 +272,7 @@ class Sorted(Feature):
         sums = reference.expectation(case.rows[0], turned, case.rows[1])
         if isinstance(model, case.estimator):  # not after a file
             case.fit(model.set_params(warm_start=True, max_iter=1))
-            case.check_step(mixture_of(model), sums, turned.means)
+            case.check_step(mixture_of(model), sums, turned)
         return model
 
 
@@ -324,7 +324,7 @@ class Stream(Feature):
             scatter=new.scatter + kept[:, np.newaxis, np.newaxis] * spreads,
         )
         model.partial_fit(case.named(case.more), sample_weight=case.more_weights)
-        case.check_step(mixture_of(model), sums, before.means)
+        case.check_step(mixture_of(model), sums, before)
         assert_close(model.n_samples_seen_, n_seen + n_new, case.rounding)
         return model
 

@@ -41,7 +41,9 @@ def client():
 def cell(features, name, *, is_usual):
     """A test that is made each time, or with ``--all``."""
     marks = [] if is_usual else [pytest.mark.exhaustive]
-    return pytest.param(features, name, marks=marks, id=f"{' + '.join(features)}: {name}")
+    return pytest.param(
+        features, name, marks=marks, id=f"{' + '.join(features)}: {name}"
+    )
 
 
 def pairs():
