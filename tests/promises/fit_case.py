@@ -27,8 +27,8 @@ SHAPE = (3, 3)  # components and columns
 CENTERS = np.array([[0.0, 0, 0], [4, 1, -2], [-4, 2, 2]])
 DEVIATIONS = np.array([[1.0, 0.5, 0.6], [0.5, 1.2, 0.7], [1.5, 0.6, 0.8]])
 NOWHERE = 1e4  # no rows are there
-# Common axes are sought in a few sweeps a step, from the last ones: likelier than those,
-# and than what the twin finds from others.
+# Common axes are sought in a few sweeps a step, from the last ones: likelier than those
+# and, in the end, than what the twin finds from others.
 BY_PARTS = {"EVE", "VVE"}
 
 
