@@ -198,6 +198,7 @@ class Blocks(Feature):
         names = [f"x{j}" for j in range(case.shape[1])]
         case.named = partial(pd.DataFrame, columns=names)
         case.table = partial(self._written, case, case.use("tmp_path"))
+        case.unweighted_table = case.table  # columns are found by their names
         case.table_weights = lambda: None if case.row_weights is None else "weight"
 
     @staticmethod
@@ -220,6 +221,14 @@ class Cluster(Feature):
         table, weights = case.table, case.table_weights
         case.table = lambda: self._collection(case, table())
         case.table_weights = lambda: self._collection(case, weights())
+        case.unweighted_table = partial(self._unweighted, case)
+
+    @staticmethod
+    def _unweighted(case):
+        table = case.table()
+        if not isinstance(table, dd.DataFrame):
+            return table
+        return table.drop(columns="weight", errors="ignore")
 
     @staticmethod
     def _collection(case, values):

@@ -62,8 +62,8 @@ class Case:
         self.axes = np.linalg.qr(self.random.normal(size=(K, D, D)))[0]
         self.at_limit = self.is_by_parts = self.name in BY_PARTS
         self.draw(np.arange(N) % K)
-        # What fit is given, and how rows look that have its columns.
-        self.table = lambda: self.X
+        # What fit is given, and the same without weights; arrays as such rows.
+        self.table = self.unweighted_table = lambda: self.X
         self.table_weights = lambda: self.row_weights
         self.named = lambda rows: rows
 
@@ -205,12 +205,12 @@ class Case:
         exact = max(self.rounding, 1e-10)
         named = self.named(self.X)
         # What has come out of a file knows no collections.
-        mine = [self.table()] if isinstance(model, self.estimator) else []
-        for table in [named, *mine]:
+        is_mine = isinstance(model, self.estimator)
+        for table in [named, *([self.unweighted_table()] if is_mine else [])]:
             assert_close(model.score_samples(table), scores, exact)
             assert_close(model.predict_proba(table), shares, exact)
-        if mine:
-            mean = model.score(*mine, sample_weight=self.table_weights())
+        if is_mine:
+            mean = model.score(self.table(), sample_weight=self.table_weights())
             assert_close(mean, reference.score(X, mixture, counts), exact)
         assert_close(model.to_sklearn().score_samples(named), scores, exact)
         drawn, of = model.sample(2 * len(scores), random_state=0)
