@@ -20,6 +20,8 @@ import fastem
 import fastem.dask
 from fastem import StopFit, kernels
 from fastem.em import checkpoint, expectation
+from fastem.kernels import CHUNK_ROWS
+from fastem.sources import reading
 from tests import reference
 from tests.mixtures import assert_close
 from tests.promises.fit_case import N_MORE, Case, assert_same, bits, mixture_of
@@ -59,19 +61,6 @@ class Arranged(Feature):
         monkeypatch.setattr(kernels, "expectation_pass", noted)
 
 
-class EqualRows(Arranged):
-    """Equal rows are merged."""
-
-    def arrange(self, case):
-        super().arrange(case)
-        case.X, case.members = (np.repeat(a, 3, 0) for a in (case.X, case.members))
-
-    def after(self, case, model):
-        if case.is_in_memory:
-            assert self.passes[0][0] == len(case.X) / 3
-        return model
-
-
 class RowsFarApart(Arranged):
     """Components are left out where they are far from a whole tile of rows."""
 
@@ -83,6 +72,44 @@ class RowsFarApart(Arranged):
     def after(self, case, model):
         if case.is_in_memory:
             assert any(leaves_out for _, leaves_out in self.passes)
+        return model
+
+
+class Blocks(Feature):
+    """Rows, and their weights, are read from a file, in two blocks or more."""
+
+    def arrange(self, case):
+        case.use("monkeypatch").setattr(reading, "_BLOCK_BYTES", 0)
+        case.draw(np.resize(case.members, CHUNK_ROWS + 100))
+        names = [f"x{j}" for j in range(case.shape[1])]
+        case.named = partial(pd.DataFrame, columns=names)
+        case.table = partial(self._written, case, case.use("tmp_path"))
+        case.unweighted_table = case.table  # columns are found by their names
+        case.table_weights = lambda: None if case.row_weights is None else "weight"
+
+    @staticmethod
+    def _written(case, folder):
+        path = folder / "rows.parquet"
+        if not path.exists():
+            table = pa.Table.from_pandas(case.named(case.X))
+            if case.row_weights is not None:
+                table = table.append_column("weight", [case.row_weights])
+            parquet.write_table(table, path, row_group_size=300)
+        return path
+
+
+class EqualRows(Arranged):
+    """Equal rows are merged."""
+
+    def arrange(self, case):
+        super().arrange(case)
+        self.n_distinct = len(case.X)
+        times = np.resize([1, 3, 5], self.n_distinct)
+        case.X, case.members = (np.repeat(a, times, 0) for a in (case.X, case.members))
+
+    def after(self, case, model):
+        if case.is_in_memory:
+            assert self.passes[0][0] == self.n_distinct
         return model
 
 
@@ -189,27 +216,6 @@ class RemainingGain(Feature):
     def arrange(self, case):
         case.settings |= {"stopping": "remaining_gain", "tol": 1e-7}
         case.at_limit = True
-
-
-class Blocks(Feature):
-    """Rows, and their weights, are read from a file block by block."""
-
-    def arrange(self, case):
-        names = [f"x{j}" for j in range(case.shape[1])]
-        case.named = partial(pd.DataFrame, columns=names)
-        case.table = partial(self._written, case, case.use("tmp_path"))
-        case.unweighted_table = case.table  # columns are found by their names
-        case.table_weights = lambda: None if case.row_weights is None else "weight"
-
-    @staticmethod
-    def _written(case, folder):
-        path = folder / "rows.parquet"
-        if not path.exists():
-            table = pa.Table.from_pandas(case.named(case.X))
-            if case.row_weights is not None:
-                table = table.append_column("weight", [case.row_weights])
-            parquet.write_table(table, path, row_group_size=50)
-        return path
 
 
 class Cluster(Feature):
@@ -341,6 +347,7 @@ class Stream(Feature):
 # In the order in which they act.
 FEATURES = {
     "rows far apart": RowsFarApart(),
+    "blocks": Blocks(),
     "equal rows": EqualRows(),
     "weights": Weights(),
     "float32": Float32(),
@@ -351,7 +358,6 @@ FEATURES = {
     "ridge": Ridge(),
     "accelerated": Accelerated(),
     "remaining gain": RemainingGain(),
-    "blocks": Blocks(),
     "Dask": Cluster(),
     "checkpoint": Checkpoint(),
     "warm start": WarmStart(),
