@@ -1,5 +1,7 @@
 """Parameters of a mixture that a user passes, with every error about them."""
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,7 +12,7 @@ from fastem.checks.arrays import as_numbers
 from fastem.checks.labels import Labels
 from fastem.checks.rows import largest_to_square
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
-from fastem.statistics import Array, MixtureParameters
+from fastem.statistics import Array, Background, MixtureParameters
 
 # A variance is inverted, and two of them are added.
 _LARGEST_VARIANCE = 1e306
@@ -26,6 +28,7 @@ class GivenStart:
     means: Array | None = None
     precisions: Array | None = None
     labels: Labels | None = None  # of all rows, from which follows what is None
+    background_weight: float | None = None
 
     @classmethod
     def checked(
@@ -36,6 +39,7 @@ class GivenStart:
         structure: CovarianceStructure,
         shape: tuple[int, int],
         labels: Labels | None = None,
+        background_weight: float | None = None,
     ) -> Self:
         """Validated copies of the user's ``*_init``, for (K, D) = ``shape``."""
         return cls(
@@ -46,9 +50,11 @@ class GivenStart:
             None
             if precisions is None
             else check_positive_definite(
-                precisions, structure, *shape, "precisions_init"
+                _compact(precisions, structure, shape, "precisions_init"),
+                *(structure, *shape, "precisions_init"),
             ),
             labels,
+            background_weight,
         )
 
     @property
@@ -74,13 +80,23 @@ def _check_numbers(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Arra
     return array
 
 
-def check_weights(values: ArrayLike, n_components: int, name: str) -> Array:
-    """Mixture weights: shape (K,), none negative, summing to 1 within 1e-6."""
+def check_weights(
+    values: ArrayLike, n_components: int, name: str, background: float = 0.0
+) -> Array:
+    """Mixture weights: shape (K,), none negative.
+
+    With that of the background they sum to 1 within 1e-6.
+    """
     weights = _check_numbers(values, name, (n_components,))
     if (weights < 0).any():
         k = int(np.argmin(weights))
         raise ValueError(f"{name} must not be negative, but is {weights[k]:g} at {k}")
-    if abs(weights.sum() - 1) > 1e-6:
+    if background and abs(weights.sum() + background - 1) > 1e-6:
+        raise ValueError(
+            f"{name} must sum to 1 - noise_weight = {1 - background:g}, but sums to "
+            f"{weights.sum():g}"
+        )
+    if not background and abs(weights.sum() - 1) > 1e-6:
         raise ValueError(
             f"{name} must be normalized to sum to 1, but sums to {weights.sum():g}; "
             "divide it by its sum"
@@ -103,6 +119,45 @@ def check_means(values: ArrayLike, shape: tuple[int, int], name: str) -> Array:
     return means
 
 
+def check_bounds(values: ArrayLike, n_features: int, name: str) -> Array:
+    """The least and the largest value of each column: shape (D, 2)."""
+    bounds = _check_numbers(values, name, (n_features, 2))
+    wrong = np.flatnonzero(~(bounds[:, 0] < bounds[:, 1]))
+    if len(wrong):
+        low, high = bounds[wrong[0]]
+        raise ValueError(
+            f"{name} must have a smaller number before a larger one for each column, "
+            f"but has {low:g} and {high:g} for column {wrong[0]}"
+        )
+    return bounds
+
+
+def check_background(
+    weight: float | None,
+    volume: float | None,
+    bounds: ArrayLike | None,
+    n_features: int,
+) -> Background | None:
+    """A background from the user's parameters; None if no weight is given."""
+    if weight is None:
+        if volume is not None:
+            raise ValueError("noise_volume is given, but noise_weight is not")
+        return None
+    if not 0 <= weight < 1:
+        raise ValueError(f"noise_weight must be in [0, 1), but is {weight!r}")
+    if volume is not None and not 0 < volume < math.inf:
+        raise ValueError(f"noise_volume must be a positive number, but is {volume!r}")
+    box = None if bounds is None else check_bounds(bounds, n_features, "noise_bounds")
+    if volume is None:
+        if box is None:
+            raise ValueError(
+                "noise_weight needs the volume in which noise lies: give noise_volume, "
+                "or noise_bounds"
+            )
+        volume = float(np.prod(box[:, 1] - box[:, 0]))
+    return Background(float(weight), float(volume), box)
+
+
 def _is_indefinite(matrices: Array) -> NDArray[np.bool_]:
     """Whether matrices (..., D, D) have an eigenvalue below 0 by more than rounding.
 
@@ -112,12 +167,35 @@ def _is_indefinite(matrices: Array) -> NDArray[np.bool_]:
     diagonals = np.diagonal(matrices, axis1=-2, axis2=-1)
     scale = np.sqrt(np.where(diagonals > 0, diagonals, 1))
     scaled = matrices / scale[..., :, np.newaxis] / scale[..., np.newaxis, :]
+    with suppress(np.linalg.LinAlgError):
+        # A tenth of the work, and nearly always enough.
+        np.linalg.cholesky(scaled)
+        return np.zeros(diagonals.shape[:-1], bool)
     eigenvalues = np.linalg.eigvalsh(scaled)
     rounding = eigenvalues.shape[-1] * np.finfo(np.float64).eps * eigenvalues[..., -1]
     indefinite: NDArray[np.bool_] = (eigenvalues[..., 0] < -rounding) | ~(
         diagonals > 0
     ).all(axis=-1)
     return indefinite
+
+
+def _compact(
+    values: ArrayLike, structure: CovarianceStructure, shape: tuple[int, int], name: str
+) -> ArrayLike:
+    """Matrices (K, D, D) in the structure's own shape; other values as they are."""
+    representation = structure.representation
+    n_components, n_features = shape
+    dense_shape = (n_components, n_features, n_features)
+    if np.shape(values) != dense_shape or representation.shape(*shape) == dense_shape:
+        return values
+    matrices = _check_numbers(values, name, dense_shape)
+    compact = representation.compact(matrices)
+    _check_same(
+        *(matrices, representation.expand(compact, *shape)),
+        *(structure, name),
+        are_matrices=True,
+    )
+    return compact
 
 
 def check_positive_definite(
@@ -182,11 +260,25 @@ def _check_structure(array: Array, structure: CovarianceStructure, name: str) ->
     Those that it can have are their own maximum-likelihood estimate. So are their
     inverses: each structure holds the inverses of its covariances.
     """
-    nearest = structure.nearest(array)
+    _check_same(
+        *(array, structure.nearest(array), structure, name),
+        are_matrices=structure.representation.has_matrices,
+    )
+
+
+def _check_same(
+    array: Array,
+    nearest: Array,
+    structure: CovarianceStructure,
+    name: str,
+    *,
+    are_matrices: bool,
+) -> None:
     sizes = array
-    if structure.representation.has_matrices:
+    if are_matrices:
         deviations = np.sqrt(np.diagonal(array, axis1=-2, axis2=-1))
         sizes = deviations[..., :, np.newaxis] * deviations[..., np.newaxis, :]
+    # Written so that a NaN differs.
     differs = ~(np.abs(array - nearest) <= _SAME_VARIANCE * sizes)
     if differs.any():
         where = tuple(int(i) for i in np.argwhere(differs)[0])
@@ -202,6 +294,7 @@ def check_mixture(
     means: ArrayLike,
     covariances: ArrayLike,
     structure: CovarianceStructure,
+    background: Background | None = None,
 ) -> MixtureParameters:
     """A mixture from the user's parameters; K and D are those of the means."""
     shape = np.shape(means)
@@ -214,9 +307,11 @@ def check_mixture(
         factors = structure.representation.cholesky(checked)
     except SingularCovarianceError as error:
         raise error.after("covariances has no inverse") from None
+    of_background = 0.0 if background is None else background.weight
     return MixtureParameters(
-        weights=check_weights(weights, shape[0], "weights"),
+        weights=check_weights(weights, shape[0], "weights", of_background),
         means=check_means(means, shape, "means"),
         covariances=checked,
         precisions_cholesky=factors,
+        background=background,
     )

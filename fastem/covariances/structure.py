@@ -2,11 +2,12 @@
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import replace
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
+from fastem.covariances.bound import RatioBound
 from fastem.covariances.degeneracy import Degeneracy, condition_number
 from fastem.covariances.representations import Representation, mean_shifts
 from fastem.covariances.singular import SingularCovarianceError
@@ -26,6 +27,7 @@ _LEAST_VARIANCE = 1e-306
 _SUMMED_ROUNDINGS = 8
 
 
+@dataclass(frozen=True, eq=False)
 class CovarianceStructure(ABC):
     """A rule by which the covariances of components follow from their spreads.
 
@@ -46,6 +48,7 @@ class CovarianceStructure(ABC):
     name: ClassVar[str]
     code: ClassVar[str]
     representation: ClassVar[Representation]  # how the covariances are stored
+    bound: RatioBound | None = None
 
     @abstractmethod
     def estimate(
@@ -67,14 +70,57 @@ class CovarianceStructure(ABC):
         """
 
     @property
+    def description(self) -> str:
+        """'VEV: own volumes, equal shapes, own axes'."""
+        volume, shape, axes = list(self.code)
+        whose = {"E": "equal", "V": "own"}
+        told = [f"{whose[volume]} volumes"]
+        told.append("spheres" if shape == "I" else f"{whose[shape]} shapes")
+        if axes != "I":
+            told.append(f"{whose[axes]} axes")
+        elif shape != "I":
+            told.append("axes along the columns")
+        return f"{self.code}: {', '.join(told)}"
+
+    @property
     def is_shared(self) -> bool:
         """Whether all components have the same covariance."""
         return "V" not in self.code
 
+    def bounded(self, ratio: float, variances: Array) -> Self:
+        """The same rule, with a bound on the ratio of eigenvalues.
+
+        Of columns in units of their deviations, if that leaves the structure as it is;
+        spheres, for example, suppose that columns can be compared.
+
+        Parameters
+        ----------
+        ratio : float
+        variances : array of shape (D,)
+            Of the columns.
+
+        Raises
+        ------
+        ValueError
+            If a shared volume or shape ties eigenvalues to each other.
+        """
+        volume, shape, _ = list(self.code)
+        if shape not in (volume, "I"):
+            raise ValueError(
+                f"covariance_ratio cannot be used with covariance_type={self.name!r}: "
+                "where components share their volume or their shape alone, cutting off "
+                "an eigenvalue of one moves those of all, and which are likeliest has "
+                "no closed form. Use another structure, or reg_covar"
+            )
+        scales = np.ones_like(variances)
+        if self.code_in_other_units == self.code:
+            scales = np.sqrt(np.where(variances > 0, variances, 1.0))
+        return replace(self, bound=RatioBound(ratio, scales))
+
     @property
     def hides_empty_components(self) -> bool:
         """Whether a component without rows has a covariance like any other."""
-        return "V" not in self.code[:2]
+        return "V" not in self.code[:2] or self.bound is not None
 
     @property
     def _scales_own_shapes(self) -> bool:
@@ -121,9 +167,15 @@ class CovarianceStructure(ABC):
     def _estimated(
         self, spreads: Array, weights: Array, before: Array | None = None
     ) -> Array:
-        """The estimate; what overflows is for whoever factorises it to find."""
+        """The estimate within the bound, if there is one.
+
+        What overflows is for whoever factorises it to find.
+        """
         with np.errstate(all="ignore"):
-            return self.estimate(spreads, weights, before)
+            covariances = self.estimate(spreads, weights, before)
+            if self.bound is None:
+                return covariances
+            return self.bound.within(covariances, self.representation, weights)
 
     def nearest(self, covariances: Array, weights: Array | None = None) -> Array:
         """The covariances of this structure that are likeliest if these are seen.
@@ -196,7 +248,7 @@ class CovarianceStructure(ABC):
             )
             raise error.about(statistics.weights, n_features, condition) from None
         return MixtureParameters(
-            weights=statistics.weights / statistics.weights.sum(),
+            weights=statistics.weights / statistics.total,
             means=statistics.reference + mean_shifts(statistics),
             covariances=covariances,
             precisions_cholesky=factors,

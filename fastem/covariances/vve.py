@@ -20,6 +20,8 @@ class VVE(CovarianceStructure):
         self, spreads: Array, weights: Array, before: Array | None = None
     ) -> Array:
         def free(variances: Array) -> Array:
-            return variances
+            if self.bound is None:
+                return variances
+            return self.bound.clipped(variances, weights)
 
         return axes.along(*axes.common(spreads, weights, free, before))

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.covariances.representations import Representation
 from fastem.statistics import Array, MixtureParameters
 
 _LEAST_WEIGHT = 1e-280
+_SMALL = 1e-4
 
 
 class Chart:
@@ -31,14 +33,15 @@ class Chart:
         self._representation = representation
         self._base = replace(parameters, weights=_positive(parameters.weights))
         self._scales = np.sqrt(self._base.weights)[:, np.newaxis]
+        self._weights = _all_weights(parameters)
+        self._weight_scales = np.sqrt(self._weights)
 
     def coordinates(self, parameters: MixtureParameters) -> Array:
         """Where these parameters lie: a vector."""
         base = self._base
-        weights = _positive(parameters.weights)
         return np.concatenate(
             [
-                self._scales[:, 0] * np.log(weights / base.weights),
+                self._weight_scales * np.log(_all_weights(parameters) / self._weights),
                 (self._scales * self._whitened(parameters.means - base.means)).ravel(),
                 self._representation.coordinates(
                     base, parameters.precisions_cholesky
@@ -49,20 +52,65 @@ class Chart:
     def parameters(self, coordinates: Array) -> MixtureParameters:
         """The parameters there; not finite if it is too far away."""
         base = self._base
-        parts = np.cumsum([len(base.weights), base.means.size])
+        parts = np.cumsum([len(self._weights), base.means.size])
         log_ratios, means, shape = np.split(coordinates, parts)
-        log_weights: Array = np.log(base.weights) + log_ratios / self._scales[:, 0]
-        weights = np.exp(log_weights - log_weights.max())
+        log_weights = np.log(self._weights) + log_ratios / self._weight_scales
+        weights: Array = np.exp(log_weights - log_weights.max())
+        weights /= weights.sum()
+        background = base.background
+        if background is not None:
+            background = replace(background, weight=float(weights[-1]))
         shifts = self._unwhitened(means.reshape(base.means.shape) / self._scales)
         precisions_cholesky = self._representation.from_coordinates(
             base, shape.reshape(base.precisions_cholesky.shape)
         )
         return MixtureParameters(
-            weights / weights.sum(),
+            weights[: len(base.weights)],
             base.means + shifts,
             self._representation.invert(precisions_cholesky),
             precisions_cholesky,
+            background,
         )
+
+    def within(
+        self, structure: CovarianceStructure, coordinates: Array
+    ) -> tuple[MixtureParameters, Array] | None:
+        """The nearest mixture that the structure allows, and where that lies.
+
+        None if it is too far away.
+
+        Steps of charts with other weights add up to covariances that a structure need
+        not have, and whose log-likelihood EM's next step would not reach.
+        """
+        with np.errstate(all="ignore"):
+            parameters = self.parameters(coordinates)
+        values = (
+            *(parameters.weights, parameters.means),
+            *(parameters.covariances, parameters.precisions_cholesky),
+        )
+        if not all(np.isfinite(value).all() for value in values):
+            return None
+        try:
+            confined = structure.confined(parameters)
+        except SingularCovarianceError:
+            return None
+        if confined is parameters:
+            return parameters, coordinates
+        return confined, self.coordinates(confined)
+
+    def any_direction(self) -> Array:
+        """A direction of length 1, the same for each mixture of this shape.
+
+        Components move by as much as seen from their own spread, rather than in the
+        chart: there an empty one would fly away.
+        """
+        base = self._base
+        alike = replace(base, weights=np.ones_like(base.weights))
+        moves = np.random.default_rng(0).standard_normal(len(self.coordinates(base)))
+        moved = Chart(self._representation, alike).parameters(_SMALL * moves)
+        moved = replace(moved, weights=base.weights, background=base.background)
+        direction = self.coordinates(moved)
+        return direction / float(np.linalg.norm(direction))
 
     def _whitened(self, points: Array) -> Array:
         factors = self._base.precisions_cholesky
@@ -78,6 +126,13 @@ class Chart:
             solved = np.linalg.solve(transposed, points[:, :, np.newaxis])
             return np.asarray(solved[:, :, 0], np.float64)
         return points / factors.reshape(len(points), -1)
+
+
+def _all_weights(parameters: MixtureParameters) -> Array:
+    """Of the components and, the last one, of the background; none is 0."""
+    background = parameters.background
+    of_background = [] if background is None else [background.weight]
+    return _positive(np.append(parameters.weights, of_background))
 
 
 def _positive(weights: Array) -> Array:

@@ -19,7 +19,15 @@ from fastem.covariances import (
 )
 from fastem.em import convergence_warnings
 from fastem.em.ridge import degeneracy_of
-from fastem.statistics import EPS, Array, MixtureParameters, Ridge, SufficientStatistics
+from fastem.statistics import (
+    EPS,
+    Array,
+    Background,
+    MixtureParameters,
+    Ridge,
+    SufficientStatistics,
+    background_of,
+)
 
 # A component is held up by the ridge alone if it is more than this share of what a
 # column varies, given the others.
@@ -71,10 +79,10 @@ def warn_of_dropped(
     elif 0 < len(first.columns) != first.n_features and first.n_rows > 0:
         advice += ", or leave such columns out"
     convergence_warnings.warn(
-        f"{n_left} of {n_asked} components {'is' if n_left == 1 else 'are'} left: "
-        f"on_collapse='drop' left out {len(dropped)}, of which the first was "
-        f"{dropped[0].whose}: {first.why}. collapses_ tells of each. "
-        f"{advice[0].upper()}{advice[1:]}."
+        "Fewer components are left than were asked for: on_collapse='drop' left out "
+        f"what collapsed. Of {n_asked}, {n_left} {'is' if n_left == 1 else 'are'} "
+        f"left; the first to go was {dropped[0].whose}: {first.why}. collapses_ tells "
+        f"of each. {advice[0].upper()}{advice[1:]}."
     )
 
 
@@ -85,11 +93,11 @@ def warn_of_empty(structure: CovarianceStructure, weights: Array) -> None:
     """
     empty = np.flatnonzero(weights <= _EMPTY)
     if len(empty) and structure.hides_empty_components:
+        others = f", and there are {len(empty) - 1} more" if len(empty) > 1 else ""
         convergence_warnings.warn(
-            f"No rows belong to component {empty[0]}"
-            f"{f' and {len(empty) - 1} more' if len(empty) > 1 else ''}: weight "
-            f"{weights[empty[0]]:.1g}. Use fewer components, on_collapse='drop' or "
-            "'reseed', or means_init among the rows."
+            f"A component has no rows. It is component {empty[0]}, of weight "
+            f"{weights[empty[0]]:.1g}{others}. Use fewer components, "
+            "on_collapse='drop' or 'reseed', or means_init among the rows."
         )
 
 
@@ -104,6 +112,14 @@ class Maximization:
     on_collapse : {'raise', 'drop', 'reseed'}
     draw_row : callable
         Given a mixture, a row (D,) that it explains badly. For 'reseed'.
+    background : Background, optional
+        What is known of it; its weight follows from the statistics.
+
+    Attributes
+    ----------
+    structure : CovarianceStructure
+    collapses : list of Collapse
+        What happened to components in this run.
     """
 
     def __init__(
@@ -112,11 +128,13 @@ class Maximization:
         ridge: Ridge,
         on_collapse: str,
         draw_row: Callable[[MixtureParameters], Array],
+        background: Background | None = None,
     ) -> None:
-        self._structure = structure
+        self.structure = structure
         self._ridge = ridge
         self._on_collapse = on_collapse
         self._draw_row = draw_row
+        self._background = background
         self.collapses: list[Collapse] = []
 
     def begin(self) -> None:
@@ -125,7 +143,9 @@ class Maximization:
 
     def strict(self) -> "Maximization":
         """The same, for which a collapse is an error."""
-        return Maximization(self._structure, self._ridge, "raise", self._draw_row)
+        return Maximization(
+            *(self.structure, self._ridge, "raise", self._draw_row, self._background)
+        )
 
     def start(self, statistics: SufficientStatistics) -> MixtureParameters:
         """Parameters to start from, mended if need be."""
@@ -152,7 +172,9 @@ class Maximization:
         SingularCovarianceError
             If a component collapsed; with 'raise', not if the ridge holds it up.
         """
-        parameters = self._structure.maximize(statistics, self._ridge, before)
+        parameters = self.structure.maximize(statistics, self._ridge, before)
+        background = background_of(statistics, self._background)
+        parameters = replace(parameters, background=background)
         if self._on_collapse != "raise":
             collapsed = self._held_up(parameters, statistics)
             if collapsed is not None:
@@ -177,7 +199,7 @@ class Maximization:
         left = list(range(len(statistics.weights)))
         gone: list[int] = []
         most = _MOST_COLLAPSES * len(left)
-        total = float(statistics.weights.sum())
+        total = statistics.total
         while True:
             k = error.component
             if self._on_collapse == "raise" or k is None:
@@ -195,7 +217,7 @@ class Maximization:
                 )
             gone.append(left.pop(k))
             statistics = statistics.without(
-                k, shares_scatter=self._structure.representation.is_shared
+                k, shares_scatter=self.structure.representation.is_shared
             )
             if not statistics.weights.any():
                 raise error.after("No other component is left that has rows")
@@ -224,18 +246,23 @@ class Maximization:
         precision_kjj, with the sums n_k of this step's responsibilities: that does
         not fall, so the log-likelihood falls by no more than the other term does.
         """
+        shares = statistics.weights / statistics.total
+        return max(0.0, self.penalty(shares, before) - self.penalty(shares, after))
+
+    def penalty(self, shares: Array, parameters: MixtureParameters) -> float:
+        """What the ridge takes from the mean log-likelihood of a row, for EM's steps.
+
+        With these shares of the components in the rows.
+        """
         if not np.any(self._ridge):
             return 0.0
-        representation = self._structure.representation
-        penalties = [
-            np.broadcast_to(
-                representation.ridge_shares(p.precisions_cholesky, self._ridge),
-                p.means.shape,
-            ).sum(axis=1)
-            for p in (before, after)
-        ]
-        shares = statistics.weights / statistics.weights.sum()
-        return max(0.0, float(shares @ (penalties[0] - penalties[1])) / 2)
+        ridge_shares = np.broadcast_to(
+            self.structure.representation.ridge_shares(
+                parameters.precisions_cholesky, self._ridge
+            ),
+            parameters.means.shape,
+        )
+        return float(shares @ ridge_shares.sum(axis=1)) / 2
 
     def _held_up(
         self, parameters: MixtureParameters, statistics: SufficientStatistics
@@ -248,11 +275,11 @@ class Maximization:
         weights = statistics.weights
         if len(weights) == 1:
             return None
-        hides_empty = self._structure.hides_empty_components
+        hides_empty = self.structure.hides_empty_components
         collapsed = weights <= (_EMPTY * weights.sum() if hides_empty else 0)
         if np.any(self._ridge) and not hides_empty:
-            parameters = self._structure.unscaled(parameters, statistics, self._ridge)
-            shares = self._structure.representation.ridge_shares(
+            parameters = self.structure.unscaled(parameters, statistics, self._ridge)
+            shares = self.structure.representation.ridge_shares(
                 parameters.precisions_cholesky, self._ridge
             )
             held_up = shares > _HELD_UP
@@ -264,7 +291,7 @@ class Maximization:
             n_features = parameters.means.shape[1]
             return Degeneracy(k, weight=0.0, n_rows=0.0, n_features=n_features)
         return degeneracy_of(
-            self._structure, parameters, k, weights, self._ridge, _HELD_UP
+            self.structure, parameters, k, weights, self._ridge, _HELD_UP
         )
 
     def _with_another(
@@ -276,15 +303,19 @@ class Maximization:
         """
         row = self._draw_row(parameters)
         n_components = len(parameters.weights) + 1
-        others = parameters.weights * (1 - 1 / n_components)
+        left = 1 - 1 / n_components
+        background = parameters.background
+        if background is not None:
+            background = replace(background, weight=background.weight * left)
         covariances = parameters.covariances
-        if not self._structure.representation.is_shared:
+        if not self.structure.representation.is_shared:
             mean = np.average(covariances, axis=0, weights=parameters.weights)
             covariances = np.insert(covariances, number, mean, axis=0)
-            covariances = self._structure.nearest(covariances)
+            covariances = self.structure.nearest(covariances)
         return MixtureParameters(
-            np.insert(others, number, 1 / n_components),
+            np.insert(parameters.weights * left, number, 1 / n_components),
             np.insert(parameters.means, number, row, axis=0),
             covariances,
-            self._structure.representation.cholesky(covariances),
+            self.structure.representation.cholesky(covariances),
+            background,
         )

@@ -1,5 +1,6 @@
 """What ``reg_covar`` adds to variances, and where that decides the answer."""
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,14 +12,12 @@ from fastem.covariances import (
     Degeneracy,
     Find,
     Repeated,
-    condition_number,
     named_columns,
     needed_rows,
     repeated_in,
     repeated_in_columns,
     what_helps,
 )
-from fastem.covariances.representations import Representation
 from fastem.runtime.callers import levels_to_caller
 from fastem.statistics import Array, MixtureParameters, Ridge
 
@@ -158,10 +157,10 @@ def degeneracy_of(
     n_features = parameters.means.shape[1]
     representation = structure.representation
     shape = parameters.means.shape
-    covariance = representation.expand(parameters.covariances, *shape)[component]
+    variances = representation.variances(parameters.covariances)
     shares = representation.ridge_shares(parameters.precisions_cholesky, ridge)
     mine = np.broadcast_to(shares[0 if len(shares) == 1 else component], (n_features,))
-    is_constant = ridge > share * np.diag(covariance)
+    is_constant = ridge > share * np.broadcast_to(variances, shape)[component]
     is_collinear = (mine > share) & ~is_constant
     return Degeneracy(
         None if structure.is_shared else component,
@@ -170,7 +169,7 @@ def degeneracy_of(
         float(parameters.weights[component]),
         float(n_rows.sum() if structure.is_shared else n_rows[component]),
         n_features,
-        condition_number(covariance),
+        math.nan,
     )
 
 
@@ -216,7 +215,7 @@ def warn_of_ridge(
         structure, parameters, worst, rows, ridge, min(_NOTICEABLE, share)
     )
     everywhere = is_noticeable.all(axis=0).any()
-    variances = _variances(structure.representation, parameters)
+    variances = structure.representation.column_variances(parameters)
     varies_little = ridge > _NOTICEABLE * variances
     repeated = repeated_in(degeneracy, find)
     trouble = "a component has next to no spread"
@@ -266,14 +265,3 @@ def _shares(
     )
     # What is more than all of it is rounding.
     return np.minimum(shares[:1] if structure.is_shared else shares, 1.0)
-
-
-def _variances(representation: Representation, parameters: MixtureParameters) -> Array:
-    """The variances of the columns under the mixture: (D,)."""
-    shares = parameters.weights / parameters.weights.sum()
-    within = np.broadcast_to(
-        representation.variances(parameters.covariances), parameters.means.shape
-    )
-    between = (parameters.means - parameters.center) ** 2
-    variances: Array = shares @ (within + between)
-    return variances

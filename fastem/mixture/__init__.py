@@ -15,6 +15,10 @@ Fit and answer
 A row counts as often as its weight says: ``fit(X, sample_weight=weights)``. Also
 ``score``, ``bic`` and ``aic`` take weights.
 
+Where columns are in units far apart, k-means starts see the widest alone:
+`fastem.fit_standardized(model, X)` fits to columns scaled to mean 0 and standard
+deviation 1, and gives a model in the units of X.
+
 How many components
 ===================
 Fit several numbers and compare BIC: lower is better. It charges each parameter the
@@ -28,6 +32,27 @@ logarithm of the number of rows.
 Real clouds are not Gaussian. With very many rows BIC therefore goes on falling, as a
 bend in the edge of a cloud pays for a component of its own. To read clusters, take
 the number where it stops falling steeply; to estimate a density, take more.
+
+Outliers
+========
+Rows that belong to no cloud pull at the components, or get components of their own.
+`noise=True` gives them a uniform background with an estimated weight: where it is
+likelier than each component, a row is labelled -1, and the last column of
+`predict_proba` is the degree to which each row belongs to it.
+
+>>> outliers = random.uniform(-20, 25, size=(150, 2))
+>>> dirty = np.vstack([X, outliers])
+>>> robust = GaussianMixture(3, noise=True, random_state=0).fit(dirty)
+>>> round(robust.noise_weight_, 2)
+0.04
+>>> bool(np.mean(robust.predict(outliers) == -1) > 0.8)
+True
+>>> bool(np.mean(robust.predict(X) == -1) < 0.01)
+True
+
+The background's density is one over the volume of a box around the rows (the smaller
+one of two, as in mclust), or over `noise_volume`, or over the volume of `noise_bounds`.
+It is part of `score`, BIC and AIC: compare mixtures with and without it by those.
 
 Coming from scikit-learn
 ========================
@@ -47,7 +72,10 @@ rounding of the data |
 parameters float64 |
 | memory | several arrays of rows x components | none, except the answer of \
 `predict_proba` |
-| another structure | - | 'EEI': all components share one variance for each column |
+| outliers | - | `noise=True`: a uniform background |
+| covariance structures | 4 | the fourteen of mclust, as :mod:`fastem.covariances` has \
+them; `covariance_ratio` bounds them |
+| a start from a partition | - | `init_params=labels` |
 | fewer iterations | - | `accelerate=True` |
 | when to stop | when it moves slowly | or `stopping='remaining_gain'`: when little \
 is left to gain |
@@ -113,6 +141,16 @@ save it again.
 >>> tomorrow = fastem.load_model("stream.json").partial_fit(X[:500])
 >>> tomorrow.n_samples_seen_
 3500.0
+
+Other tools may want other files. `model.to_sklearn()` is a mixture of scikit-learn's
+with the same answers, which skl2onnx converts: `skl2onnx.to_onnx(model.to_sklearn(),
+X[:1])`. skops loads a model if it is told to trust these types, the last two of which
+are there only if components have been dropped or seeded anew:
+
+    skops.io.load("model.skops", trusted=[
+        "fastem.mixture.GaussianMixture", "fastem.em.convergence.Convergence",
+        "fastem.em.maximization.Collapse", "fastem.covariances.degeneracy.Degeneracy",
+    ])
 
 A model can also be made from numbers that come from elsewhere:
 

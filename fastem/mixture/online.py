@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any, Self
 
@@ -14,7 +15,11 @@ from sklearn.utils import check_random_state
 from fastem.checks import counting
 from fastem.checks.parameters import GivenStart
 from fastem.checks.rows import Rows
-from fastem.covariances import SingularCovarianceError, structure_of
+from fastem.covariances import (
+    CovarianceStructure,
+    SingularCovarianceError,
+    structure_of,
+)
 from fastem.em.acceleration import ExtrapolatedPath, PlainPath
 from fastem.em.expectation import ExpectationStep
 from fastem.em.loop import Fit
@@ -24,7 +29,7 @@ from fastem.em.ridge import warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import FittedMixture, unchanged_on_error
-from fastem.statistics import MixtureParameters, Ridge
+from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
 from fastem.training.in_memory import RowsInMemory
 
@@ -67,6 +72,7 @@ class OnlineMixture(FittedMixture):
     stopping: str
     accelerate: bool
     reg_covar: float | str
+    covariance_ratio: float | None
     on_collapse: str
     n_init: int
     init_params: str | ArrayLike
@@ -146,11 +152,24 @@ class OnlineMixture(FittedMixture):
                 raise error.with_names(names) from None
         return self
 
-    def _plan(self, ridge: Ridge, given: GivenStart | None = None) -> Plan:
-        """What a fit is made of; all but ``ridge`` and ``given`` is the user's wish."""
+    def _structure(self, column_variances: Callable[[], Array]) -> CovarianceStructure:
+        """The rule for covariances; variances of columns (D,) are for its bound."""
+        structure = structure_of(self.covariance_type)
+        if self.covariance_ratio is None:
+            return structure
+        return structure.bounded(self.covariance_ratio, column_variances())
+
+    def _plan(
+        self,
+        structure: CovarianceStructure,
+        ridge: Ridge,
+        given: GivenStart | None = None,
+        background: Background | None = None,
+    ) -> Plan:
+        """What a fit is made of; all but the arguments is the user's wish."""
         return Plan(
             n_components=self.n_components,
-            structure=structure_of(self.covariance_type),
+            structure=structure,
             ridge=ridge,
             on_collapse=self.on_collapse,
             method=self.init_params if isinstance(self.init_params, str) else _LABELS,
@@ -162,6 +181,7 @@ class OnlineMixture(FittedMixture):
             max_iter=self.max_iter,
             random_state=check_random_state(self.random_state),
             n_threads=self.n_threads,
+            background=background,
         )
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
@@ -239,12 +259,13 @@ class OnlineMixture(FittedMixture):
         collapses: list[Collapse],
     ) -> MixtureParameters:
         """The parameters after one batch, whose weights count ``scale`` each."""
-        plan = self._plan(self._ridge)
-        representation = plan.representation
+        representation = structure_of(self.covariance_type).representation
+        structure = self._structure(lambda: representation.column_variances(parameters))
+        plan = self._plan(structure, self._ridge, background=parameters.background)
         expect = ExpectationStep(rows, weights, representation, plan.n_threads)
         maximize = plan.maximization(expect)
         new = expect(parameters)
-        n_new = float(new.weights.sum())
+        n_new = new.total
         bounds.append(new.log_likelihood / n_new)
         n_old = rows_remembered(
             scale * n_new, self.n_samples_seen_, self.forgetting, self.memory

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from fastem.checks.rows import Rows
 from fastem.mixture import GaussianMixture
+from fastem.mixture.noise import background_of_model
 from fastem.report.description import column_names, dense_covariances
 from fastem.report.memberships import probabilities_of
 from fastem.report.separation import separating_views
 from fastem.sources.blocks import Source
 from fastem.statistics import Array
 from fastem.storage.writing import PathLike, complete_or_absent
+from fastem.training.in_blocks import answerable
 from fastem.training.survey import draw_rows
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class _Sample:
 
 def draw_clusters(
     model: GaussianMixture,
-    X: Rows | Source,
+    X: Any,
     path: PathLike,
     columns: Sequence[str] | None = None,
 ) -> None:
@@ -55,7 +57,7 @@ def draw_clusters(
     ----------
     model : GaussianMixture
         Fitted, or made from parameters.
-    X : array of shape (N, D), or Source
+    X : array-like of shape (N, D), or what ``fit`` can read block by block
     path : path
         Ends in .png, .svg or .pdf.
     columns : sequence of str, default=None
@@ -120,23 +122,24 @@ def _caption(
     return "\n".join(lines)
 
 
-def _sample(model: GaussianMixture, X: Rows | Source) -> _Sample:
+def _sample(model: GaussianMixture, X: Any) -> _Sample:
     random = np.random.default_rng(0)
     # In random order, so that the last rows of a sorted file do not hide the others.
-    if isinstance(X, Source):
-        some, n_rows = draw_rows(X, _MOST_ROWS, random)
+    all_rows, _ = answerable(model, X)
+    if isinstance(all_rows, Source):
+        some, n_rows = draw_rows(all_rows, _MOST_ROWS, random)
         rows = some[random.permutation(len(some))]
-        probabilities = np.concatenate(list(probabilities_of(model, [rows])))
     else:
-        n_rows = len(X)
-        rows = X[random.permutation(n_rows)[:_MOST_ROWS]]
-        probabilities = model.predict_proba(rows)
+        n_rows = len(all_rows)
+        rows = all_rows[random.permutation(n_rows)[:_MOST_ROWS]]
+    probabilities = np.concatenate(list(probabilities_of(model, [rows])))
     return _Sample(
         rows,
         n_rows,
         probabilities.argmax(axis=1),
         probabilities.max(axis=1).astype(np.float64),
-        _colors(len(model.weights_)),
+        # Noise, which would be the next component, is grey.
+        [*_colors(len(model.weights_)), "#999999"],
     )
 
 
@@ -245,7 +248,10 @@ def _draw_densities(
     heights = np.full(len(inside), 80 / (high - low) / len(values))
     axes.hist(inside, bins=80, range=(low, high), weights=heights, color="#dddddd")
     x = np.linspace(low, high, 2000)
+    background = background_of_model(model)
     total = np.zeros_like(x)
+    if background is not None:
+        total += background.weight / background.volume
     variances = dense_covariances(model)[:, shown[0], shown[0]]
     for k, weight in enumerate(model.weights_):
         squares = (x - model.means_[k, shown[0]]) ** 2 / variances[k]
@@ -261,13 +267,18 @@ def _draw_densities(
 def _add_legend(figure: Any, model: GaussianMixture, sample: _Sample) -> None:
     from matplotlib.lines import Line2D
 
-    heaviest_first = np.argsort(-model.weights_, kind="stable")
+    shown = list(np.argsort(-model.weights_, kind="stable"))
+    names = [f"{k}   {model.weights_[k]:.1%}" for k in shown]
+    background = background_of_model(model)
+    if background is not None:
+        shown.append(len(model.weights_))
+        names.append(f"noise   {background.weight:.1%}")
     figure.legend(
         [
             Line2D([], [], marker="o", linestyle="", color=sample.colors[k])
-            for k in heaviest_first
+            for k in shown
         ],
-        [f"{k}   {model.weights_[k]:.1%}" for k in heaviest_first],
+        names,
         title="component, weight",
         loc="outside right center",
         frameon=False,

@@ -1,6 +1,6 @@
 """A fit to rows that are read block by block, and answers about such rows."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from fastem.starts.initialization import (
     warn_of_identical,
     weighted_blocks,
 )
-from fastem.starts.partition import MemberSums, member_sums
+from fastem.starts.partition import MemberSums, Sums, member_sums
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.storage.json_values import digest
@@ -165,6 +165,16 @@ class RowsInBlocks:
         """The expectation step on these rows."""
         return ExpectationInBlocks(self, representation, n_threads)
 
+    def gathered(
+        self,
+        function: Callable[..., Any],
+        combine: Callable[[list[Any]], Any],
+        **settings: Any,
+    ) -> Any:
+        """What the function makes of all blocks of rows and weights, put together."""
+        with closing(self.blocks()) as blocks:
+            return combine([function(*block, **settings) for block in blocks])
+
     @property
     def sample(self) -> RowsInMemory:
         """Some of the rows, or all."""
@@ -190,10 +200,8 @@ class RowsInBlocks:
     def _member_sums(self, labels: Labels, n_threads: int | None) -> MemberSums:
         """The sums of rows that are labelled so, (N,)."""
 
-        def sums(
-            reference: Array, has_matrices: bool, is_shared: bool
-        ) -> tuple[Array, Array, Array]:
-            totals: tuple[Any, Any, Any] = (0.0, 0.0, 0.0)
+        def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
+            totals: Any = (0.0, 0.0, 0.0, 0.0)
             start = 0
             with closing(self.blocks()) as blocks:
                 for rows, weights in blocks:
@@ -202,7 +210,8 @@ class RowsInBlocks:
                     parts = of_block(reference, has_matrices, is_shared)
                     totals = tuple(a + b for a, b in zip(totals, parts, strict=True))
                     start = stop
-            return totals
+            found: Sums = totals
+            return found
 
         return sums
 
@@ -270,6 +279,26 @@ class ExpectationInBlocks(MemorylessExpectation):
         return step.draw_ill_explained(parameters, random_state)
 
 
+def answerable(
+    estimator: Any, X: Any, weights: str | None = None
+) -> tuple[Rows | Source, np.ndarray | None]:
+    """What there is to answer about: validated rows, or a source of rows.
+
+    And the column of weights that was named, if that is one of a table in memory; a
+    source gives its own.
+    """
+    names = vars(estimator).get("feature_names_in_")
+    columns = None if names is None else tuple(names)
+    source = source_of(X, columns=columns, weights=weights, is_read_once=True)
+    if source is not None:
+        check_columns(estimator, source.names, source.n_features, fitting=False)
+        return source, None
+    of_rows = None
+    if weights is not None:
+        X, of_rows = without_column(X, weights)
+    return check_rows(estimator, X, fitting=False), of_rows
+
+
 def answer_blocks(
     estimator: Any, X: Any, sample_weight: ArrayLike | str | None = None
 ) -> Generator[tuple[Rows, Array]]:
@@ -278,21 +307,16 @@ def answer_blocks(
     Weights are those of a column of X if ``sample_weight`` is its name; none are empty.
     """
     named = sample_weight if isinstance(sample_weight, str) else None
-    names = vars(estimator).get("feature_names_in_")
-    columns = None if names is None else tuple(names)
-    source = source_of(X, columns=columns, weights=named, is_read_once=True)
-    if source is None:
-        if named:
-            X, sample_weight = without_column(X, named)
-        rows = check_rows(estimator, X, fitting=False)
-        yield rows, _weights_of(sample_weight, len(rows))
+    rows, of_column = answerable(estimator, X, named)
+    if not isinstance(rows, Source):
+        weights = sample_weight if named is None else of_column
+        yield rows, _weights_of(weights, len(rows))
         return
-    check_columns(estimator, source.names, source.n_features, fitting=False)
     given = None
     if not named and sample_weight is not None:
         given = _weights_of(sample_weight)
     n_rows = 0
-    with closing(blocks_of(source, given)) as blocks:
+    with closing(blocks_of(rows, given)) as blocks:
         for block in blocks:
             n_rows += len(block[0])
             yield block

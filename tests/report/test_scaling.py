@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 
-from fastem import GaussianMixture
+from fastem import GaussianMixture, RegularizationWarning, SingularCovarianceError
 from fastem.covariances import STRUCTURES
 from fastem.report.description import dense_covariances
 from fastem.report.scaling import Scaling, UnscalableColumnsError, fit_standardized
@@ -31,6 +32,21 @@ def test_a_scaled_model_has_the_density_of_the_standardised_one(rows, covariance
         scaled.predict_proba(rows), model.predict_proba(Z), atol=1e-9
     )
     assert scaled.lower_bound_ == pytest.approx(model.lower_bound_ - jacobian)
+
+
+def test_a_scaled_model_has_the_background_of_the_standardised_one(rows):
+    scaling = Scaling.of_rows(rows)
+    Z = scaling.standardize(rows)
+    model = GaussianMixture(2, noise=True, random_state=0).fit(Z)
+    scaled = scaling.to_original_units(model)
+    np.testing.assert_allclose(
+        scaled.predict_proba(rows), model.predict_proba(Z), atol=1e-9
+    )
+    jacobian = 2 * len(rows) * np.log(scaling.deviations).sum()
+    assert scaled.bic(rows) == pytest.approx(model.bic(Z) + jacobian)
+    expected = np.column_stack([rows.min(axis=0), rows.max(axis=0)])
+    np.testing.assert_allclose(scaled.noise_bounds_, expected, rtol=1e-9)
+    assert (scaled.noise_volume, scaled.noise_bounds) == (None, None)
 
 
 def test_a_scaled_model_goes_on_as_a_stream(rows, random):
@@ -117,17 +133,42 @@ def test_float32_stays_float32(rows):
 
 def test_constant_columns_are_an_error_with_their_numbers(rows):
     rows[:, 1] = 0.1
-    with pytest.raises(
-        UnscalableColumnsError, match=r"column 1 cannot.*are all equal"
-    ) as caught:
+    with pytest.raises(UnscalableColumnsError, match=r"column 1 cannot be") as caught:
         fit_standardized(GaussianMixture(2), rows)
     assert caught.value.columns == (1,)
+    with pytest.raises(UnscalableColumnsError, match=r"column 'b' cannot.*are equal"):
+        fit_standardized(GaussianMixture(2), pd.DataFrame(rows, columns=list("abc")))
 
 
-def test_columns_too_large_to_square_are_an_error(rows):
-    rows[3, 2] = 1e200
-    with pytest.raises(UnscalableColumnsError, match=r"column 2 .* too large"):
+@pytest.mark.parametrize(
+    ("value", "what"), [(1e200, "too large to be squared"), (np.nan, "1 NaN")]
+)
+def test_values_that_cannot_be_used_are_named_before(rows, value, what):
+    rows[3, 2] = value
+    with pytest.raises(ValueError, match=rf"{what}.* row 3, column 2"):
         fit_standardized(GaussianMixture(2), rows)
+
+
+def test_weights_may_be_a_column_of_the_table(rows, random, tmp_path):
+    weights = random.uniform(0.5, 1.5, len(rows))
+    table = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(w=weights)
+    table.to_parquet(tmp_path / "rows.parquet")
+    model = GaussianMixture(2, random_state=0)
+    expected = fit_standardized(model, rows, weights)
+    for X in (table, tmp_path / "rows.parquet"):
+        fitted = fit_standardized(model, X, "w")
+        np.testing.assert_allclose(fitted.means_, expected.means_, rtol=1e-9)
+        assert fitted.feature_names_in_.tolist() == ["a", "b", "c"]
+
+
+def test_warnings_and_errors_name_columns(rows):
+    rows[:150, 1] = 7
+    table = pd.DataFrame(rows, columns=["a", "b", "c"])
+    model = GaussianMixture(3, random_state=0)
+    with pytest.warns(RegularizationWarning, match="Column 'b' is 7 in"):
+        fit_standardized(model, table)
+    with pytest.raises(SingularCovarianceError, match="column 'b' is constant"):
+        fit_standardized(model.set_params(reg_covar=0), table)
 
 
 def test_the_outcome_of_the_fit_is_kept(rows):
@@ -137,3 +178,8 @@ def test_the_outcome_of_the_fit_is_kept(rows):
     )
     assert fitted.converged_
     assert fitted.n_iter_ == len(seen) == len(fitted.lower_bounds_)
+
+
+def test_settings_are_checked_in_the_name_of_the_model(rows):
+    with pytest.raises(ValueError, match="'n_components' parameter of GaussianMixture"):
+        fit_standardized(GaussianMixture(0), rows)

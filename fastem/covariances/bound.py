@@ -1,0 +1,100 @@
+"""A bound on how many times the largest variance is that of the smallest."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastem.covariances.representations import Representation, dense
+from fastem.statistics import Array
+
+
+@dataclass(frozen=True)
+class RatioBound:
+    """No eigenvalue of any covariance is more than ``ratio`` times another.
+
+    It is what keeps components from shrinking to spikes: with it the likelihood has a
+    maximum [1]_, and the likeliest covariances are those of the rows with eigenvalues
+    cut off at the best m from below and at ratio x m from above [2]_.
+
+    Parameters
+    ----------
+    ratio : float
+        1 or more.
+    scales : array of shape (D,)
+        What columns are divided by before.
+
+    References
+    ----------
+    .. [1] L. A. Garcia-Escudero, A. Gordaliza, C. Matran, A. Mayo-Iscar, "A general
+       trimming approach to robust cluster analysis", Ann. Stat. 36 (2008), 1324-1345.
+    .. [2] H. Fritz, L. A. Garcia-Escudero, A. Mayo-Iscar, "A fast algorithm for robust
+       constrained clustering", Comput. Stat. Data Anal. 61 (2013), 124-136.
+    """
+
+    ratio: float
+    scales: Array
+
+    def clipped(self, variances: Array, weights: Array) -> Array:
+        """The likeliest variances (K, D) within the bound, each given the rows' own."""
+        if variances.max() <= self.ratio * variances.min():
+            return variances
+        least = self._least(variances, weights)
+        return np.clip(variances, least, self.ratio * least)
+
+    def within(
+        self, covariances: Array, representation: Representation, weights: Array
+    ) -> Array:
+        """The likeliest covariances within the bound, where rows have these."""
+        if representation.has_matrices:
+            n_features = covariances.shape[-1]
+            matrices = covariances.reshape(-1, n_features, n_features)
+            bounded = self._matrices(matrices, weights[: len(matrices)])
+        else:
+            bounded = self._variances(representation.variances(covariances), weights)
+        return bounded.reshape(covariances.shape)
+
+    def _variances(self, variances: Array, weights: Array) -> Array:
+        squares = self.scales**2 if variances.shape[1] > 1 else 1.0
+        scaled = variances / squares
+        clipped = self.clipped(scaled, weights)
+        return variances if clipped is scaled else clipped * squares
+
+    def _matrices(self, covariances: Array, weights: Array) -> Array:
+        units = np.outer(self.scales, self.scales)
+        variances, axes = np.linalg.eigh(covariances / units)
+        variances = np.maximum(variances, 0)
+        clipped = self.clipped(variances, weights)
+        if clipped is variances:
+            return covariances
+        scaled = (axes * clipped[:, np.newaxis]) @ axes.transpose(0, 2, 1)
+        return dense.mirror_lower(scaled * units)
+
+    def _least(self, variances: Array, weights: Array) -> Array:
+        """The best m to cut variances off at.
+
+        The sum of n (log v + s / v), where rows of weight n vary by s along an axis
+        and v is that cut off, has a derivative by log m that only rises with m. It is
+        found where it changes its sign, and 0 there.
+        """
+        own = np.broadcast_to(weights[:, np.newaxis], variances.shape).ravel()
+        order = np.argsort(variances, axis=None)
+        sorted_, counts = variances.ravel()[order], own[order]
+        n = np.concatenate([[0.0], counts.cumsum()])
+        s = np.concatenate([[0.0], (counts * sorted_).cumsum()])
+
+        def sums(m: Array) -> tuple[Array, Array]:
+            below = np.searchsorted(sorted_, m, side="left")
+            above = np.searchsorted(sorted_, self.ratio * m, side="right")
+            counted = n[below] + n[-1] - n[above]
+            return counted, s[below] + (s[-1] - s[above]) / self.ratio
+
+        # Between two corners the same variances are cut off.
+        corners = np.unique([sorted_, sorted_ / self.ratio])
+        corners = np.concatenate([[0.0], corners[corners > 0]])
+        counted, needed = sums(corners[1:])
+        after = 1 + int(np.searchsorted(counted - needed / corners[1:], 0.0))
+        after = min(after, len(corners) - 1)
+        middle = (corners[after - 1] + corners[after]) / 2
+        counted, needed = sums(middle)
+        least: Array = needed / counted if counted > 0 else middle
+        return least
