@@ -20,7 +20,7 @@ from fastem import GaussianMixture
 from fastem.covariances import STRUCTURES
 from tests import reference
 from tests.mixtures import assert_close, start_of
-from tests.reference import Mixture
+from tests.reference import Mixture, Robust
 
 N, N_MORE, N_ITERATIONS, AMPLE = 150, 60, 4, 3000
 SHAPE = (3, 3)  # components and columns
@@ -49,6 +49,7 @@ class Case:
     labels: np.ndarray | None = None
     is_drawn: bool = False
     lost: int | None = None  # a component that no rows belong to
+    noise_volume: float = 0.0  # of a background, if there is one
     # What may be expected.
     at_limit: bool = False
     is_elsewhere: bool = False  # at a limit that is not that of the given start
@@ -94,9 +95,9 @@ class Case:
             start.means[self.lost] = NOWHERE
         given = start_of(start, self.name)
         if self.labels is not None or self.is_drawn:
-            kept = ["n_components", "covariance_type"]
-            kept += ["means_init"] if self.lost is not None else []
-            given = {name: given[name] for name in kept}
+            left_out = {"weights_init", "means_init", "precisions_init"}
+            left_out -= {"means_init"} if self.lost is not None else set()
+            given = {name: given[name] for name in given if name not in left_out}
             given["init_params"] = "kmeans" if self.labels is None else self.labels
         usual = {
             "tol": 0,
@@ -125,6 +126,13 @@ class Case:
     @cached_property
     def start(self):
         """Where EM begins, once all is arranged; with a component that is lost."""
+        start = self._start
+        if not self.noise_volume:
+            return start
+        return Robust(0.9 * start.weights, *start[1:], 0.1, self.noise_volume)
+
+    @property
+    def _start(self):
         K, _ = self.shape
         if self.labels is not None:
             X, counts = self.rows
@@ -140,12 +148,14 @@ class Case:
         """The twin's mixture, and its lower bounds on the way."""
         start = self.start
         if self.lost is not None:
-            start = Mixture(*(np.delete(part, self.lost, axis=0) for part in start))
+            left = [np.delete(part, self.lost, axis=0) for part in start[:3]]
+            start = type(start)(*left, *start[3:])
         return self.iterated(start, n_iterations)
 
     def iterated(self, mixture, n_iterations):
         """The twin's mixture and lower bounds, from this one."""
-        arrays = [(a.shape, a.tobytes()) for a in (*self.rows, *mixture)]
+        parts = map(np.asarray, (*self.rows, *mixture))
+        arrays = [(part.shape, part.tobytes()) for part in parts]
         return _iterated(self.name, self.ridge, n_iterations, *arrays)
 
     # The laws
@@ -180,8 +190,9 @@ class Case:
         """These parameters are what the twin makes of sums about the means before."""
         twin = reference.maximization(sums, before.means, self.name, self.ridge)
         if not self.is_by_parts:
-            assert_same(ours, twin, self.rounding)
+            assert_same(Mixture(*ours[:3]), twin, self.rounding)
             return
+        ours = Mixture(*ours[:3])
         assert_same(ours._replace(covariances=twin.covariances), twin, self.rounding)
         shifts, counts = (
             twin.means - before.means,
@@ -212,13 +223,19 @@ class Case:
         if is_mine:
             mean = model.score(self.table(), sample_weight=self.table_weights())
             assert_close(mean, reference.score(X, mixture, counts), exact)
-        assert_close(model.to_sklearn().score_samples(named), scores, exact)
+        if not self.noise_volume:  # of which scikit-learn knows nothing
+            assert_close(model.to_sklearn().score_samples(named), scores, exact)
         drawn, of = model.sample(2 * len(scores), random_state=0)
-        assert_close(np.bincount(of) / len(of), mixture.weights, 0.3)
+        n_drawn = np.bincount(of[of >= 0], minlength=len(mixture.weights))
+        assert_close(n_drawn / len(of), mixture.weights, 0.3)
         assert reference.score(drawn, mixture) > scores.mean() - 1
+        of_noise = dict(
+            zip(("noise_weight", "noise_volume"), mixture[3:], strict=False)
+        )
         again = GaussianMixture.from_parameters(
-            *(model.weights_ / model.weights_.sum(), model.means_, model.covariances_),
+            *(model.weights_, model.means_, model.covariances_),
             covariance_type=self.name,
+            **of_noise,
         )
         assert_same(mixture_of(again), mixture, 1e-15)
 
@@ -226,7 +243,7 @@ class Case:
 @lru_cache
 def _iterated(name, ridge, n_iterations, *arrays):
     X, counts, *parts = (np.frombuffer(data).reshape(shape) for shape, data in arrays)
-    mixture, bounds = Mixture(*parts), []
+    mixture, bounds = (Robust if parts[3:] else Mixture)(*parts), []
     while len(bounds) < n_iterations:
         mixture, more = reference.iterate(X, mixture, name, ridge, 1, counts)
         bounds += more
@@ -239,7 +256,16 @@ def mixture_of(model):
     """The parameters of a model, dense."""
     representation = STRUCTURES[model.covariance_type].representation
     covariances = representation.expand(model.covariances_, *model.means_.shape)
-    return Mixture(model.weights_, model.means_, np.array(covariances))
+    parts = model.weights_, model.means_, np.array(covariances)
+    if hasattr(model, "noise_weight_"):
+        return Robust(*parts, model.noise_weight_, model.noise_volume_)
+    return Mixture(*parts)
+
+
+def shares_of(mixture):
+    """The weights beside each other, that of noise the last."""
+    weights = np.append(mixture.weights, mixture[3:4])
+    return weights / weights.sum()
 
 
 def bits(model):
@@ -250,6 +276,6 @@ def bits(model):
 
 def assert_same(ours, twin, tolerance):
     """Two mixtures are the same; weights count beside each other only."""
-    assert_close(ours.weights / ours.weights.sum(), twin.weights, tolerance)
+    assert_close(shares_of(ours), shares_of(twin), tolerance)
     assert_close(ours.means, twin.means, tolerance)
     assert_close(ours.covariances, twin.covariances, tolerance)
