@@ -284,7 +284,8 @@ class ExtrapolatedPath:
 
     def _extrapolate(self, chart: Chart, em_step: Array) -> None:
         step = self._secants.step(em_step)
-        length = float(np.linalg.norm(step))
+        with np.errstate(over="ignore"):  # of a spike of density
+            length = float(np.linalg.norm(step))
         em_length = float(np.linalg.norm(em_step))
         longest = max(_LONGEST, _LONGEST_IN_EM_STEPS * em_length)
         if not length > 0 or not math.isfinite(length) or step @ em_step <= 0:
