@@ -435,16 +435,21 @@ class GaussianMixture(PlannedMixture):
         return rows
 
     def _given_labels(self, n_rows: int) -> Labels | None:
-        """The user's partition of so many rows to start from, if there is one."""
-        if isinstance(self.init_params, str):
+        """The user's partition of so many rows, if the fit starts from one."""
+        if isinstance(self.init_params, str) or self._goes_on:
             return None
         return check_labels(
             self.init_params, n_rows, self.n_components, "init_params", self.noise
         )
 
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the next fit goes on from the last one."""
+        return self.warm_start and hasattr(self, "converged_")
+
     def _continued(self, n_features: int) -> tuple[MixtureParameters, float] | None:
         """Where the last fit ended, and its lower bound, if this goes on from it."""
-        if not (self.warm_start and hasattr(self, "converged_")):
+        if not self._goes_on:
             return None
         return self._continued_parameters(n_features), self.lower_bound_
 
