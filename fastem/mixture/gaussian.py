@@ -231,10 +231,14 @@ class GaussianMixture(OnlineMixture):
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "init_params": [
             StrOptions(
-                {"kmeans", "random", "random_from_data", "k-means++", "subsample"}
+                {
+                    *("kmeans", "random", "random_from_data", "k-means++"),
+                    *("subsample", "trimmed"),
+                }
             ),
             "array-like",
         ],
+        "outlier_share": [Interval(Real, 0.0, 0.5, closed="left")],
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "precisions_init": ["array-like", None],
@@ -261,6 +265,7 @@ class GaussianMixture(OnlineMixture):
         on_collapse: str = "raise",
         n_init: int = 1,
         init_params: str | ArrayLike = "kmeans",
+        outlier_share: float = 0.05,
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
@@ -283,6 +288,7 @@ class GaussianMixture(OnlineMixture):
         self.on_collapse = on_collapse
         self.n_init = n_init
         self.init_params = init_params
+        self.outlier_share = outlier_share
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init

@@ -21,6 +21,7 @@ from fastem.starts.initialization import (
     warn_of_identical,
 )
 from fastem.starts.subsample import best_on_sample, subsample_parameters
+from fastem.starts.trimming import trimmed_parameters
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
 
@@ -133,6 +134,8 @@ class RowsInMemory:
         table = self.values, self.weights
         if plan.method == "subsample" and plan.given.labels is None:
             return subsample_parameters(*table, plan, maximize)
+        if plan.method == "trimmed" and plan.given.labels is None:
+            return trimmed_parameters(*table, plan, maximize)
         parameters = initial_parameters(*table, plan, maximize)
         warn_of_identical(parameters, plan.representation)
         return parameters
