@@ -14,6 +14,7 @@ INSTRUMENTS = {
     "others": "an EM iteration of oneDAL, mlpack and Armadillo, pairwise with fastem",
     "cluster": "an EM iteration on Dask beside Spark's MLlib, on this machine's cores",
     "end-to-end": "whole fits with default arguments, each library with its own start",
+    "wide": "whole fits of tables of hundreds of columns, against scikit-learn",
     "slow-problems": "passes to the optimum, with and without acceleration; stopping",
     "scaling": "time against rows, columns, components and threads: table and picture",
     "starting": "import, first fit, and small problems, against scikit-learn",

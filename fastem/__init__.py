@@ -19,6 +19,8 @@ The guides stand where the work is done:
 
 - `fastem.mixture`: the estimator; how many components; what is not as in
   scikit-learn; streams; model files.
+- `fastem.covariances`: fourteen structures, and when to choose which; bounds against
+  spikes.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
   happens to a component that collapses.
@@ -28,14 +30,21 @@ The guides stand where the work is done:
 - `fastem.kernels`: how a pass over the rows works, and why it is fast.
 """
 
-from fastem.covariances import Degeneracy, SingularCovarianceError
-from fastem.em.convergence import Convergence
-from fastem.em.maximization import Collapse
-from fastem.em.progress import Progress, StopFit
-from fastem.em.ridge import RegularizationWarning
-from fastem.mixture import GaussianMixture
-from fastem.mixture.model_file import load_model, save_model
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
 from fastem.version import __version__
+
+if TYPE_CHECKING:
+    from fastem.covariances import Degeneracy, SingularCovarianceError
+    from fastem.em.convergence import Convergence
+    from fastem.em.maximization import Collapse
+    from fastem.em.progress import Progress, StopFit
+    from fastem.em.ridge import RegularizationWarning
+    from fastem.mixture import GaussianMixture
+    from fastem.mixture.model_file import load_model, save_model
+    from fastem.report.scaling import fit_standardized
 
 __all__ = [
     "Collapse",
@@ -47,9 +56,37 @@ __all__ = [
     "SingularCovarianceError",
     "StopFit",
     "__version__",
+    "fit_standardized",
     "load_model",
     "save_model",
 ]
+
+# Imported at their first use: what the command line does about Ctrl-C has to be in
+# place before the second that this takes.
+_HOMES = {
+    "Collapse": "fastem.em.maximization",
+    "Convergence": "fastem.em.convergence",
+    "Degeneracy": "fastem.covariances",
+    "GaussianMixture": "fastem.mixture",
+    "Progress": "fastem.em.progress",
+    "RegularizationWarning": "fastem.em.ridge",
+    "SingularCovarianceError": "fastem.covariances",
+    "StopFit": "fastem.em.progress",
+    "fit_standardized": "fastem.report.scaling",
+    "load_model": "fastem.mixture.model_file",
+    "save_model": "fastem.mixture.model_file",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name from where it is at home, or a package of this one."""
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    if find_spec(f"fastem.{name}") is None:
+        raise AttributeError(f"module 'fastem' has no attribute {name!r}")
+    return import_module(f"fastem.{name}")
 
 
 def __dir__() -> list[str]:

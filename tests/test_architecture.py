@@ -9,6 +9,7 @@ import pytest
 
 import fastem
 from fastem.covariances import COVARIANCE_TYPES, STRUCTURES
+from tests import processes
 from tests.architecture import (
     FILES,
     FLOORS,
@@ -70,6 +71,29 @@ def test_no_import_goes_in_a_circle():
 
 def test_only_public_names_show():
     assert dir(fastem) == fastem.__all__
+
+
+def test_public_names_are_those_that_type_checkers_see():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    (unseen,) = [node for node in tree.body if isinstance(node, ast.If)]
+    homes = {alias.name: node.module for node in unseen.body for alias in node.names}
+    assert homes == fastem._HOMES
+    assert sorted([*homes, "__version__"]) == sorted(fastem.__all__)
+
+
+FIRST_USE = """
+import sys
+import fastem
+assert "numpy" not in sys.modules  # so that Ctrl-C finds the command line ready
+assert not hasattr(fastem, "nothing")
+assert fastem.mixture.GaussianMixture is fastem.GaussianMixture
+for name in fastem.__all__:
+    assert getattr(fastem, name) is vars(fastem)[name]
+"""
+
+
+def test_public_names_are_imported_at_their_first_use():
+    processes.run(FIRST_USE)
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)

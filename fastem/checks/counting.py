@@ -60,8 +60,8 @@ class RowCount:
             return
         more_or_less = "more" if self.total > self.n_counted else "less"
         warnings.warn(
-            f"{criterion} takes weights for numbers of rows, and these sum to far "
-            f"{more_or_less} than there are rows. They sum to {self.total:.4g} over "
+            "Criteria count rows by their weights, and these sum to no number of rows. "
+            f"For {criterion} they sum to {self.total:.4g}, {more_or_less} than the "
             f"{self.n_counted:,} rows, and that decides which number of components is "
             "the best: a sum of 1 counts as one row, one of 1e9 as a thousand million. "
             "Normalise weights that are no counts: w * len(w) / w.sum().",

@@ -1,5 +1,6 @@
 """Parameters of a mixture that a user passes, with every error about them."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -46,7 +47,8 @@ class GivenStart:
             None
             if precisions is None
             else check_positive_definite(
-                precisions, structure, *shape, "precisions_init"
+                _compact(precisions, structure, shape, "precisions_init"),
+                *(structure, *shape, "precisions_init"),
             ),
             labels,
         )
@@ -112,12 +114,35 @@ def _is_indefinite(matrices: Array) -> NDArray[np.bool_]:
     diagonals = np.diagonal(matrices, axis1=-2, axis2=-1)
     scale = np.sqrt(np.where(diagonals > 0, diagonals, 1))
     scaled = matrices / scale[..., :, np.newaxis] / scale[..., np.newaxis, :]
+    with suppress(np.linalg.LinAlgError):
+        # A tenth of the work, and nearly always enough.
+        np.linalg.cholesky(scaled)
+        return np.zeros(diagonals.shape[:-1], bool)
     eigenvalues = np.linalg.eigvalsh(scaled)
     rounding = eigenvalues.shape[-1] * np.finfo(np.float64).eps * eigenvalues[..., -1]
     indefinite: NDArray[np.bool_] = (eigenvalues[..., 0] < -rounding) | ~(
         diagonals > 0
     ).all(axis=-1)
     return indefinite
+
+
+def _compact(
+    values: ArrayLike, structure: CovarianceStructure, shape: tuple[int, int], name: str
+) -> ArrayLike:
+    """Matrices (K, D, D) in the structure's own shape; other values as they are."""
+    representation = structure.representation
+    n_components, n_features = shape
+    dense_shape = (n_components, n_features, n_features)
+    if np.shape(values) != dense_shape or representation.shape(*shape) == dense_shape:
+        return values
+    matrices = _check_numbers(values, name, dense_shape)
+    compact = representation.compact(matrices)
+    _check_same(
+        *(matrices, representation.expand(compact, *shape)),
+        *(structure, name),
+        are_matrices=True,
+    )
+    return compact
 
 
 def check_positive_definite(
@@ -182,11 +207,25 @@ def _check_structure(array: Array, structure: CovarianceStructure, name: str) ->
     Those that it can have are their own maximum-likelihood estimate. So are their
     inverses: each structure holds the inverses of its covariances.
     """
-    nearest = structure.nearest(array)
+    _check_same(
+        *(array, structure.nearest(array), structure, name),
+        are_matrices=structure.representation.has_matrices,
+    )
+
+
+def _check_same(
+    array: Array,
+    nearest: Array,
+    structure: CovarianceStructure,
+    name: str,
+    *,
+    are_matrices: bool,
+) -> None:
     sizes = array
-    if structure.representation.has_matrices:
+    if are_matrices:
         deviations = np.sqrt(np.diagonal(array, axis1=-2, axis2=-1))
         sizes = deviations[..., :, np.newaxis] * deviations[..., np.newaxis, :]
+    # Written so that a NaN differs.
     differs = ~(np.abs(array - nearest) <= _SAME_VARIANCE * sizes)
     if differs.any():
         where = tuple(int(i) for i in np.argwhere(differs)[0])

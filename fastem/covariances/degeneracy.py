@@ -34,7 +34,8 @@ class Degeneracy:
         Number of all columns.
     condition_number : float
         Largest over smallest eigenvalue of the covariance, with each column in units
-        of its standard deviation; inf if a column is constant.
+        of its standard deviation; inf if a column is constant, nan if not known: of a
+        component that the ridge holds up, eigenvalues are not computed.
     copied_columns : tuple of int
         For each of the collinear columns the one before it that it is a copy of, up
         to scale and offset, or -1; empty if there is none.
@@ -100,10 +101,11 @@ def repeated_in_columns(
 
 def what_helps(degeneracy: Degeneracy) -> str:
     """What to do where a value repeats in columns in which a component is constant."""
-    remedies = f"leave such columns out, {repeats.JITTER}"
+    leave_out = "leave such columns out"
     if len(degeneracy.constant_columns) == degeneracy.n_features:
-        return remedies
-    return f"{remedies}, or let columns share their variance ('spherical')"
+        return f"{leave_out}, or {repeats.JITTER}"
+    share = "let columns share their variance ('spherical')"
+    return f"{leave_out}, {repeats.JITTER}, or {share}"
 
 
 def needed_rows(n_features: int | None) -> str:

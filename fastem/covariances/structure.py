@@ -70,6 +70,19 @@ class CovarianceStructure(ABC):
         """
 
     @property
+    def description(self) -> str:
+        """'VEV: own volumes, equal shapes, own axes'."""
+        volume, shape, axes = list(self.code)
+        whose = {"E": "equal", "V": "own"}
+        told = [f"{whose[volume]} volumes"]
+        told.append("spheres" if shape == "I" else f"{whose[shape]} shapes")
+        if axes != "I":
+            told.append(f"{whose[axes]} axes")
+        elif shape != "I":
+            told.append("axes along the columns")
+        return f"{self.code}: {', '.join(told)}"
+
+    @property
     def is_shared(self) -> bool:
         """Whether all components have the same covariance."""
         return "V" not in self.code

@@ -47,7 +47,7 @@ class Fit:
 
     def shortfall(self, tol: float) -> str:
         """What a fit that did not converge achieved, and what to do."""
-        achieved = f"after {self.n_iter} iteration{'' if self.n_iter == 1 else 's'} "
+        achieved = f"After {self.n_iter} iteration{'' if self.n_iter == 1 else 's'} "
         if math.isinf(self.change):
             achieved += "there is no change yet to compare with tol"
         else:
@@ -56,7 +56,7 @@ class Fit:
                 f"{self.convergence}, and tol is {tol:g}"
             )
         return (
-            f"Best performing initialization did not converge: {achieved}. Increase "
+            f"Best performing initialization did not converge. {achieved}. Increase "
             "max_iter or tol, or try another start."
         )
 
@@ -247,7 +247,7 @@ def _warn_of_fall(
     rounding = max(_ROUNDING, _ROUNDINGS * trace.rounding) * max(1.0, abs(trace.last))
     if fall > rounding and fall > largest_fall() + rounding:
         convergence_warnings.warn(
-            f"The mean log-likelihood fell by {fall:.1e} in iteration "
-            f"{iteration}, which only rounding can do: a covariance is close "
-            "to singular. Scale the columns alike, or raise reg_covar.",
+            "The mean log-likelihood fell, which only rounding can do: a covariance is "
+            f"close to singular. It fell by {fall:.1e} in iteration {iteration}. Scale "
+            "the columns alike, or raise reg_covar.",
         )

@@ -71,10 +71,10 @@ def warn_of_dropped(
     elif 0 < len(first.columns) != first.n_features and first.n_rows > 0:
         advice += ", or leave such columns out"
     convergence_warnings.warn(
-        f"{n_left} of {n_asked} components {'is' if n_left == 1 else 'are'} left: "
-        f"on_collapse='drop' left out {len(dropped)}, of which the first was "
-        f"{dropped[0].whose}: {first.why}. collapses_ tells of each. "
-        f"{advice[0].upper()}{advice[1:]}."
+        "Fewer components are left than were asked for: on_collapse='drop' left out "
+        f"what collapsed. Of {n_asked}, {n_left} {'is' if n_left == 1 else 'are'} "
+        f"left; the first to go was {dropped[0].whose}: {first.why}. collapses_ tells "
+        f"of each. {advice[0].upper()}{advice[1:]}."
     )
 
 
@@ -85,11 +85,11 @@ def warn_of_empty(structure: CovarianceStructure, weights: Array) -> None:
     """
     empty = np.flatnonzero(weights <= _EMPTY)
     if len(empty) and structure.hides_empty_components:
+        others = f", and there are {len(empty) - 1} more" if len(empty) > 1 else ""
         convergence_warnings.warn(
-            f"No rows belong to component {empty[0]}"
-            f"{f' and {len(empty) - 1} more' if len(empty) > 1 else ''}: weight "
-            f"{weights[empty[0]]:.1g}. Use fewer components, on_collapse='drop' or "
-            "'reseed', or means_init among the rows."
+            f"A component has no rows. It is component {empty[0]}, of weight "
+            f"{weights[empty[0]]:.1g}{others}. Use fewer components, "
+            "on_collapse='drop' or 'reseed', or means_init among the rows."
         )
 
 

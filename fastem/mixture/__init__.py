@@ -15,6 +15,10 @@ Fit and answer
 A row counts as often as its weight says: ``fit(X, sample_weight=weights)``. Also
 ``score``, ``bic`` and ``aic`` take weights.
 
+Where columns are in units far apart, k-means starts see the widest alone:
+`fastem.fit_standardized(model, X)` fits to columns scaled to mean 0 and standard
+deviation 1, and gives a model in the units of X.
+
 How many components
 ===================
 Fit several numbers and compare BIC: lower is better. It charges each parameter the
@@ -47,7 +51,9 @@ rounding of the data |
 parameters float64 |
 | memory | several arrays of rows x components | none, except the answer of \
 `predict_proba` |
-| another structure | - | 'EEI': all components share one variance for each column |
+| covariance structures | 4 | the fourteen of mclust, as :mod:`fastem.covariances` has \
+them; `covariance_ratio` bounds them |
+| a start from a partition | - | `init_params=labels` |
 | fewer iterations | - | `accelerate=True` |
 | when to stop | when it moves slowly | or `stopping='remaining_gain'`: when little \
 is left to gain |
@@ -113,6 +119,16 @@ save it again.
 >>> tomorrow = fastem.load_model("stream.json").partial_fit(X[:500])
 >>> tomorrow.n_samples_seen_
 3500.0
+
+Other tools may want other files. `model.to_sklearn()` is a mixture of scikit-learn's
+with the same answers, which skl2onnx converts: `skl2onnx.to_onnx(model.to_sklearn(),
+X[:1])`. skops loads a model if it is told to trust these types, the last two of which
+are there only if components have been dropped or seeded anew:
+
+    skops.io.load("model.skops", trusted=[
+        "fastem.mixture.GaussianMixture", "fastem.em.convergence.Convergence",
+        "fastem.em.maximization.Collapse", "fastem.covariances.degeneracy.Degeneracy",
+    ])
 
 A model can also be made from numbers that come from elsewhere:
 

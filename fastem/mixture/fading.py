@@ -40,10 +40,10 @@ def warn_of_faded(before: Array, after: Array, n_kept: float, largest: Array) ->
     if len(components):
         others = f" and {len(components) - 1} more" if len(components) > 1 else ""
         convergence_warnings.warn(
-            f"Component {components[0]}{others} fades: its rows now count less than "
-            f"one, of {n_kept:.3g} that are remembered. Where none come for long, it "
-            "will be too faint to take them: use a larger memory, or "
-            "on_collapse='drop' or 'reseed'."
+            "A component fades: its rows now count less than one. It is component "
+            f"{components[0]}{others}, and all rows that are remembered count "
+            f"{n_kept:.3g}. Where none come for long, it will be too faint to take "
+            "them: use a larger memory, or on_collapse='drop' or 'reseed'."
         )
 
 

@@ -75,7 +75,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         means : array-like of shape (K, D)
         covariances : array-like
             In the shape that ``covariance_type`` gives to ``covariances_``.
-        covariance_type : {'full', 'tied', 'diag', 'spherical', 'EEI'}, default='full'
+        covariance_type : str, default='full'
+            'full', 'tied', 'diag', 'spherical', or one of mclust's fourteen codes.
         feature_names : array-like of str of shape (D,), default=None
         **parameters
             Other constructor parameters.
@@ -289,7 +290,9 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         """The fitted mixture as one of scikit-learn's, with the same answers.
 
         For tools that know no other, such as skl2onnx. The answers agree to rounding;
-        'EEI' becomes 'diag', whose criteria count more parameters.
+        Of the structures that it does not know, 'EII' becomes 'spherical', 'EEI',
+        'VEI' and 'EVI' become 'diag', and the others 'full', whose criteria count more
+        parameters.
 
         Returns
         -------

@@ -42,13 +42,16 @@ class GaussianMixture(OnlineMixture):
     ----------
     n_components : int, default=1
         Number of components, K.
-    covariance_type : {'full', 'tied', 'diag', 'spherical', 'EEI'}, default='full'
+    covariance_type : str, default='full'
         - 'full': each component has its own covariance matrix.
         - 'tied': all components share one covariance matrix.
         - 'diag': each component has a variance of its own for each column.
         - 'spherical': each component has one variance for all columns.
-        - 'EEI': all components share one variance for each column, as in the model
-          that R's mclust calls so.
+        - Or one of the fourteen codes of R's mclust: 'EII', 'VII' ('spherical'),
+          'EEI', 'VEI', 'EVI', 'VVI' ('diag'), 'EEE' ('tied'), 'VEE', 'EVE', 'VVE',
+          'EEV', 'VEV', 'EVV', 'VVV' ('full'). Letters are for volume, shape and axes:
+          E equal in all components, V each its own, I spheres or axes along the
+          columns. :mod:`fastem.covariances` says when to choose which.
     tol : float, default=1e-3
         EM stops when it is this close to its limit, as ``stopping`` measures it.
     reg_covar : float or 'relative', default=1e-6
@@ -121,7 +124,8 @@ class GaussianMixture(OnlineMixture):
     means_init : array-like of shape (K, D), default=None
         Means to start from, likewise.
     precisions_init : array-like, default=None
-        Inverse covariances to start from, in the shape of ``covariances_``.
+        Inverse covariances to start from, in the shape of ``covariances_``, or
+        matrices of shape (K, D, D) that the structure can have.
     forgetting : float, default=2.0
         How :meth:`partial_fit` weighs rows by their age: the r-th row since the start
         counts as r to the power of ``forgetting`` - 1. With 1 all rows count alike,
@@ -150,8 +154,8 @@ class GaussianMixture(OnlineMixture):
     means_ : array of shape (K, D)
         Means of the components.
     covariances_ : array
-        Shape (K, D, D) for 'full', (D, D) for 'tied', (K, D) for 'diag' and 'EEI',
-        (K,) for 'spherical'.
+        Shape (D, D) for 'tied', (K,) for 'spherical' and 'EII', (K, D) for 'diag',
+        'EEI', 'VEI' and 'EVI', (K, D, D) for 'full' and the others.
     precisions_ : array
         Inverses of the covariances, in the same shape.
     precisions_cholesky_ : array

@@ -39,9 +39,10 @@ class VersionedPickle(BaseEstimator):  # type: ignore[misc]
         version = attributes.pop("_fastem_version", "0.1.0")
         if _numbers_in(version) > _numbers_in(__version__):
             warnings.warn(
-                f"This model was pickled by fastem {version}, and this is fastem "
-                f"{__version__}, which may not know all that is in it: pip install "
-                f"'fastem>={version}', or hand models on with fastem.save_model.",
+                "This model was pickled by a later fastem, and this one may not know "
+                f"all that is in it. It was {version}, and this is {__version__}: pip "
+                f"install 'fastem>={version}', or hand models on with "
+                "fastem.save_model.",
                 UserWarning,
                 stacklevel=2,
             )

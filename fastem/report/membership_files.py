@@ -11,7 +11,24 @@ from numpy.typing import NDArray
 from fastem.checks.rows import Rows
 from fastem.sources.carried import CarriedColumns
 
-LOG_DENSITY = "log_density"
+
+class Wanted(NamedTuple):
+    """What is to be said of rows, beside how much they belong to each component.
+
+    Attributes
+    ----------
+    log_density : bool
+    outliers_below : float or None
+        The log-density below which a row is called an outlier.
+    """
+
+    log_density: bool = False
+    outliers_below: float | None = None
+
+    @property
+    def densities(self) -> bool:
+        """Whether densities have to be known."""
+        return self.log_density or self.outliers_below is not None
 
 
 class Answers(NamedTuple):
@@ -29,15 +46,24 @@ class Answers(NamedTuple):
     log_densities: Rows | None
     kept: NDArray[np.bool_]
 
-    def columns(self) -> dict[str, np.ndarray]:
+    def outliers(self, wanted: Wanted) -> NDArray[np.bool_] | None:
+        """Which of the n rows are outliers, if that is wanted."""
+        if wanted.outliers_below is None or self.log_densities is None:
+            return None
+        return self.log_densities < wanted.outliers_below
+
+    def columns(self, wanted: Wanted) -> dict[str, np.ndarray]:
         """The columns of the file, for the n rows."""
         columns: dict[str, np.ndarray] = {
             "component": self.probabilities.argmax(axis=1).astype(np.int32),
             "probability": self.probabilities.max(axis=1),
         }
         columns |= {f"p_{k}": column for k, column in enumerate(self.probabilities.T)}
-        if self.log_densities is not None:
-            columns[LOG_DENSITY] = self.log_densities
+        if wanted.log_density and self.log_densities is not None:
+            columns["log_density"] = self.log_densities
+        outliers = self.outliers(wanted)
+        if outliers is not None:
+            columns["outlier"] = outliers
         return columns
 
 
@@ -63,7 +89,11 @@ def with_gaps(
 
 
 def write_answers(
-    path: Path, suffix: str, answers: Iterable[Answers], carried: CarriedColumns | None
+    path: Path,
+    suffix: str,
+    answers: Iterable[Answers],
+    wanted: Wanted,
+    carried: CarriedColumns | None,
 ) -> None:
     """Write answers to a Parquet or a CSV file, beside columns of the data.
 
@@ -80,7 +110,7 @@ def write_answers(
         writer: Any = None
         schema: Any = None
         for some in answers:
-            batch = _batch(some, carried)
+            batch = _batch(some, wanted, carried)
             try:
                 if writer is None:
                     kind = csv.CSVWriter if is_csv else parquet.ParquetWriter
@@ -95,7 +125,7 @@ def write_answers(
                 ) from error
 
 
-def _batch(answers: Answers, carried: CarriedColumns | None) -> Any:
+def _batch(answers: Answers, wanted: Wanted, carried: CarriedColumns | None) -> Any:
     """An Arrow batch for rows of the file, with nulls where they were not kept."""
     import pyarrow as pa
 
@@ -103,7 +133,7 @@ def _batch(answers: Answers, carried: CarriedColumns | None) -> Any:
     arrays, names = [], []
     if carried is not None:
         arrays, names = carried.take(len(kept)), list(carried.names)
-    for name, values in answers.columns().items():
+    for name, values in answers.columns(wanted).items():
         if name in names:
             raise ValueError(
                 f"column {name!r} cannot be kept: the memberships have one of that name"

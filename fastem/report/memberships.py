@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +13,18 @@ from numpy.typing import NDArray
 from fastem import kernels
 from fastem.checks.rows import Rows, read_only
 from fastem.mixture import GaussianMixture
-from fastem.report.membership_files import Answers, with_gaps, write_answers
+from fastem.report.membership_files import Answers, Wanted, with_gaps, write_answers
 from fastem.sources.blocks import Block, Source
 from fastem.sources.carried import CarriedColumns
 from fastem.sources.parquet import ParquetBlocks
-from fastem.sources.reading import blocks_of, checked_blocks, read_ahead
+from fastem.sources.reading import checked_blocks, read_ahead
 from fastem.statistics import Array
 from fastem.storage.writing import PathLike, complete_or_absent
+from fastem.training.in_blocks import answer_blocks, answerable
 
 SUFFIXES = (".parquet", ".csv", "")  # the last one: a folder
+
+NOTHING_ELSE = Wanted()
 
 _BLOCK_VALUES = 1 << 22
 
@@ -55,11 +59,28 @@ class Certainty:
         return mean, sure, unsure
 
 
+class Written(NamedTuple):
+    """What was written of rows, in all.
+
+    Attributes
+    ----------
+    certainty : Certainty
+        How sure the rows are.
+    n_outliers : int
+        Number of rows that were called outliers, if that was asked for.
+    """
+
+    certainty: Certainty
+    n_outliers: int
+
+
 class _Tally:
     """Counts from which a :class:`Certainty` is made."""
 
-    def __init__(self, n_components: int) -> None:
+    def __init__(self, n_components: int, wanted: Wanted = NOTHING_ELSE) -> None:
         self._sums = np.zeros((4, n_components))
+        self._wanted = wanted
+        self.n_outliers = 0
 
     def add(self, probabilities: Rows) -> None:
         labels = probabilities.argmax(axis=1)
@@ -75,6 +96,9 @@ class _Tally:
         """The answers as they come, which are counted on their way."""
         for some in answers:
             self.add(some.probabilities)
+            outliers = some.outliers(self._wanted)
+            if outliers is not None:
+                self.n_outliers += int(outliers.sum())
             yield some
 
     def certainty(self) -> Certainty:
@@ -82,14 +106,10 @@ class _Tally:
         return Certainty(self._sums[0].astype(np.int64), mean, sure, unsure)
 
 
-def probability_blocks(model: GaussianMixture, X: Rows | Source) -> Generator[Rows]:
+def probability_blocks(model: GaussianMixture, X: Any) -> Generator[Rows]:
     """``model.predict_proba(X)`` in consecutive blocks of rows."""
-    if isinstance(X, Source):
-        with closing(blocks_of(X)) as blocks:
-            yield from probabilities_of(model, (rows for rows, _ in blocks))
-        return
-    for block in _parts(model, X):
-        yield model.predict_proba(block)
+    with closing(answer_blocks(model, X)) as blocks:
+        yield from probabilities_of(model, (rows for rows, _ in blocks))
 
 
 def _parts(model: GaussianMixture, rows: Rows) -> Iterator[Rows]:
@@ -109,14 +129,14 @@ def probabilities_of(model: GaussianMixture, blocks: Iterable[Rows]) -> Iterator
             yield kernels.probability_pass(part, factors, model.n_threads)
 
 
-def measure_certainty(model: GaussianMixture, X: Rows | Source) -> Certainty:
+def measure_certainty(model: GaussianMixture, X: Any) -> Certainty:
     """How sure the rows of X are of their likeliest component.
 
     Parameters
     ----------
     model : GaussianMixture
         Fitted, or made from parameters.
-    X : array of shape (N, D), or Source
+    X : array-like of shape (N, D), or what ``fit`` can read block by block
 
     Returns
     -------
@@ -133,12 +153,12 @@ def measure_certainty(model: GaussianMixture, X: Rows | Source) -> Certainty:
 def write_memberships(
     path: PathLike,
     model: GaussianMixture,
-    X: Rows | Source,
+    X: Any,
     kept: NDArray[np.bool_] | None = None,
     *,
-    log_density: bool = False,
+    wanted: Wanted = NOTHING_ELSE,
     carried: CarriedColumns | None = None,
-) -> Certainty:
+) -> Written:
     """Write which component each row belongs to, and how surely.
 
     Columns are ``component`` (the likeliest), ``probability`` (its own) and ``p_0`` to
@@ -150,19 +170,19 @@ def write_memberships(
         Ends in .parquet or .csv, or else is a folder, which gets a Parquet file for
         each file of the data, with its name.
     model : GaussianMixture
-    X : array of shape (N, D), or Source
+    X : array-like of shape (N, D), or what ``fit`` can read block by block
     kept : array of bool, default=None
         One value for each row of the data's file, N of them true: the rows in X. The
         other rows are written too, with nulls. Blocks of a source know it themselves.
-    log_density : bool, default=False
-        Whether to write a column ``log_density``, too: ``model.score_samples(X)``.
+    wanted : Wanted, default=NOTHING_ELSE
+        Whether to write a column ``log_density`` (``model.score_samples(X)``), and from
+        which on a column ``outlier`` is true.
     carried : CarriedColumns, default=None
         Columns of the data to write before the others.
 
     Returns
     -------
-    Certainty
-        How sure the rows are.
+    Written
 
     Raises
     ------
@@ -175,57 +195,60 @@ def write_memberships(
         raise ImportError(
             "writing memberships needs pyarrow: pip install 'fastem[io]'"
         ) from error
-    tally = _Tally(model.means_.shape[0])
+    rows, _ = answerable(model, X)
+    tally = _Tally(model.means_.shape[0], wanted)
 
     def write(part: Path, suffix: str, answers: Iterable[Answers]) -> None:
-        write_answers(part, suffix, tally.counted(answers), carried)
+        write_answers(part, suffix, tally.counted(answers), wanted, carried)
 
     with complete_or_absent(path) as temporary:
         if not Path(path).suffix:
-            if isinstance(X, ParquetBlocks):
-                for name, answers in _answers_by_file(model, X, log_density):
+            if isinstance(rows, ParquetBlocks):
+                for name, answers in _answers_by_file(model, rows, wanted.densities):
                     part = temporary / name
                     part.parent.mkdir(parents=True, exist_ok=True)
                     write(part, ".parquet", answers)
-                return tally.certainty()
+                return Written(tally.certainty(), tally.n_outliers)
             temporary.mkdir()
             temporary /= "part-0.parquet"
-        suffix = Path(path).suffix or ".parquet"
-        if isinstance(X, Source):
-            with closing(read_ahead(checked_blocks(X))) as blocks:
-                write(temporary, suffix, _answers_about(model, blocks, log_density))
-        else:
-            parts = (
-                (
-                    model.predict_proba(part),
-                    model.score_samples(part) if log_density else None,
-                )
-                for part in _parts(model, X)
-            )
-            write(temporary, suffix, with_gaps(parts, kept))
-    return tally.certainty()
+        with closing(_blocks(rows, kept)) as blocks:
+            answers = _answers_about(model, blocks, wanted.densities)
+            write(temporary, Path(path).suffix or ".parquet", answers)
+    return Written(tally.certainty(), tally.n_outliers)
+
+
+def _blocks(
+    rows: Rows | Source, kept: NDArray[np.bool_] | None = None
+) -> Generator[Block]:
+    """Blocks of rows that can be used; an array is one."""
+    if isinstance(rows, Source):
+        yield from read_ahead(checked_blocks(rows))
+    else:
+        yield Block(rows, kept=kept)
 
 
 def _answers_by_file(
-    model: GaussianMixture, X: ParquetBlocks, log_density: bool
+    model: GaussianMixture, X: ParquetBlocks, with_densities: bool
 ) -> Iterator[tuple[Path, Iterator[Answers]]]:
     """For each file of X that has rows its name in the folder, and what is said."""
     root = X.path if X.path.is_dir() else X.path.parent
-    with closing(read_ahead(checked_blocks(X))) as blocks:
+    with closing(_blocks(X)) as blocks:
         for file, of_file in groupby(blocks, key=lambda block: block.file):
             assert file is not None
-            yield file.relative_to(root), _answers_about(model, of_file, log_density)
+            yield file.relative_to(root), _answers_about(model, of_file, with_densities)
 
 
 def _answers_about(
-    model: GaussianMixture, blocks: Iterable[Block], log_density: bool
+    model: GaussianMixture, blocks: Iterable[Block], with_densities: bool
 ) -> Iterator[Answers]:
     """What is said of the rows of blocks that have been checked."""
     for block in blocks:
         if not len(block.values):
             if block.kept is not None:
                 nobody = np.empty((0, model.means_.shape[0]), block.values.dtype)
-                yield Answers(nobody, nobody[:, 0] if log_density else None, block.kept)
+                yield Answers(
+                    nobody, nobody[:, 0] if with_densities else None, block.kept
+                )
             continue
         factors = model._factors(block.values.dtype)
         rows = read_only(np.require(block.values, requirements=["C", "A"]))
@@ -233,7 +256,7 @@ def _answers_about(
             (
                 kernels.probability_pass(part, factors, model.n_threads),
                 kernels.log_likelihood_pass(part, factors, model.n_threads)
-                if log_density
+                if with_densities
                 else None,
             )
             for part in _parts(model, rows)

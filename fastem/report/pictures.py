@@ -16,6 +16,7 @@ from fastem.report.separation import separating_views
 from fastem.sources.blocks import Source
 from fastem.statistics import Array
 from fastem.storage.writing import PathLike, complete_or_absent
+from fastem.training.in_blocks import answerable
 from fastem.training.survey import draw_rows
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class _Sample:
 
 def draw_clusters(
     model: GaussianMixture,
-    X: Rows | Source,
+    X: Any,
     path: PathLike,
     columns: Sequence[str] | None = None,
 ) -> None:
@@ -55,7 +56,7 @@ def draw_clusters(
     ----------
     model : GaussianMixture
         Fitted, or made from parameters.
-    X : array of shape (N, D), or Source
+    X : array-like of shape (N, D), or what ``fit`` can read block by block
     path : path
         Ends in .png, .svg or .pdf.
     columns : sequence of str, default=None
@@ -120,17 +121,17 @@ def _caption(
     return "\n".join(lines)
 
 
-def _sample(model: GaussianMixture, X: Rows | Source) -> _Sample:
+def _sample(model: GaussianMixture, X: Any) -> _Sample:
     random = np.random.default_rng(0)
     # In random order, so that the last rows of a sorted file do not hide the others.
-    if isinstance(X, Source):
-        some, n_rows = draw_rows(X, _MOST_ROWS, random)
+    all_rows, _ = answerable(model, X)
+    if isinstance(all_rows, Source):
+        some, n_rows = draw_rows(all_rows, _MOST_ROWS, random)
         rows = some[random.permutation(len(some))]
-        probabilities = np.concatenate(list(probabilities_of(model, [rows])))
     else:
-        n_rows = len(X)
-        rows = X[random.permutation(n_rows)[:_MOST_ROWS]]
-        probabilities = model.predict_proba(rows)
+        n_rows = len(all_rows)
+        rows = all_rows[random.permutation(n_rows)[:_MOST_ROWS]]
+    probabilities = np.concatenate(list(probabilities_of(model, [rows])))
     return _Sample(
         rows,
         n_rows,

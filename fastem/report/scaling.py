@@ -1,27 +1,28 @@
 """Fitting on standardised columns, with the model in the units of the data."""
 
+from __future__ import annotations
+
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
-from fastem.checks.counting import check_sample_weight
-from fastem.checks.rows import Rows
-from fastem.covariances import SingularCovarianceError, structure_of
+from fastem.checks.rows import Rows, read_only
+from fastem.covariances import SingularCovarianceError, named_columns, structure_of
 from fastem.em.progress import Progress
 from fastem.em.ridge import RegularizationWarning
 from fastem.mixture import GaussianMixture
 from fastem.sources.blocks import Block, Source
-from fastem.sources.reading import blocks_of
 from fastem.starts.initialization import weighted_blocks
 from fastem.statistics import Array
 from fastem.storage.writing import PathLike
-from fastem.training.survey import Moments
+from fastem.training.in_blocks import RowsInBlocks, training_rows
+from fastem.training.in_memory import RowsInMemory, TrainingRows
 
 _BLOCK_ROWS = 65536
 
@@ -40,11 +41,8 @@ class Scaling:
     deviations: Array
 
     @classmethod
-    def of_rows(cls, X: Rows, sample_weight: Array | None = None) -> "Scaling":
-        """Of the rows of X (N, D), weighted if weights (N,) are given.
-
-        Not finite where squares are too large to be numbers.
-        """
+    def of_rows(cls, X: Rows, sample_weight: Rows | None = None) -> Scaling:
+        """Of the rows of X (N, D), weighted if weights (N,) are given."""
         row_weights = np.empty(0) if sample_weight is None else sample_weight
         total, sums = 0.0, np.zeros(X.shape[1])
         for block, weights in weighted_blocks(X, row_weights, X.shape[1]):
@@ -53,22 +51,28 @@ class Scaling:
         means = sums / total
         # About the mean, and corrected for what rounding left of it.
         sums, squares = np.zeros_like(means), np.zeros_like(means)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for block, weights in weighted_blocks(X, row_weights, X.shape[1]):
-                sums += weights @ (block - means)
-                squares += weights @ (block - means) ** 2
-            shift = sums / total
-            variances = np.maximum(squares / total - shift**2, 0)
+        for block, weights in weighted_blocks(X, row_weights, X.shape[1]):
+            sums += weights @ (block - means)
+            squares += weights @ (block - means) ** 2
+        shift = sums / total
+        variances = np.maximum(squares / total - shift**2, 0)
         return cls(means + shift, np.sqrt(variances))
 
     @classmethod
-    def of_source(cls, source: Source) -> "Scaling":
-        """Of all rows of a source, in one pass."""
-        moments = Moments(source.n_features)
-        with closing(blocks_of(source)) as blocks:
-            for rows, weights in blocks:
-                moments.add(rows, weights)
-        return cls(moments.mean, np.sqrt(moments.variances))
+    def of_training(cls, rows: TrainingRows) -> Scaling:
+        """Of the rows of a fit, which know it already where they are read in blocks."""
+        if isinstance(rows, RowsInBlocks):
+            return cls(rows.survey.mean, np.sqrt(rows.survey.variances))
+        assert isinstance(rows, RowsInMemory)
+        return cls.of_rows(rows.values, rows.weights)
+
+    def standardize_training(self, estimator: Any, rows: TrainingRows) -> TrainingRows:
+        """The rows of a fit, standardised; the estimator knows the columns' names."""
+        if isinstance(rows, RowsInBlocks):
+            source = StandardizedBlocks(rows.source, self)
+            return RowsInBlocks.checked(estimator, source, rows.sample_weight)
+        assert isinstance(rows, RowsInMemory)
+        return replace(rows, values=read_only(self.standardize(rows.values)))
 
     def standardize(self, X: Rows) -> Rows:
         """(X - mean) / standard deviation, in the type of X."""
@@ -103,6 +107,7 @@ class Scaling:
             other = structure_of(structure.code_in_other_units)
             parameters["covariance_type"] = other.name
             parameters["covariance_ratio"] = None  # was of columns as they were
+        parameters["feature_names"] = _names_of(model)
         scaled = GaussianMixture.from_parameters(
             model.weights_, self.means + s * model.means_, covariances, **parameters
         )
@@ -146,65 +151,76 @@ class StandardizedBlocks:
             yield block._replace(values=self.scaling.standardize(block.values))
 
 
+class _OnTrainingRows(GaussianMixture):
+    """Fits rows as a fit uses them, which it has checked: their columns have names."""
+
+    def _training_rows(self, X: Any, sample_weight: Any) -> TrainingRows:
+        rows: TrainingRows = X
+        return rows
+
+
 def fit_standardized(
     model: GaussianMixture,
-    X: Rows | Source,
-    sample_weight: ArrayLike | None = None,
+    X: Any,
+    sample_weight: ArrayLike | str | None = None,
     *,
     callback: Callable[[Progress], object] | None = None,
     checkpoint: PathLike | None = None,
 ) -> GaussianMixture:
     """Fit to standardised columns; the result describes X itself.
 
+    For columns in units far apart, in which k-means starts see the widest alone.
+
     Parameters
     ----------
     model : GaussianMixture
         Is left as it is. Its ``reg_covar`` is in units of squared standard deviations.
-    X : array of shape (N, D), or Source
-    sample_weight : array-like of shape (N,), default=None
-        Counts in the means and standard deviations too. Not of a source, which has
-        its own.
+    X : array-like of shape (N, D), or a source of rows in blocks
+        As in :meth:`fastem.GaussianMixture.fit`.
+    sample_weight : array-like of shape (N,), or name of a column, default=None
+        Counts in the means and standard deviations too.
     callback : callable, default=None
     checkpoint : path, default=None
-        As in :meth:`GaussianMixture.fit`.
+        As in :meth:`fastem.GaussianMixture.fit`.
 
     Returns
     -------
     GaussianMixture
-        In the units of X: it predicts for raw rows.
+        In the units of X: it predicts for raw rows. It knows the names of the columns.
 
     Raises
     ------
     ValueError
-        If a column is constant (:class:`UnscalableColumnsError`), or the fit fails.
+        If a column is constant, or the fit fails.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastem import GaussianMixture, fit_standardized
+    >>> from fastem.report.scaling import fit_standardized
+    >>> random = np.random.default_rng(0)
+    >>> X = np.vstack([random.normal(m, 1, (100, 2)) for m in (0, 6)])
+    >>> meters_and_grams = X * [0.1, 1e4]
+    >>> model = GaussianMixture(2, random_state=0)
+    >>> fit_standardized(model, meters_and_grams).means_.round(2).tolist()
+    [[0.59, 59481.73], [-0.01, 1013.22]]
     """
-    weights = None
-    if isinstance(X, Source):
-        scaling = Scaling.of_source(X)
-    else:
-        if sample_weight is not None:
-            weights = check_sample_weight(sample_weight, len(X))
-        scaling = Scaling.of_rows(X, weights)
-    too_large = ~np.isfinite(scaling.deviations)
-    if too_large.any():
-        raise UnscalableColumnsError(too_large, "its values are too large to square")
-    rounding = np.finfo(X.dtype).eps * np.abs(scaling.means)
+    fitted = _OnTrainingRows(**clone(model).get_params(deep=False))
+    fitted._check_settings()
+    rows = training_rows(fitted, X, sample_weight)
+    scaling = Scaling.of_training(rows)
+    rounding = np.finfo(rows.dtype).eps * np.abs(scaling.means)
     constant = scaling.deviations <= rounding
     if constant.any():
-        raise UnscalableColumnsError(constant, "its values are all equal")
-    standardized = (
-        StandardizedBlocks(X, scaling)
-        if isinstance(X, Source)
-        else scaling.standardize(X)
-    )
-    with _in_units_of_data(scaling, X.dtype):
-        fitted = clone(model).fit(
-            standardized,
-            sample_weight=weights,
-            callback=callback,
-            checkpoint=checkpoint,
-        )
+        raise UnscalableColumnsError(constant, _names_of(fitted))
+    standardized = scaling.standardize_training(fitted, rows)
+    with _in_units_of_data(scaling, rows.dtype):
+        fitted.fit(standardized, callback=callback, checkpoint=checkpoint)
     return scaling.to_original_units(fitted)
+
+
+def _names_of(model: GaussianMixture) -> Any:
+    return getattr(model, "feature_names_in_", None)
 
 
 @contextmanager
@@ -227,19 +243,23 @@ def _in_units_of_data(scaling: Scaling, dtype: np.dtype[Any]) -> Iterator[None]:
 
 
 class UnscalableColumnsError(ValueError):
-    """Columns that cannot be standardised.
+    """Columns that cannot be standardised, as their values are all equal.
 
     Attributes
     ----------
     columns : tuple of int
-    reason : str
     """
 
-    def __init__(self, which: NDArray[np.bool_], reason: str) -> None:
-        super().__init__(which, reason)
+    def __init__(
+        self, which: NDArray[np.bool_], names: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(which, names)
         self.columns = tuple(int(j) for j in np.flatnonzero(which))
-        self.reason = reason
+        self._names = names
 
     def __str__(self) -> str:
-        columns = ", ".join(map(str, self.columns))
-        return f"column {columns} cannot be standardised, because {self.reason}"
+        columns = named_columns(self.columns, self._names)
+        return (
+            f"{columns} cannot be standardised, because all values are equal: leave "
+            "that out"
+        )

@@ -73,21 +73,22 @@ def _warn_of_left_out(files: ParquetBlocks) -> None:
     no_numbers = [name for name in files.unused if name not in files.index]
     if files.index:
         sentences.append(
-            f"The index of the DataFrame in {files.path} is left out: "
-            f"{', '.join(map(repr, files.index))}."
+            "The index of a DataFrame is left out. In "
+            f"{files.path} it is {', '.join(map(repr, files.index))}."
         )
     if no_numbers:
         columns = ", ".join(f"{name!r} ({files.unused[name]})" for name in no_numbers)
         sentences.append(
-            f"These columns of {files.path} do not hold numbers and are left out: "
-            f"{columns}. To choose columns yourself, pass pyarrow.dataset.dataset("
-            "path).scanner(columns=[...])."
+            "Columns that do not hold numbers are left out. In "
+            f"{files.path} these are {columns}. To choose columns yourself, pass "
+            "pyarrow.dataset.dataset(path).scanner(columns=[...])."
         )
     if files.keys:
         keys = ", ".join(f"{key!r} ({name})" for key, name in files.keys.items())
         sentences.append(
-            f"Names of folders in {files.path} are not read as columns: {keys}. To "
-            "have them read, pass pyarrow.dataset.dataset(path, partitioning='hive')."
+            "Names of folders are not read as columns. In "
+            f"{files.path} these are {keys}. To have them read, pass "
+            "pyarrow.dataset.dataset(path, partitioning='hive')."
         )
     if sentences:
         warnings.warn(" ".join(sentences), stacklevel=levels_to_caller())

@@ -13,12 +13,23 @@ out; without it they are an error. `--columns A,B,C` chooses columns, `--weights
 names that of the row weights, and `--assign memberships.csv` saves memberships
 together with the fit.
 
-`fastem predict` writes a row for each row of the data; `--keep` carries columns of the
-data along, `--log-density` adds the logarithm of the density, by which outliers are
-found. `fit` and `info` tell BIC and AIC: the fit with the least is the best.
+How many components? `-k 1-6` fits each number from 1 to 6, shows what each is worth,
+and goes on with the fit that has the lowest BIC. `fit` and `info` tell BIC and AIC: of
+fits to the same rows and columns the one with the least is the best.
 
+    $ fastem fit cars.csv -k 1-6 --columns speed,load --output best.json
     $ fastem fit cars.csv -k 3 --columns speed,load --weights cars --assign degrees.csv
+
+`fastem predict` writes a row for each row of the data; `--keep` carries columns of the
+data along, `--plot` draws the rows, `--columns` names those to use where they are not
+called as the model's. `--log-density` adds the logarithm of the density: the lower, the
+more of an outlier a row is. `--outliers-below` adds whether it is below a number. Which
+number is low, densities of rows tell that are known to be good: those that the model
+was fitted to look better to it than others, so that a share of them is not one of new
+rows.
+
     $ fastem predict model.json cars.csv --keep cars --log-density --output odd.csv
+    $ fastem predict best.json cars.csv --outliers-below -9 --plot odd.png -o m.csv
     $ fastem fit cars.csv -k 3 --covariance diag --n-init 5 --stopping remaining_gain
     $ fastem fit --help
 

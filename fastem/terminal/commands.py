@@ -7,17 +7,19 @@ import typer
 from rich.markup import escape
 
 import fastem
+from fastem.covariances import structure_of
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture
 from fastem.mixture.model_file import ModelFile, read_model_file, save_model
 from fastem.report import memberships, pictures
-from fastem.report.criteria import Criteria, measure_criteria
+from fastem.report.criteria import Criteria
+from fastem.report.membership_files import Wanted
 from fastem.report.memberships import measure_certainty, write_memberships
 from fastem.report.pictures import draw_clusters
 from fastem.sources.data_files import SUFFIXES
 from fastem.sources.tables import open_table
-from fastem.storage import writing
 from fastem.terminal import display
+from fastem.terminal.candidates import fit_candidates
 from fastem.terminal.console import plain_messages, say
 from fastem.terminal.options import (
     Data,
@@ -27,15 +29,17 @@ from fastem.terminal.options import (
     NaValues,
     Overwrite,
     Threads,
+    check_numbers_of_components,
+    check_outputs,
     example,
     notation,
     number_or_relative,
+    numbers_of_components,
     one_of,
     order_of_components,
     split,
 )
 from fastem.terminal.table_fit import (
-    fit_table,
     listed,
     say_dropped,
     say_used,
@@ -92,18 +96,20 @@ def _main(
 @app.command(
     epilog=example(
         "fastem fit cars.csv -k 3 --standardize --output model.json",
-        "fastem fit cars.csv -k 3 --columns speed,load --plot clusters.png",
+        "fastem fit cars.csv -k 1-6 --columns speed,load --plot clusters.png",
         "gunzip -c cars.csv.gz | fastem fit - -k 3",
     )
 )
 def fit(
     data: Data,
     components: Annotated[
-        int,
+        str,
         typer.Option(
             *("-k", "--components", "--n-components"),
-            min=1,
-            help="Number of components.",
+            callback=check_numbers_of_components,
+            metavar="K|FIRST-LAST",
+            help="Number of components, or a range: a fit of each is made, and the one "
+            "with the lowest BIC kept.",
         ),
     ],
     covariance: Annotated[
@@ -209,14 +215,14 @@ def fit(
 ) -> None:
     """Fit a mixture to the rows of a table."""
     with plain_messages():
-        for path, suffixes, extra, may_exist in (
-            (output, (".json",), None, overwrite),
-            (checkpoint, (".json",), None, True),
-            (assign, memberships.SUFFIXES, "io", overwrite),
-            (picture, pictures.SUFFIXES, "plot", overwrite),
-        ):
-            if path is not None:
-                writing.check_writable(path, suffixes, data, extra, overwrite=may_exist)
+        check_outputs(
+            data,
+            overwrite,
+            (output, (".json",), None),
+            (assign, memberships.SUFFIXES, "io"),
+            (picture, pictures.SUFFIXES, "plot"),
+        )
+        check_outputs(data, True, (checkpoint, (".json",), None))
         table = open_table(
             data,
             columns=split(columns),
@@ -227,7 +233,6 @@ def fit(
         say_used(table, all_numeric=columns is None)
         order = order_of_components(sort, table.names)
         model = GaussianMixture(
-            components,
             covariance_type=covariance,
             tol=tol,
             reg_covar=reg_covar if reg_covar == RELATIVE else float(reg_covar),
@@ -240,10 +245,16 @@ def fit(
             random_state=seed,
             n_threads=threads,
         )
-        model = fit_table(model, table, standardize=standardize, checkpoint=checkpoint)
+        numbers = numbers_of_components(components)
+        candidates = fit_candidates(
+            *(model, table, numbers),
+            standardize=standardize,
+            checkpoint=checkpoint,
+        )
+        best = min(candidates, key=lambda candidate: candidate.criteria.bic)
+        model, criteria = best.model, best.criteria
         if order is not None:
             model.sort_components(order)
-        criteria = measure_criteria(model, table.values, table.weights)
         # Files first: whoever reads the table may close the pipe (fastem fit | head).
         if output is not None:
             about = {
@@ -256,13 +267,16 @@ def fit(
             say_written("model", output)
         certainty = None
         if assign is not None:
-            certainty = write_memberships(assign, model, table.values, table.kept)
+            written = write_memberships(assign, model, table.values, table.kept)
+            certainty = written.certainty
             say_written("memberships", assign)
         if picture is not None:
             draw_clusters(model, table.values, picture, table.names)
             say_written("picture", picture)
         if certainty is None:
             certainty = measure_certainty(model, table.values)
+        if len(numbers) > 1:
+            display.print_candidates(candidates, best)
         display.print_components(model, table.names, certainty)
         display.print_certainty(certainty)
         display.print_criteria(criteria)
@@ -271,7 +285,8 @@ def fit(
 @app.command(
     epilog=example(
         "fastem predict model.json cars.csv --output memberships.parquet",
-        "fastem predict model.json cars.csv --keep name --log-density -o outliers.csv",
+        "fastem predict model.json cars.csv --keep name --log-density -o densities.csv",
+        "fastem predict model.json cars.csv --outliers-below -12.5 -o outliers.csv",
     )
 )
 def predict(
@@ -301,6 +316,27 @@ def predict(
             "lower, the more of an outlier.",
         ),
     ] = False,
+    outliers_below: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LOG_DENSITY",
+            help="Write a column outlier, too: whether the logarithm of the density is "
+            "below this number. Choose it by what --log-density writes of rows that "
+            "are known to be good, other than those of the fit.",
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,C",
+            help="Columns of the data to use, in the order of the model's.",
+            show_default="those of the model",
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Draw these rows and the clusters (.png)."),
+    ] = None,
     drop_missing: DropMissing = False,
     na_values: NaValues = None,
     decimal: Decimal = None,
@@ -310,34 +346,49 @@ def predict(
     """Say which component each row belongs to, and how surely."""
     with plain_messages():
         file = _open_model(model, data)
-        writing.check_writable(
-            output, memberships.SUFFIXES, data, "io", overwrite=overwrite
+        check_outputs(
+            data,
+            overwrite,
+            (output, memberships.SUFFIXES, "io"),
+            (picture, pictures.SUFFIXES, "plot"),
         )
         file.model.n_threads = threads
+        names = split(columns) or file.columns
         table = open_table(
             data,
-            columns=file.columns,
+            columns=names,
             drop_missing=drop_missing,
             notation=notation(na_values, decimal),
             carry=split(keep) or (),
         )
         n_columns = file.model.means_.shape[1]
         if len(table.names) != n_columns:
+            needed = f"but {model} needs {n_columns}"
+            if columns is not None and file.columns:
+                needed += f": {listed(file.columns)}"
             raise ValueError(
-                f"{data} has {len(table.names)} numeric columns, but {model} needs "
-                f"{n_columns} and has no names to choose by"
+                f"{data} has {len(table.names)} numeric columns, {needed} and has no "
+                "names to choose by: name them with --columns"
+                if columns is None
+                else f"--columns names {len(table.names)}, {needed}"
             )
         ignored = [name for name in table.unused if name not in (split(keep) or ())]
         if ignored:
             say(f"Ignored, not in the model: {listed(ignored)}.")
         say_dropped(table)
-        certainty = write_memberships(
+        written = write_memberships(
             *(output, file.model, table.values, table.kept),
-            log_density=log_density,
+            wanted=Wanted(log_density, outliers_below),
             carried=table.carried,
         )
         say_written("memberships", output)
-        display.print_certainty(certainty)
+        if picture is not None:
+            shown = file.columns or table.names
+            draw_clusters(file.model, table.values, picture, shown)
+            say_written("picture", picture)
+        display.print_certainty(written.certainty)
+        if outliers_below is not None:
+            display.print_outliers(written, outliers_below)
 
 
 @app.command(epilog=example("fastem info model.json"))
@@ -349,7 +400,8 @@ def info(model: ModelPath) -> None:
         columns = file.columns or tuple(f"x{j}" for j in range(n_columns))
         console = display.output()
         console.print(
-            f"{n_components} components, covariance {file.model.covariance_type}, "
+            f"{n_components} components, covariance {file.model.covariance_type} "
+            f"({structure_of(file.model.covariance_type).description}), "
             f"{n_columns} columns: {escape(', '.join(columns))}"
         )
         facts = [

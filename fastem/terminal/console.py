@@ -130,7 +130,7 @@ def naming_columns(columns: Sequence[str]) -> Iterator[None]:
         others = ",".join(name for name in columns if name not in unscalable)
         raise ValueError(
             f"--standardize cannot scale {', '.join(map(repr, unscalable))}, because "
-            f"{error.reason}. Leave that out: --columns '{others}'"
+            f"all values are equal. Leave that out: --columns '{others}'"
         ) from None
 
 

@@ -1,10 +1,12 @@
 """What the commands show of a model: components, and how certain rows are."""
 
 import math
-import textwrap
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
@@ -12,10 +14,18 @@ from rich.table import Table as Grid
 from fastem.mixture import GaussianMixture
 from fastem.report.criteria import Criteria
 from fastem.report.description import Trait, component_variances, distinctive_traits
-from fastem.report.memberships import Certainty
+from fastem.report.memberships import Certainty, Written
+from fastem.terminal.candidates import Candidate
 
 _LOG_WIDTH = 110
-_COMPONENTS_ABREAST = 6
+# Of tables: beside each column, and beside the last one more.
+_BORDER = 3
+_EDGE = _BORDER + 1
+# Names of columns may be broken in lines, but before that fewer components stand
+# beside each other.
+_LEAST_WIDTH = 24
+# Between the words of_a_name.orAnotherName, each with what ends it.
+_WORDS = re.compile(r"(?<=[\s_./-])(?=[^\s_./-])|(?<=[a-z])(?=[A-Z])")
 
 
 def output() -> Console:
@@ -47,21 +57,21 @@ def print_components(
     With ``certainty`` also the number of rows and how surely they belong.
     """
     console = output()
-    width_of_numbers = 25 if certainty is None else 44
-    grid = Grid(header_style="bold")
-    grid.add_column("component", justify="right")
-    grid.add_column("weight", justify="right")
+    heads = ["component", "weight", *(() if certainty is None else ("rows", "sure"))]
+    heaviest_first = np.argsort(-model.weights_, kind="stable")
+    lines = [[str(k), f"{model.weights_[k]:.1%}"] for k in heaviest_first]
     if certainty is not None:
-        grid.add_column("rows", justify="right")
-        grid.add_column("sure", justify="right")
-    grid.add_column("what sets it apart", overflow="fold")
-    traits = distinctive_traits(model, columns)
-    for k in np.argsort(-model.weights_, kind="stable"):
-        cells = [str(k), f"{model.weights_[k]:.1%}"]
-        if certainty is not None:
+        for k, line in zip(heaviest_first, lines, strict=True):
             sure = f"{certainty.sure[k]:.0%}" if certainty.n_rows[k] else "-"
-            cells += [f"{certainty.n_rows[k]:,}", sure]
-        grid.add_row(*cells, _in_words(traits[k], console.width - width_of_numbers))
+            line += [f"{certainty.n_rows[k]:,}", sure]
+    grid = Grid(header_style="bold")
+    for head in heads:
+        grid.add_column(head, justify="right", no_wrap=True)
+    grid.add_column("what sets it apart", overflow="fold")
+    room = console.width - _EDGE - sum(_widths([heads, *lines]))
+    traits = distinctive_traits(model, columns)
+    for k, line in zip(heaviest_first, lines, strict=True):
+        grid.add_row(*line, _in_words(traits[k], room))
     console.print(grid)
     console.print(
         "Means in units of the data; in brackets how far from the overall mean, in "
@@ -79,6 +89,16 @@ def print_certainty(certainty: Certainty) -> None:
     )
 
 
+def print_outliers(written: Written, limit: float) -> None:
+    """How many of the rows that were written are outliers."""
+    n_rows = int(written.certainty.n_rows.sum())
+    share = written.n_outliers / n_rows
+    output().print(
+        f"Outliers: {written.n_outliers:,} of {n_rows:,} rows ({share:.2%}) have a "
+        f"log-density below {limit:g}."
+    )
+
+
 def print_criteria(criteria: Criteria) -> None:
     """What numbers of components and forms of covariances are compared by."""
     output().print(
@@ -86,34 +106,95 @@ def print_criteria(criteria: Criteria) -> None:
     )
 
 
+def print_candidates(candidates: Sequence[Candidate], best: Candidate) -> None:
+    """A table of fits of several numbers of components, and which of them is kept."""
+    grid = Grid(
+        box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False
+    )
+    for head in (
+        *("-k", "log-\nlikelihood", "para-\nmeters", "BIC", "AIC"),
+        *("con-\nverged", "time"),
+    ):
+        grid.add_column(head, justify="right", vertical="bottom", no_wrap=True)
+    for candidate in candidates:
+        grid.add_row(
+            str(candidate.n_components),
+            f"{candidate.log_likelihood:,.1f}",
+            f"{candidate.n_parameters:,}",
+            f"{candidate.criteria.bic:,.1f}",
+            f"{candidate.criteria.aic:,.1f}",
+            "yes" if candidate.model.converged_ else "no",
+            f"{candidate.seconds:.1f} s",
+            style="bold" if candidate is best else None,
+        )
+    output().print(grid)
+    components = "component" if best.n_components == 1 else "components"
+    text = f"Chosen: {best.n_components} {components}, by the lowest BIC."
+    if len(candidates) > 1 and best is candidates[-1]:
+        text += " At the largest number tried it still falls: try more."
+    output().print(text)
+
+
 def print_means(model: GaussianMixture, columns: Sequence[str]) -> None:
     """Mean and standard deviation of each column in each component."""
     deviations = np.sqrt(component_variances(model))
-    heaviest_first = np.argsort(-model.weights_, kind="stable")
     console = output()
-    for start in range(0, len(heaviest_first), _COMPONENTS_ABREAST):
-        shown = heaviest_first[start : start + _COMPONENTS_ABREAST]
+    longest = max(map(cell_len, ["column", *columns]))
+    left = [int(k) for k in np.argsort(-model.weights_, kind="stable")]
+    while left:
+        shown: list[int] = []
+        lines = [["column"], *([] for _ in columns)]
+        room = console.width - _EDGE
+        while left:
+            k = left[0]
+            numbers = [f"{k} ({model.weights_[k]:.1%})"] + [
+                f"{number(model.means_[k, j])} ± {number(deviations[k, j])}"
+                for j in range(len(columns))
+            ]
+            (width,) = _widths([[text] for text in numbers])
+            if shown and room - width < min(longest, _LEAST_WIDTH):
+                break
+            room -= width
+            shown.append(left.pop(0))
+            for line, text in zip(lines, numbers, strict=True):
+                line.append(text)
+        heads, *rows = lines
         grid = Grid(title="Mean ± standard deviation", title_justify="left")
         grid.add_column("column", overflow="fold")
-        for k in shown:
-            grid.add_column(f"{k} ({model.weights_[k]:.1%})", justify="right")
-        for j, name in enumerate(columns):
-            cells = (
-                f"{number(model.means_[k, j])} ± {number(deviations[k, j])}"
-                for k in shown
-            )
-            grid.add_row(escape(name), *cells)
+        for head in heads[1:]:
+            grid.add_column(head, justify="right", no_wrap=True)
+        for name, row in zip(columns, rows, strict=True):
+            grid.add_row(escape(_broken(_WORDS.split(name), room)), *row)
         console.print(grid)
 
 
+def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    """How wide the columns of a table are that holds these texts, with a border."""
+    return [max(map(cell_len, texts)) + _BORDER for texts in zip(*lines, strict=True)]
+
+
+def _broken(words: Iterable[str], width: int) -> str:
+    """Words in lines of this width, if none is longer; what ends a word goes along."""
+    lines = [""]
+    for word in words:
+        if lines[-1] and cell_len(lines[-1] + word.rstrip()) > width:
+            lines.append("")
+        lines[-1] += word
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def _in_words(traits: list[Trait], width: int) -> str:
+    """Traits in lines; one is broken only if it is longer than a line, in its name."""
     if not traits:
         return "close to the overall mean in every column"
-    words = [
-        f"{trait.column} {number(trait.mean)} ({trait.difference:+.1f} sd)"
-        for trait in traits
-    ]
-    # Lines break between traits, not within one.
-    unbroken = ", ".join(text.replace(" ", "\N{NO-BREAK SPACE}") for text in words)
-    lines = textwrap.wrap(unbroken, max(width, 24), break_long_words=False)
-    return escape("\n".join(lines).replace("\N{NO-BREAK SPACE}", " "))
+    lines = [""]
+    for trait in traits:
+        end = "" if trait is traits[-1] else ", "
+        figures = f"{number(trait.mean)} ({trait.difference:+.1f} sd){end}"
+        words = [*_WORDS.split(f"{trait.column} "), figures]
+        if cell_len(lines[-1] + "".join(words).rstrip()) <= width:
+            lines[-1] += "".join(words)
+        else:
+            lines += _broken(words, width).split("\n")
+            lines[-1] += " " * bool(end)
+    return escape("\n".join(line.rstrip() for line in lines if line))

@@ -11,6 +11,7 @@ import typer
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture
 from fastem.sources.delimited import Notation
+from fastem.storage import writing
 
 
 def one_of(parameter: str) -> dict[str, Any]:
@@ -27,6 +28,26 @@ def one_of(parameter: str) -> dict[str, Any]:
         return value
 
     return {"callback": check, "metavar": "|".join(choices)}
+
+
+def numbers_of_components(text: str) -> range:
+    """'3', or '1-5' for each from 1 to 5."""
+    first, dash, last = text.partition("-")
+    try:
+        numbers = range(int(first), int(last if dash else first) + 1)
+    except ValueError:
+        numbers = range(0)
+    if not numbers or numbers[0] < 1:
+        raise typer.BadParameter(
+            f"{text!r} is neither a whole number, 1 or more, nor a range such as 1-5"
+        )
+    return numbers
+
+
+def check_numbers_of_components(text: str) -> str:
+    """Check the text that says how many components there are to be."""
+    numbers_of_components(text)
+    return text
 
 
 def number_or_relative(text: str) -> str:
@@ -61,6 +82,20 @@ def order_of_components(sort: str | None, columns: Sequence[str]) -> str | int |
         f"--sort {sort!r} is neither weight nor mean, nor a column in use: "
         f"{', '.join(columns)}{question}"
     )
+
+
+def check_outputs(
+    data: Path,
+    overwrite: bool,
+    *outputs: tuple[Path | None, tuple[str, ...], str | None],
+) -> None:
+    """Raise an error for the first file that could not be written.
+
+    Of each output the path, if it is wanted, its suffixes, and the extra that it needs.
+    """
+    for path, suffixes, extra in outputs:
+        if path is not None:
+            writing.check_writable(path, suffixes, data, extra, overwrite=overwrite)
 
 
 def split(text: str | None) -> list[str] | None:

@@ -270,6 +270,26 @@ class ExpectationInBlocks(MemorylessExpectation):
         return step.draw_ill_explained(parameters, random_state)
 
 
+def answerable(
+    estimator: Any, X: Any, weights: str | None = None
+) -> tuple[Rows | Source, np.ndarray | None]:
+    """What there is to answer about: validated rows, or a source of rows.
+
+    And the column of weights that was named, if that is one of a table in memory; a
+    source gives its own.
+    """
+    names = vars(estimator).get("feature_names_in_")
+    columns = None if names is None else tuple(names)
+    source = source_of(X, columns=columns, weights=weights, is_read_once=True)
+    if source is not None:
+        check_columns(estimator, source.names, source.n_features, fitting=False)
+        return source, None
+    of_rows = None
+    if weights is not None:
+        X, of_rows = without_column(X, weights)
+    return check_rows(estimator, X, fitting=False), of_rows
+
+
 def answer_blocks(
     estimator: Any, X: Any, sample_weight: ArrayLike | str | None = None
 ) -> Generator[tuple[Rows, Array]]:
@@ -278,21 +298,16 @@ def answer_blocks(
     Weights are those of a column of X if ``sample_weight`` is its name; none are empty.
     """
     named = sample_weight if isinstance(sample_weight, str) else None
-    names = vars(estimator).get("feature_names_in_")
-    columns = None if names is None else tuple(names)
-    source = source_of(X, columns=columns, weights=named, is_read_once=True)
-    if source is None:
-        if named:
-            X, sample_weight = without_column(X, named)
-        rows = check_rows(estimator, X, fitting=False)
-        yield rows, _weights_of(sample_weight, len(rows))
+    rows, of_column = answerable(estimator, X, named)
+    if not isinstance(rows, Source):
+        weights = sample_weight if named is None else of_column
+        yield rows, _weights_of(weights, len(rows))
         return
-    check_columns(estimator, source.names, source.n_features, fitting=False)
     given = None
     if not named and sample_weight is not None:
         given = _weights_of(sample_weight)
     n_rows = 0
-    with closing(blocks_of(source, given)) as blocks:
+    with closing(blocks_of(rows, given)) as blocks:
         for block in blocks:
             n_rows += len(block[0])
             yield block

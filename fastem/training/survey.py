@@ -148,7 +148,7 @@ def draw_rows(
     """Rows drawn from a source, (m, D), and how many rows it has."""
     sample = RowSample(size, source.n_features, source.dtype, random)
     n_rows = 0
-    with closing(blocks_of(source, checked=True)) as blocks:
+    with closing(blocks_of(source)) as blocks:
         for rows, _ in blocks:
             sample.add(rows, np.empty(0), n_rows)
             n_rows += len(rows)

@@ -29,6 +29,7 @@ from benchmarks import (
     streaming,
     streams,
     tables,
+    wide,
 )
 from benchmarks.instruments import INSTRUMENTS, Options
 from benchmarks.libraries import FASTEM, SCIKIT_LEARN
@@ -448,3 +449,21 @@ def test_a_disk_that_is_too_small_for_the_folder_is_named(monkeypatch, tmp_path)
     monkeypatch.setattr(streaming.shutil, "disk_usage", lambda _: free)
     with pytest.raises(OSError, match=r"0\.0 GB left, and 1\.0 GB are to be written"):
         streaming.write_folder(tmp_path, 1e9, lambda _: None)
+
+
+def test_wide_fits_are_compared_by_processor_time(monkeypatch):
+    monkeypatch.setattr(wide, "WIDE", [replace(TINY, n_features=30)])
+    head, _, line = lines_of(wide.document(OPTIONS).split("\n\n")[1])
+    heads, found = (text.strip("| ").split(" | ") for text in (head, line))
+    assert heads[-1] == "fastem, log-likelihood of a row, nats"
+    assert found[-1] == found[-2]
+    rounds = Rounds(
+        {
+            SCIKIT_LEARN: [Sample(1.0, 2.0, 1.0)] * 3,
+            FASTEM: [Sample(1.0, 3.0, 1.0)] * 3,
+        }
+    )
+    models = {library: fastem.GaussianMixture(1).fit([[0.0], [1.0]]) for library in
+              (FASTEM, SCIKIT_LEARN)}  # fmt: skip
+    cells = wide.cells(TINY, rounds, models)
+    assert cells[1:5] == ["2000", "3000", "1.50x (1.50 to 1.50)", "missed"]

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from fastem import GaussianMixture, RegularizationWarning, SingularCovarianceError
 from fastem.checks import rows as checked_rows
 from fastem.covariances import STRUCTURES
-from tests.mixtures import draw, random_mixture
+from tests.mixtures import draw, random_mixture, start_of
 
 K, D, N = 2, 3, 120
 METHODS = ["predict", "predict_proba", "score_samples", "score", "bic", "aic"]
@@ -583,3 +583,22 @@ def test_covariances_of_another_structure_are_told_where(name, give):
         "where the nearest that can be has 2.5",
     ):
         give(np.array([[1.0, 2.0], [1.0, 3.0]]))
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_precisions_may_be_matrices_whatever_the_structure(name, random):
+    mixture = random_mixture(random, name, K, D)
+    start = start_of(mixture, name)
+    expected = GaussianMixture(**start, max_iter=0).fit(rows())
+    start["precisions_init"] = np.linalg.inv(mixture.covariances)
+    actual = GaussianMixture(**start, max_iter=0).fit(rows())
+    np.testing.assert_allclose(actual.covariances_, expected.covariances_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["tied", "diag", "spherical", "EII"])
+def test_matrices_that_a_structure_cannot_have_are_refused(name):
+    matrices = np.stack([np.eye(D)] * K)
+    matrices[1] += 0.5
+    model = GaussianMixture(K, covariance_type=name, precisions_init=matrices)
+    words = ["precisions_init is not", name, "the nearest that can be"]
+    assert_refused(lambda: model.fit(rows()), ValueError, words)

@@ -142,7 +142,9 @@ def test_so_is_a_warning_of_weights_that_are_no_numbers_of_rows(rows, X):
     shares = row_weights / row_weights.sum()
     for weights in (shares, da.from_array(shares, chunks=CHUNKS[:1])):
         table = rows if weights is shares else X
-        with pytest.warns(UserWarning, match="sum to 1 over 6,000 rows") as caught:
+        with pytest.warns(
+            UserWarning, match="sum to 1, less than the 6,000 rows"
+        ) as caught:
             model.bic(table, weights)
         assert caught[0].filename == __file__
     counts = np.rint(100 * row_weights)

@@ -55,8 +55,8 @@ def test_the_front_door_is_short():
     assert len(README.splitlines()) <= 150
 
 
-def test_the_picture_is_small():
-    (picture,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+@pytest.mark.parametrize("picture", re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README))
+def test_pictures_are_small(picture):
     content = (ROOT / picture).read_bytes()
     assert len(content) < 150_000
     width, height = struct.unpack(">II", content[16:24])

@@ -114,8 +114,8 @@ def test_that_components_were_dropped_is_warned_of(name):
     )
     with pytest.warns(
         ConvergenceWarning,
-        match=r"2 of 3 components are left: on_collapse='drop' left out 1, of which "
-        r"the first was component 2 \(weight 0\.0909, 20 rows\): ",
+        match=r"Of 3, 2 are left; the first to go was component 2 "
+        r"\(weight 0\.0909, 20 rows\): ",
     ) as caught:
         model.fit(groups_and_spikes(SPIKE))
     assert {warning.filename for warning in caught} == {__file__}
@@ -139,7 +139,7 @@ def test_a_component_without_rows_is_no_secret_where_all_share(name, reg_covar, 
         assert (model.weights_ > 0).all()
         assert len(model.weights_) == K
     else:
-        what = "No rows belong to component 2: weight 0"
+        what = "has no rows. It is component 2, of weight 0"
         if policy == "drop":
             what = r"component 2 \(weight 0, 0 rows\): no rows belong to it"
         with pytest.warns(ConvergenceWarning, match=what):
@@ -472,9 +472,9 @@ def test_next_to_no_rows_are_none_where_all_share(name):
         weights_init=[0.5, 0.5],
         precisions_init=np.broadcast_to(precisions, (2, 2)),
     )
-    with pytest.warns(ConvergenceWarning, match="No rows belong to component 1"):
+    with pytest.warns(ConvergenceWarning, match="It is component 1,"):
         model.fit(X)
-    with pytest.warns(ConvergenceWarning, match="'drop' left out 1"):
+    with pytest.warns(ConvergenceWarning, match="Of 2, 1 is left"):
         model.set_params(on_collapse="drop").fit(X)
     assert model.weights_.tolist() == [1.0]
     model.set_params(on_collapse="reseed", random_state=0).fit(X)
@@ -490,7 +490,7 @@ def test_a_component_that_a_start_lacks_rows_for_is_told_of_at_the_call():
             ConvergenceWarning, match="distinct clusters than components. There are 2"
         ) as caught,
         pytest.warns(RegularizationWarning),
-        pytest.warns(ConvergenceWarning, match="'drop' left out 1"),
+        pytest.warns(ConvergenceWarning, match="Of 3, 2 are left"),
     ):
         model.fit(X)
     assert {warning.filename for warning in caught} == {__file__}

@@ -331,6 +331,14 @@ def test_a_value_that_repeats_is_named_where_no_number_of_components_helps(
     assert "fewer components" not in text
 
 
+def test_where_all_columns_repeat_values_no_other_structure_is_advised():
+    one_hot = np.eye(4)[np.random.default_rng(0).integers(4, size=200)]
+    text = str(fit(one_hot, "full", 4)[1])
+    assert text.endswith(
+        "leave such columns out, or spread their values by a little noise (jitter)."
+    )
+
+
 def test_the_same_trouble_begins_with_the_same_sentence():
     """A filter of Python's looks at the beginning of a text."""
     told = [
@@ -454,3 +462,20 @@ def test_warnings_point_at_the_callers_line(cause, method, n_init):
     with pytest.warns(category, match=words) as caught:
         getattr(model, method)(X)
     assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_no_eigenvalues_are_computed_to_warn_of_a_ridge(covariance_type, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("work of order D^3 that the answer does not need")
+
+    for name in ("eigvalsh", "eigh", "svd"):
+        monkeypatch.setattr(np.linalg, name, refuse)
+    X = np.random.default_rng(0).normal(0, 1e-3, (100, 3))
+    model = GaussianMixture(2, covariance_type=covariance_type, random_state=0)
+    with pytest.warns(RegularizationWarning) as caught:
+        model.fit(X)
+    assert np.isnan(caught[0].message.degeneracy.condition_number)
+    GaussianMixture.from_parameters(
+        *(model.weights_, model.means_, model.covariances_),
+        covariance_type=covariance_type,
+    )

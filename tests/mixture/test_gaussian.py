@@ -1,6 +1,7 @@
 """The estimator: what scikit-learn's users rely on, and what it adds."""
 
 import copy
+import inspect
 import pickle
 import pydoc
 
@@ -14,6 +15,7 @@ from scipy import stats
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.externals._numpydoc.docscrape import NumpyDocString
 from sklearn.mixture import GaussianMixture as SklearnMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -94,6 +96,7 @@ def test_constructor_is_that_of_scikit_learn_and_little_more():
     assert ours.pop("on_collapse") == "raise"
     assert ours.pop("forgetting") == 2
     assert ours.pop("memory") is None
+    assert ours.pop("covariance_ratio") is None
     assert ours == theirs
 
 
@@ -312,7 +315,7 @@ def test_no_iteration_gives_the_start_itself(X, mixture, covariance_type):
 
 
 def test_convergence_is_warned_of_only_when_it_was_not_met(X):
-    with pytest.warns(ConvergenceWarning, match="after 2 iterations .* tol is 1e-09"):
+    with pytest.warns(ConvergenceWarning, match="After 2 iterations .* tol is 1e-09"):
         short = GaussianMixture(3, max_iter=2, tol=1e-9, random_state=0).fit(X)
     assert not short.converged_
     # Warnings are errors: none is given here.
@@ -558,8 +561,8 @@ WEIGHINGS = {
     "shares of rows": (lambda w: w * 0.5, None),
     "counts": (lambda w: np.ceil(w * 1e6), None),
     "a choice of rows": (lambda w: (np.arange(len(w)) < 15) * 0.9, None),
-    "a sum of 1": (lambda w: w / w.sum(), "sum to far less than"),
-    "a population": (lambda w: 1e9 * w / w.sum(), "sum to far more than"),
+    "a sum of 1": (lambda w: w / w.sum(), "less than the"),
+    "a population": (lambda w: 1e9 * w / w.sum(), "more than the"),
 }
 
 
@@ -583,9 +586,19 @@ def test_criteria_warn_of_weights_that_are_no_numbers_of_rows(random, what, name
             criterion(table, sample_weight=given)
         (warning,) = caught
         assert warning.filename == __file__
-        assert str(warning.message).startswith(f"{name} takes weights for numbers of ")
-        assert f"sum to {weights.sum():.4g} over 300 rows" in str(warning.message)
+        assert str(warning.message).startswith("Criteria count rows by their weights")
+        assert f"For {name} they sum to {weights.sum():.4g}, " in str(warning.message)
         assert "w * len(w) / w.sum()" in str(warning.message)
         normal = weights * len(weights) / weights.sum()
         criterion(X, sample_weight=normal)
     model.score(table, sample_weight=given)  # in which a common factor has no meaning
+
+
+def test_scikit_learn_finds_a_description_of_every_name(X):
+    """For the tooltips of its HTML, which also need a page on the web to point to."""
+    sections = NumpyDocString(inspect.getdoc(GaussianMixture))
+    model = GaussianMixture(2, random_state=0).fit(pd.DataFrame(X).add_prefix("x"))
+    fitted = [name for name in vars(model) if name.endswith("_")]
+    for section, names in (("Parameters", model.get_params()), ("Attributes", fitted)):
+        described = {entry.name for entry in sections[section] if entry.desc}
+        assert set(names) <= described

@@ -101,7 +101,7 @@ WRONG = ["null", "true", '"text"', "{}", "[]", "[[]]", "[null]", "[1, [2]]",
 
 # Where null is a value.
 MAY_BE_NULL = {
-    *("columns", "random_state", "memory", "stream"),
+    *("columns", "random_state", "memory", "stream", "covariance_ratio"),
     *("lower_bound", "remaining_gain", "convergence_rate"),
 }
 # What is right nowhere.

@@ -57,7 +57,7 @@ def test_a_pickle_of_a_newer_version_says_so(monkeypatch):
     monkeypatch.setattr(pickled, "__version__", "12.10.1")
     written = pickle.dumps(model)
     monkeypatch.undo()
-    with pytest.warns(UserWarning, match=r"pickled by fastem 12\.10\.1.*fastem>=12"):
+    with pytest.warns(UserWarning, match=r"It was 12\.10\.1.*fastem>=12"):
         loaded = pickle.loads(written)
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 

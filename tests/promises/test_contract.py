@@ -370,7 +370,7 @@ def test_a_collapse_may_be_mended(covariance_type, what, reg_covar, policy):
     if policy == "drop":
         model, warned = fit(case.X, arguments, **options)
         (warning,) = warned
-        assert "on_collapse='drop' left out 1" in str(warning)
+        assert "on_collapse='drop' left out what collapsed" in str(warning)
         (collapse,) = model.collapses_
         assert collapse.action == "dropped"
         assert collapse.iteration == 1
@@ -598,7 +598,7 @@ def test_it_converges_when_the_gain_is_below_tol_and_not_before(
         model.fit(X)
     text = str(caught[0].message)
     change = bounds[-1] - bounds[-2]
-    assert f"did not converge: after {max_iter} iterations" in text
+    assert f"did not converge. After {max_iter} iterations" in text
     assert f"changed by {change:.1e}" in text
     assert f"tol is {tol:g}" in text
     assert "Increase max_iter or tol, or try another start" in text

@@ -144,3 +144,55 @@ def test_a_clean_environment_is_enough(version, wheel, tests, tmp_path):
     ]
     # What old libraries warn of in new ones is not for us to fix.
     call(python, "-m", "pytest", "-q", "-o", "filterwarnings=", *CORE, **settings)
+
+
+# In an environment of their own: what they need is heavy, and late for new versions.
+OTHER_FORMATS = """
+import re
+import warnings
+import numpy as np
+import onnxruntime
+import skops.io
+from skl2onnx import to_onnx
+import fastem.mixture
+from fastem import GaussianMixture
+
+random = np.random.default_rng(0)
+X = np.vstack([random.normal(m, 1, (200, 3)) for m in (0, 4)])
+for name in ("full", "tied", "diag", "spherical", "EEI"):
+    model = GaussianMixture(2, covariance_type=name, random_state=0).fit(X)
+    converted = to_onnx(model.to_sklearn(), X[:1], options={"score_samples": True})
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
+    labels, degrees, densities = session.run(None, {session.get_inputs()[0].name: X})
+    np.testing.assert_array_equal(np.ravel(labels), model.predict(X))
+    np.testing.assert_allclose(degrees, model.predict_proba(X), atol=1e-12)
+    np.testing.assert_allclose(np.ravel(densities), model.score_samples(X), rtol=1e-10)
+
+trusted = re.findall(r'"(fastem\\.[^"]+)"', fastem.mixture.__doc__)
+spike = np.vstack([X, np.full((20, 3), 40.0)])
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    dropped = GaussianMixture(3, on_collapse="drop", random_state=0).fit(spike)
+assert dropped.collapses_
+needed = set()
+for saved in (model, dropped):
+    data = skops.io.dumps(saved)
+    needed |= set(skops.io.get_untrusted_types(data=data))
+    loaded = skops.io.loads(data, trusted=trusted)
+    np.testing.assert_array_equal(loaded.predict_proba(X), saved.predict_proba(X))
+assert needed == set(trusted), (needed, trusted)
+assert not skops.io.get_untrusted_types(data=skops.io.dumps(model.to_sklearn()))
+print("equal")
+"""
+
+
+def test_other_formats_give_the_same_answers(wheel, tmp_path):
+    call(sys.executable, "-m", "venv", tmp_path / "environment")
+    programs = tmp_path / "environment" / ("Scripts" if os.name == "nt" else "bin")
+    call(
+        *(programs / "python", "-m", "pip", "install", "-q", "--no-compile"),
+        *("--disable-pip-version-check", wheel, "skl2onnx", "onnxruntime", "skops"),
+    )
+    settings = environment_with(PYTHONPATH=None, XDG_CACHE_HOME=str(tmp_path))
+    said = call(programs / "python", "-c", OTHER_FORMATS, env=settings, cwd=tmp_path)
+    assert said.endswith("equal\n")

@@ -64,13 +64,13 @@ def test_an_interrupted_write_leaves_no_file(model, random, tmp_path, monkeypatc
     monkeypatch.setattr("fastem.report.memberships._BLOCK_VALUES", 4)
     answers = iter([model.predict_proba(np.zeros((2, 1)))])
 
-    def interrupt(X):
+    def interrupt(*_):
         try:
             return next(answers)
         except StopIteration:
             raise KeyboardInterrupt from None
 
-    monkeypatch.setattr(model, "predict_proba", interrupt)
+    monkeypatch.setattr("fastem.kernels.probability_pass", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_memberships(tmp_path / "m.parquet", model, np.zeros((10, 1)))
     assert not list(tmp_path.iterdir())

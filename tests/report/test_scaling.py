@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 
-from fastem import GaussianMixture
+from fastem import GaussianMixture, RegularizationWarning, SingularCovarianceError
 from fastem.covariances import STRUCTURES
 from fastem.report.description import dense_covariances
 from fastem.report.scaling import Scaling, UnscalableColumnsError, fit_standardized
@@ -117,17 +118,42 @@ def test_float32_stays_float32(rows):
 
 def test_constant_columns_are_an_error_with_their_numbers(rows):
     rows[:, 1] = 0.1
-    with pytest.raises(
-        UnscalableColumnsError, match=r"column 1 cannot.*are all equal"
-    ) as caught:
+    with pytest.raises(UnscalableColumnsError, match=r"column 1 cannot be") as caught:
         fit_standardized(GaussianMixture(2), rows)
     assert caught.value.columns == (1,)
+    with pytest.raises(UnscalableColumnsError, match=r"column 'b' cannot.*are equal"):
+        fit_standardized(GaussianMixture(2), pd.DataFrame(rows, columns=list("abc")))
 
 
-def test_columns_too_large_to_square_are_an_error(rows):
-    rows[3, 2] = 1e200
-    with pytest.raises(UnscalableColumnsError, match=r"column 2 .* too large"):
+@pytest.mark.parametrize(
+    ("value", "what"), [(1e200, "too large to be squared"), (np.nan, "1 NaN")]
+)
+def test_values_that_cannot_be_used_are_named_before(rows, value, what):
+    rows[3, 2] = value
+    with pytest.raises(ValueError, match=rf"{what}.* row 3, column 2"):
         fit_standardized(GaussianMixture(2), rows)
+
+
+def test_weights_may_be_a_column_of_the_table(rows, random, tmp_path):
+    weights = random.uniform(0.5, 1.5, len(rows))
+    table = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(w=weights)
+    table.to_parquet(tmp_path / "rows.parquet")
+    model = GaussianMixture(2, random_state=0)
+    expected = fit_standardized(model, rows, weights)
+    for X in (table, tmp_path / "rows.parquet"):
+        fitted = fit_standardized(model, X, "w")
+        np.testing.assert_allclose(fitted.means_, expected.means_, rtol=1e-9)
+        assert fitted.feature_names_in_.tolist() == ["a", "b", "c"]
+
+
+def test_warnings_and_errors_name_columns(rows):
+    rows[:150, 1] = 7
+    table = pd.DataFrame(rows, columns=["a", "b", "c"])
+    model = GaussianMixture(3, random_state=0)
+    with pytest.warns(RegularizationWarning, match="Column 'b' is 7 in"):
+        fit_standardized(model, table)
+    with pytest.raises(SingularCovarianceError, match="column 'b' is constant"):
+        fit_standardized(model.set_params(reg_covar=0), table)
 
 
 def test_the_outcome_of_the_fit_is_kept(rows):

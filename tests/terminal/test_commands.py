@@ -21,6 +21,8 @@ from fastem.runtime import compiling
 from fastem.terminal.commands import app
 from fastem.terminal.console import in_options
 
+COLUMNS = ["speed", "load"]
+
 
 def run(*arguments, code=0):
     """Run the command in this process; what it says on both streams in one line."""
@@ -211,6 +213,48 @@ def test_predict_carries_columns_of_folders_and_arrays(folder, rows, tmp_path):
     assert numbers.to_pylist() == list(range(300))
 
 
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_predict_flags_outliers_and_draws_rows(
+    csv, folder, model, rows, tmp_path, in_folder
+):
+    loaded = load_model(model)
+    data = folder if in_folder else csv
+    X = read_folder(folder) if in_folder else pd.DataFrame(rows, columns=COLUMNS)
+    densities = loaded.score_samples(X)
+    limit = float(np.quantile(densities, 0.07))
+    output, picture = tmp_path / "m.parquet", tmp_path / "rows.png"
+    said = run(
+        *("predict", model, data, "--drop-missing", "--outliers-below", repr(limit)),
+        *("-o", output, "--plot", picture),
+    )
+    n_outliers = int((densities < limit).sum())
+    assert f"Outliers: {n_outliers} of 300 rows (7.00%) have a log-density" in said
+    table = parquet.read_table(output)
+    assert table.column_names[-2:] == ["p_1", "outlier"]  # no log_density
+    written = table["outlier"].drop_null().to_numpy()
+    np.testing.assert_array_equal(written, densities < limit)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    said = run("predict", model, data, "-o", picture.with_suffix(".csv"), "--plot",
+               picture, code=1)  # fmt: skip
+    assert f"the file {picture} exists" in said
+
+
+def test_predict_uses_columns_of_other_names(model, rows, tmp_path):
+    other = tmp_path / "other.csv"
+    lines = [f"{b!r},7,{a!r}" for a, b in rows.tolist()]
+    other.write_text("\n".join(["l,extra,v", *lines]) + "\n")
+    predict = ("predict", model, other, "-o", tmp_path / "m.parquet", "--columns")
+    said = run(*predict, "v,l")
+    assert "Ignored, not in the model: extra." in said
+    expected = load_model(model).predict(pd.DataFrame(rows, columns=COLUMNS))
+    written = parquet.read_table(tmp_path / "m.parquet")["component"]
+    np.testing.assert_array_equal(written, expected)
+    said = run(*predict, "v", "--overwrite", code=1)
+    assert "--columns names 1, but" in said
+    assert "model.json needs 2: speed, load" in said
+    assert "Did you mean 'extra'?" in run(*predict, "v,exta", "--overwrite", code=1)
+
+
 @pytest.mark.parametrize(
     ("column", "output", "text"),
     [
@@ -258,8 +302,10 @@ def test_models_of_arrays_take_arrays_of_their_width(rows, tmp_path):
 
 def test_info_shows_components_and_columns(model):
     said = run("info", model)
-    for part in ("2 components, covariance full, 2 columns: speed, load", "n_rows 300",
-                 "what sets it apart", "Mean ± standard deviation"):  # fmt: skip
+    for part in (
+        "2 components, covariance full (VVV: own volumes, own shapes, own axes)",
+        *("n_rows 300", "what sets it apart", "Mean ± standard deviation"),
+    ):
         assert part in said
 
 
@@ -282,8 +328,8 @@ def test_the_version_is_that_of_the_library():
         (["data.csv", "-k", 2, "--assign", "data.xlsx"], "end in .parquet or .csv"),
         (["data.csv", "-k", 2, "--plot", "."], "must end in .png"),
         (["data.csv", "-k", 2, "--assign", "data.csv"], "data.csv is the data"),
-        (["flat.csv", "-k", 2, "--standardize"], "cannot scale 'flat', because its "
-         "values are all equal. Leave that out: --columns 'a,b'"),
+        (["flat.csv", "-k", 2, "--standardize"], "cannot scale 'flat', because all "
+         "values are equal. Leave that out: --columns 'a,b'"),
         (["flat.csv", "-k", 2, "--reg-covar", 0], "column 'flat' is constant"),
     ],
 )  # fmt: skip
@@ -305,7 +351,7 @@ def test_errors_are_one_line_and_nothing_is_written(
     [
         (["fit", "data.csv"], "Missing option '-k' / '--components'"),
         (["fit", "data.csv", "-k", 0], "Invalid value for '-k' / '--components'"),
-        (["fit", "data.csv", "-k", 2, "--covariance", "O"], "'O' is none of EEI, diag"),
+        (["fit", "data.csv", "-k", 2, "--covariance", "O"], "'O' is none of EEE, EEI"),
         (["fit", "data.csv", "-k", 2, "--init", "best"], "'best' is none of k-means++"),
         (["fit", "data.csv", "-k", 2, "--tol", -1], "Invalid value for '--tol'"),
         (["fit", "data.csv", "-k", 2, "--colums", "a"], "Possible options: --columns"),
@@ -485,6 +531,35 @@ def test_without_typer_the_extra_is_named(tmp_path):
     assert result.stderr == (
         "The command line needs typer and rich: pip install 'fastem[cli]'\n"
     )
+
+
+INTERRUPTED_IMPORT = """
+import os
+import signal
+import sys
+
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == interrupted:
+            os.kill(os.getpid(), signal.SIGINT)
+
+interrupted = sys.argv.pop()
+sys.meta_path.insert(0, Interrupt())
+from fastem.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["numba", "typer"])
+def test_ctrl_c_ends_imports_with_130(module):
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT, "--version", module],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (130, "")
+    assert result.stderr == "Interrupted.\n"
 
 
 def test_ctrl_c_ends_with_130_and_leaves_no_file(tmp_path, random):

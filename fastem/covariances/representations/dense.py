@@ -120,9 +120,10 @@ def mirror_lower(matrices: Array) -> Array:
 
     Of products that are symmetric up to the order in which BLAS adds, too.
     """
-    lower = np.tril(matrices)
-    strictly_lower = np.tril(matrices, -1)
-    return lower + np.swapaxes(strictly_lower, -1, -2)
+    mirrored = matrices.copy()
+    upper = ~np.tri(matrices.shape[-1], dtype=bool)
+    np.copyto(mirrored, np.swapaxes(matrices, -1, -2), where=upper)
+    return mirrored
 
 
 def add_to_diagonal(matrices: Array, value: Ridge) -> Array:

@@ -69,6 +69,9 @@ class Matrices(Representation):
     def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances
 
+    def compact(self, dense_matrices: Array) -> Array:
+        return dense_matrices
+
     def zero_scatter(self, n_components: int, n_features: int) -> Array:
         return np.zeros((n_components, n_features, n_features))
 

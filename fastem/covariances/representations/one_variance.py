@@ -73,6 +73,11 @@ class OneVariance(Representation):
     def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances[:, np.newaxis, np.newaxis] * np.eye(n_features)
 
+    def compact(self, dense_matrices: Array) -> Array:
+        diagonals = np.diagonal(dense_matrices, axis1=1, axis2=2)
+        variances: Array = diagonals.mean(axis=1)
+        return variances
+
     def zero_scatter(self, n_components: int, n_features: int) -> Array:
         return _variances.zero_scatter(n_components, n_features)
 

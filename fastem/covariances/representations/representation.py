@@ -99,6 +99,10 @@ class Representation(ABC):
         """Dense covariances, shape (K, D, D)."""
 
     @abstractmethod
+    def compact(self, dense_matrices: Array) -> Array:
+        """What :meth:`expand` makes matrices (K, D, D) of, if they are of this kind."""
+
+    @abstractmethod
     def zero_scatter(self, n_components: int, n_features: int) -> Array:
         """Scatter of no rows."""
 

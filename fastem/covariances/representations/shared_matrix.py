@@ -76,6 +76,10 @@ class SharedMatrix(Representation):
     def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return np.repeat(covariances[np.newaxis], n_components, axis=0)
 
+    def compact(self, dense_matrices: Array) -> Array:
+        matrix: Array = dense_matrices.mean(axis=0)
+        return matrix
+
     def zero_scatter(self, n_components: int, n_features: int) -> Array:
         return np.zeros((n_features, n_features))
 

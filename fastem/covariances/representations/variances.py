@@ -72,6 +72,9 @@ class Variances(Representation):
     def expand(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances[:, :, np.newaxis] * np.eye(n_features)
 
+    def compact(self, dense_matrices: Array) -> Array:
+        return np.diagonal(dense_matrices, axis1=1, axis2=2)
+
     def zero_scatter(self, n_components: int, n_features: int) -> Array:
         return np.zeros((n_components, n_features))
 
