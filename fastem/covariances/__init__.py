@@ -115,7 +115,7 @@ COVARIANCE_TYPES = tuple(_NAMED)
 
 
 def boundable(structure: CovarianceStructure) -> CovarianceStructure:
-    """The same, or if it takes no bound, the one that is stored alike and ties nothing."""
+    """The same, or if it takes no bound, the one stored alike that ties nothing."""
     if structure.takes_bound:
         return structure
     alike = (

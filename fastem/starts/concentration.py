@@ -6,11 +6,11 @@ never falls. It has a maximum, as covariances are bounded.
 
 References
 ----------
-.. [1] L. A. Garcia-Escudero, A. Gordaliza, C. Matran, A. Mayo-Iscar, "A general trimming
-   approach to robust cluster analysis", Ann. Stat. 36 (2008), 1324-1345.
-.. [2] L. A. Garcia-Escudero, A. Gordaliza, A. Mayo-Iscar, "A constrained robust proposal
-   for mixture modeling avoiding spurious solutions", Adv. Data Anal. Classif. 8 (2014),
-   27-43.
+.. [1] L. A. Garcia-Escudero, A. Gordaliza, C. Matran, A. Mayo-Iscar, "A general
+   trimming approach to robust cluster analysis", Ann. Stat. 36 (2008), 1324-1345.
+.. [2] L. A. Garcia-Escudero, A. Gordaliza, A. Mayo-Iscar, "A constrained robust
+   proposal for mixture modeling avoiding spurious solutions", Adv. Data Anal. Classif.
+   8 (2014), 27-43.
 """
 
 from dataclasses import dataclass

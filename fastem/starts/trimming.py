@@ -16,14 +16,14 @@ from fastem.starts.initialization import (
     warn_of_identical,
 )
 from fastem.starts.subsample import draw_subsample, enough_rows, fewest_rows
-from fastem.statistics import MixtureParameters
+from fastem.statistics import Array, MixtureParameters
 
 # On seven tables of 145 to 342 rows, with and without outliers, 400 starts of which 20
 # were continued found no groups more like the known ones.
 _STARTS = 64
 _SHORT_STEPS = 5
 _CONTINUED = 8
-_MOST_STEPS = 50
+_MOST_STEPS = 25
 
 _Start = TypeVar("_Start")
 
@@ -59,11 +59,10 @@ def trimmed_parameters(
     _check_enough(*few, plan)
     with blas.one_thread():
         concentration = Concentration.of(*many, plan)
-        if len(few[0]) == len(many[0]):
-            best = _best(concentration, concentration, plan)
-        else:
-            best = _best(concentration, Concentration.of(*few, plan), plan)
-        statistics = concentration.statistics(best)
+        best = _best(Concentration.of(*few, plan), plan)
+        if len(few[0]) < len(many[0]):
+            best = concentration.run(best.parameters, _MOST_STEPS)
+        statistics = concentration.statistics(best.parameters)
     total = float(statistics.weights.sum())
     parameters = parameters_of_start(statistics, total, plan, maximize)
     warn_of_identical(parameters, plan.representation)
@@ -84,18 +83,23 @@ def _check_enough(rows: Rows, row_weights: Rows, plan: Plan) -> None:
     check_enough_kept(rows, row_weights, plan.outlier_share, needed, plan.n_components)
 
 
-def _best(many: Concentration, few: Concentration, plan: Plan) -> MixtureParameters:
-    """The best of some runs: short ones on few rows, the best of which go on."""
+def _best(concentration: Concentration, plan: Plan) -> Run:
+    """The best of some runs: short ones, the best of which go on."""
     given = plan.given.means
-    seeds = (
-        few.seeds(plan.n_components, plan.random_state) if given is None else given
+    starts = (
+        concentration.seeds(plan.n_components, plan.random_state)
+        if given is None
+        else given
         for _ in range(_STARTS if given is None else 1)
     )
-    begun = _in_order(lambda means: few.run(few.balls(means), _SHORT_STEPS), seeds)
-    ended = _in_order(
-        lambda run: many.run(run.parameters, _MOST_STEPS), begun[:_CONTINUED]
-    )
-    return ended[0].parameters
+
+    def begin(means: Array) -> Run:
+        return concentration.run(concentration.balls(means), _SHORT_STEPS)
+
+    def go_on(run: Run) -> Run:
+        return concentration.run(run.parameters, _MOST_STEPS)
+
+    return _in_order(go_on, _in_order(begin, starts)[:_CONTINUED])[0]
 
 
 def _in_order(run: Callable[[_Start], Run], starts: Iterable[_Start]) -> list[Run]:
