@@ -104,13 +104,17 @@ class GaussianMixture(OnlineMixture):
         Number of starts; the fit with the largest lower bound is kept. Starts that
         end in a singular covariance are left out, with a warning.
     init_params : {'kmeans', 'k-means++', 'random_from_data', 'random', \
-'subsample'} or array-like of shape (N,), default='kmeans'
+'subsample', 'trimmed'} or array-like of shape (N,), default='kmeans'
         How EM starts. 'kmeans' starts from the clusters of scikit-learn's KMeans for
         the same random numbers. 'subsample' is the fastest on large tables: up to
         four runs of k-means and at most 30 iterations of EM each, on rows drawn at
         random (by their weights), of which the one with the largest log-likelihood
         goes on with all rows. It draws K (1000 + 20 D) rows, but not more than a
-        tenth of all unless that is less than K (200 + 10 D).
+        tenth of all unless that is less than K (200 + 10 D). 'trimmed' is the start
+        for tables with outliers, which it neither follows nor gives components: 64
+        mixtures with bounded covariances are fitted to K (200 + 10 D) rows or all, in
+        steps that leave out the least likely ones (``outlier_share``), and the likeliest
+        goes on with at most K (1000 + 20 D) rows.
         As in scikit-learn, 'k-means++' and 'random_from_data' give each component one
         single row: covariances of ``reg_covar`` on the diagonal and weights of
         1 / N, which do not sum to one. The first iterations recover from that, often
@@ -119,6 +123,13 @@ class GaussianMixture(OnlineMixture):
         ``weights_init`` and ``precisions_init`` of the spread of the data.
         An array is a partition of the rows of ``fit``: numbers of components, or -1
         for a row that is in none. The start is the maximisation step on it.
+    outlier_share : float, default=0.05
+        For 'trimmed': the largest share of the rows, at least 0 and less than 0.5, that
+        may be outliers; so much is left out of the start, by which no optimum is lost
+        if they are fewer. With more the start is what outliers make of it. EM itself
+        then goes on with all rows. The likeliest mixture within ``covariance_ratio``
+        is looked for, or else within a ratio of 1000; for structures that take no such
+        bound, with covariances that are free, and one step to their own.
     weights_init : array-like of shape (K,), default=None
         Weights to start from, instead of those of ``init_params``.
     means_init : array-like of shape (K, D), default=None
