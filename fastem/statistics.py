@@ -1,5 +1,6 @@
 """The two values that EM passes around: what rows say, and what is believed."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,6 +36,8 @@ class SufficientStatistics:
     blur : float or array of shape (K, D)
         What rounding in the pass may leave of row - reference where there is no
         difference: a smaller spread cannot be told from none.
+    background : float
+        Sum of the responsibilities of the background, which has no moments.
     """
 
     log_likelihood: float
@@ -44,6 +47,12 @@ class SufficientStatistics:
     scatter: Array
     eps: float = EPS
     blur: float | Array = 0.0
+    background: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Number of rows, each as often as its weight says."""
+        return float(self.weights.sum()) + self.background
 
     def __add__(self, other: "SufficientStatistics") -> "SufficientStatistics":
         """Statistics of both sets of rows; the references must be the same."""
@@ -60,6 +69,7 @@ class SufficientStatistics:
             self.scatter + other.scatter,
             max(self.eps, other.eps),
             np.maximum(self.blur, other.blur),
+            self.background + other.background,
         )
 
     def without(
@@ -84,24 +94,69 @@ class SufficientStatistics:
 
 
 @dataclass(frozen=True)
+class Background:
+    """A uniform density beneath all components: rows that belong to none.
+
+    It is the same everywhere, also outside its box.
+
+    Attributes
+    ----------
+    weight : float
+    volume : float
+        The density is 1 / volume.
+    bounds : array of shape (D, 2), or None
+        The box to draw from, if one is known: the least and the largest value of each
+        column.
+    """
+
+    weight: float
+    volume: float
+    bounds: Array | None = None
+
+    @property
+    def log_density(self) -> float:
+        """Logarithm of weight times density."""
+        if not self.weight > 0:
+            return -math.inf
+        return math.log(self.weight) - math.log(self.volume)
+
+
+def background_of(
+    statistics: SufficientStatistics, known: Background | None
+) -> Background | None:
+    """The background with the weight that the statistics give it."""
+    if known is None:
+        return None
+    return replace(known, weight=statistics.background / statistics.total)
+
+
+@dataclass(frozen=True)
 class MixtureParameters:
     """A Gaussian mixture.
 
     Attributes
     ----------
     weights : array of shape (K,)
+        With that of a background they sum to 1.
     means : array of shape (K, D)
     covariances : array
         In the shape of the covariance structure.
     precisions_cholesky : array
         Upper triangular U with U U' = inverse covariance, in the same shape; for
         structures without off-diagonal elements, 1 / standard deviation.
+    background : Background, optional
     """
 
     weights: Array
     means: Array
     covariances: Array
     precisions_cholesky: Array
+    background: Background | None = None
+
+    @property
+    def background_weight(self) -> float:
+        """That of the background, 0 if there is none."""
+        return 0.0 if self.background is None else self.background.weight
 
     @property
     def center(self) -> Array:

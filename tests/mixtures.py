@@ -4,9 +4,9 @@ import numpy as np
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from fastem.covariances import STRUCTURES
-from fastem.statistics import MixtureParameters
+from fastem.statistics import Background, MixtureParameters
 from tests import reference
-from tests.reference import Mixture
+from tests.reference import Mixture, Robust
 
 (_named,) = SklearnMixture._parameter_constraints["covariance_type"]
 OF_SCIKIT_LEARN = [name for name in STRUCTURES if name in _named.options]
@@ -32,9 +32,22 @@ def random_mixture(random, name, n_components, n_features, spread=1.5):
     return Mixture(weights / weights.sum(), means, covariances)
 
 
+def with_noise(mixture, weight=0.2, volume=None):
+    """The same with noise, by default about as dense as components two sd away."""
+    if volume is None:
+        determinants = np.linalg.det(mixture.covariances)
+        D = mixture.means.shape[1]
+        volume = np.exp(2) * np.sqrt((2 * np.pi) ** D * determinants.max())
+    weights, means, covariances = mixture
+    return Robust(weights * (1 - weight), means, covariances, weight, volume)
+
+
 def draw(random, mixture, n_rows):
     """Rows (N, D) of a mixture in random order."""
-    labels = random.choice(len(mixture.weights), size=n_rows, p=mixture.weights)
+    shares = mixture.weights
+    if isinstance(mixture, Robust):  # of those that are no noise
+        shares = shares / shares.sum()
+    labels = random.choice(len(mixture.weights), size=n_rows, p=shares)
     factors = np.linalg.cholesky(mixture.covariances)
     noise = random.normal(size=(n_rows, mixture.means.shape[1]))
     return mixture.means[labels] + np.einsum("nij,nj->ni", factors[labels], noise)
@@ -49,19 +62,30 @@ def parameters_of(mixture, name):
         mixture.means,
         covariances,
         structure.representation.cholesky(covariances),
+        Background(mixture.noise_weight, mixture.noise_volume)
+        if isinstance(mixture, Robust)
+        else None,
     )
 
 
 def start_of(mixture, name):
     """Constructor arguments that start EM from the mixture."""
     precisions = np.linalg.inv(mixture.covariances)
-    return {
+    start = {
         "n_components": len(mixture.weights),
         "covariance_type": name,
         "weights_init": mixture.weights,
         "means_init": mixture.means,
         "precisions_init": reference.STRUCTURES[name].compact(precisions),
     }
+    if isinstance(mixture, Robust):
+        start |= {
+            "weights_init": mixture.weights / (1 - mixture.noise_weight),
+            "noise": True,
+            "noise_weight_init": mixture.noise_weight,
+            "noise_volume": mixture.noise_volume,
+        }
+    return start
 
 
 def assert_close(actual, expected, tolerance, message=""):

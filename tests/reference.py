@@ -18,6 +18,16 @@ class Mixture(NamedTuple):
     covariances: np.ndarray  # (K, D, D), whatever the structure
 
 
+class Robust(NamedTuple):
+    """A mixture that expects outliers: noise, tails, or both."""
+
+    weights: np.ndarray  # (K,), with that of noise they sum to 1
+    means: np.ndarray  # (K, D)
+    covariances: np.ndarray  # (K, D, D), whatever the structure
+    noise_weight: float = 0.0
+    noise_volume: float = 0.0  # the density of noise is 1 over that; 0 for no noise
+
+
 class Statistics(NamedTuple):
     log_likelihood: float
     weights: np.ndarray  # (K,)
@@ -195,14 +205,21 @@ def log_density(X, mean, covariance):
 
 
 def weighted_log_densities(X, mixture):
-    """log(weight) + log-density, for each row and component: (N, K)."""
+    """log(weight) + log-density, for each row and component: (N, K).
+
+    With noise it is the last one: (N, K + 1).
+    """
     with np.errstate(divide="ignore"):  # an empty component has weight 0
         log_weights = np.log(mixture.weights)
     densities = [
         log_density(X, mean, covariance)
         for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
     ]
-    return log_weights + np.stack(densities, axis=1)
+    values = log_weights + np.stack(densities, axis=1)
+    if not getattr(mixture, "noise_volume", 0):
+        return values
+    of_noise = np.log(mixture.noise_weight) - np.log(mixture.noise_volume)
+    return np.column_stack([values, np.full(len(X), of_noise)])
 
 
 def log_sum_exp(values):
@@ -223,8 +240,9 @@ def responsibilities(X, mixture):
 
 
 def predict(X, mixture):
-    """The most likely component of each row: (N,)."""
-    return weighted_log_densities(X, mixture).argmax(axis=1)
+    """The most likely component of each row, -1 for noise: (N,)."""
+    labels = weighted_log_densities(X, mixture).argmax(axis=1)
+    return np.where(labels == len(mixture.weights), -1, labels)
 
 
 def score(X, mixture, row_weights=None):
@@ -235,6 +253,7 @@ def score(X, mixture, row_weights=None):
 def moments(X, shares, reference, log_likelihood=0.0):
     """Statistics of rows that belong to components by ``shares`` (N, K)."""
     first, scatter = [], []
+    shares = shares[:, : len(reference)]  # without those of noise
     for k, point in enumerate(reference):
         residuals = X - point
         first.append(shares[:, k] @ residuals)

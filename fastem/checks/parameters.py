@@ -1,5 +1,6 @@
 """Parameters of a mixture that a user passes, with every error about them."""
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
@@ -11,7 +12,7 @@ from fastem.checks.arrays import as_numbers
 from fastem.checks.labels import Labels
 from fastem.checks.rows import largest_to_square
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
-from fastem.statistics import Array, MixtureParameters
+from fastem.statistics import Array, Background, MixtureParameters
 
 # A variance is inverted, and two of them are added.
 _LARGEST_VARIANCE = 1e306
@@ -27,6 +28,7 @@ class GivenStart:
     means: Array | None = None
     precisions: Array | None = None
     labels: Labels | None = None  # of all rows, from which follows what is None
+    background_weight: float | None = None
 
     @classmethod
     def checked(
@@ -37,6 +39,7 @@ class GivenStart:
         structure: CovarianceStructure,
         shape: tuple[int, int],
         labels: Labels | None = None,
+        background_weight: float | None = None,
     ) -> Self:
         """Validated copies of the user's ``*_init``, for (K, D) = ``shape``."""
         return cls(
@@ -51,6 +54,7 @@ class GivenStart:
                 *(structure, *shape, "precisions_init"),
             ),
             labels,
+            background_weight,
         )
 
     @property
@@ -76,13 +80,23 @@ def _check_numbers(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Arra
     return array
 
 
-def check_weights(values: ArrayLike, n_components: int, name: str) -> Array:
-    """Mixture weights: shape (K,), none negative, summing to 1 within 1e-6."""
+def check_weights(
+    values: ArrayLike, n_components: int, name: str, background: float = 0.0
+) -> Array:
+    """Mixture weights: shape (K,), none negative.
+
+    With that of the background they sum to 1 within 1e-6.
+    """
     weights = _check_numbers(values, name, (n_components,))
     if (weights < 0).any():
         k = int(np.argmin(weights))
         raise ValueError(f"{name} must not be negative, but is {weights[k]:g} at {k}")
-    if abs(weights.sum() - 1) > 1e-6:
+    if background and abs(weights.sum() + background - 1) > 1e-6:
+        raise ValueError(
+            f"{name} must sum to 1 - noise_weight = {1 - background:g}, but sums to "
+            f"{weights.sum():g}"
+        )
+    if not background and abs(weights.sum() - 1) > 1e-6:
         raise ValueError(
             f"{name} must be normalized to sum to 1, but sums to {weights.sum():g}; "
             "divide it by its sum"
@@ -103,6 +117,45 @@ def check_means(values: ArrayLike, shape: tuple[int, int], name: str) -> Array:
             "Scale that column."
         )
     return means
+
+
+def check_bounds(values: ArrayLike, n_features: int, name: str) -> Array:
+    """The least and the largest value of each column: shape (D, 2)."""
+    bounds = _check_numbers(values, name, (n_features, 2))
+    wrong = np.flatnonzero(~(bounds[:, 0] < bounds[:, 1]))
+    if len(wrong):
+        low, high = bounds[wrong[0]]
+        raise ValueError(
+            f"{name} must have a smaller number before a larger one for each column, "
+            f"but has {low:g} and {high:g} for column {wrong[0]}"
+        )
+    return bounds
+
+
+def check_background(
+    weight: float | None,
+    volume: float | None,
+    bounds: ArrayLike | None,
+    n_features: int,
+) -> Background | None:
+    """A background from the user's parameters; None if no weight is given."""
+    if weight is None:
+        if volume is not None:
+            raise ValueError("noise_volume is given, but noise_weight is not")
+        return None
+    if not 0 <= weight < 1:
+        raise ValueError(f"noise_weight must be in [0, 1), but is {weight!r}")
+    if volume is not None and not 0 < volume < math.inf:
+        raise ValueError(f"noise_volume must be a positive number, but is {volume!r}")
+    box = None if bounds is None else check_bounds(bounds, n_features, "noise_bounds")
+    if volume is None:
+        if box is None:
+            raise ValueError(
+                "noise_weight needs the volume in which noise lies: give noise_volume, "
+                "or noise_bounds"
+            )
+        volume = float(np.prod(box[:, 1] - box[:, 0]))
+    return Background(float(weight), float(volume), box)
 
 
 def _is_indefinite(matrices: Array) -> NDArray[np.bool_]:
@@ -241,6 +294,7 @@ def check_mixture(
     means: ArrayLike,
     covariances: ArrayLike,
     structure: CovarianceStructure,
+    background: Background | None = None,
 ) -> MixtureParameters:
     """A mixture from the user's parameters; K and D are those of the means."""
     shape = np.shape(means)
@@ -253,9 +307,11 @@ def check_mixture(
         factors = structure.representation.cholesky(checked)
     except SingularCovarianceError as error:
         raise error.after("covariances has no inverse") from None
+    of_background = 0.0 if background is None else background.weight
     return MixtureParameters(
-        weights=check_weights(weights, shape[0], "weights"),
+        weights=check_weights(weights, shape[0], "weights", of_background),
         means=check_means(means, shape, "means"),
         covariances=checked,
         precisions_cholesky=factors,
+        background=background,
     )

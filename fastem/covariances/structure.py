@@ -253,7 +253,7 @@ class CovarianceStructure(ABC):
             )
             raise error.about(statistics.weights, n_features, condition) from None
         return MixtureParameters(
-            weights=statistics.weights / statistics.weights.sum(),
+            weights=statistics.weights / statistics.total,
             means=statistics.reference + mean_shifts(statistics),
             covariances=covariances,
             precisions_cholesky=factors,

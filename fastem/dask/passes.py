@@ -16,6 +16,7 @@ from fastem.checks.labels import Labels
 from fastem.checks.rows import Rows, read_only
 from fastem.kernels import PassSums
 from fastem.starts import partition
+from fastem.starts.partition import Sums
 from fastem.starts.subsample import draw_subsample
 from fastem.statistics import Array
 
@@ -176,7 +177,7 @@ def member_sums(
     has_matrices: bool,
     is_shared: bool,
     n_threads: int,
-) -> tuple[Array, Array, Array]:
+) -> Sums:
     """The sums of a partition's rows that are labelled so, (n,)."""
     sums = partition.member_sums(
         _for_kernels(rows), _for_kernels(row_weights), labels, n_threads
@@ -184,14 +185,13 @@ def member_sums(
     return sums(reference, has_matrices, is_shared)
 
 
-def sums_of_all(
-    parts: list[tuple[Array, Array, Array]],
-) -> tuple[Array, Array, Array]:
+def sums_of_all(parts: list[Sums]) -> Sums:
     """The sums of several partitions, added in their order."""
-    first, *others = parts
-    for other in others:
-        first = (first[0] + other[0], first[1] + other[1], first[2] + other[2])
-    return first
+    total: Any = parts[0]
+    for other in parts[1:]:
+        total = tuple(a + b for a, b in zip(total, other, strict=True))
+    found: Sums = total
+    return found
 
 
 class MeanScore(NamedTuple):

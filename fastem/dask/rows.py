@@ -24,7 +24,7 @@ from fastem.em.expectation import MemorylessExpectation
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
 from fastem.starts.initialization import parameters_of_partition
-from fastem.starts.partition import MemberSums
+from fastem.starts.partition import MemberSums, Sums
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
@@ -183,16 +183,23 @@ class RowsOnCluster:
             return some.start(plan, maximize)
         return start_on_sample(some, self.shape[0], plan, maximize)
 
+    def gathered(
+        self,
+        function: Callable[..., Any],
+        combine: Callable[[list[Any]], Any],
+        **settings: Any,
+    ) -> Any:
+        """What the function makes of all partitions, put together."""
+        return self.total(function, combine, **settings)
+
     def _member_sums(self, labels: Labels, n_threads: int | None) -> MemberSums:
         """The sums of rows that are labelled so, (N,)."""
         ends = np.cumsum(self.lengths)[:-1]
         of_partitions = np.split(labels, ends)
         parts = [of_partitions[i] for i in self._filled]
 
-        def sums(
-            reference: Array, has_matrices: bool, is_shared: bool
-        ) -> tuple[Array, Array, Array]:
-            found: tuple[Array, Array, Array] = self.total(
+        def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
+            found: Sums = self.total(
                 *(passes.member_sums, passes.sums_of_all, parts),
                 reference=reference,
                 has_matrices=has_matrices,

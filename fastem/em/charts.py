@@ -31,14 +31,15 @@ class Chart:
         self._representation = representation
         self._base = replace(parameters, weights=_positive(parameters.weights))
         self._scales = np.sqrt(self._base.weights)[:, np.newaxis]
+        self._weights = _all_weights(parameters)
+        self._weight_scales = np.sqrt(self._weights)
 
     def coordinates(self, parameters: MixtureParameters) -> Array:
         """Where these parameters lie: a vector."""
         base = self._base
-        weights = _positive(parameters.weights)
         return np.concatenate(
             [
-                self._scales[:, 0] * np.log(weights / base.weights),
+                self._weight_scales * np.log(_all_weights(parameters) / self._weights),
                 (self._scales * self._whitened(parameters.means - base.means)).ravel(),
                 self._representation.coordinates(
                     base, parameters.precisions_cholesky
@@ -49,19 +50,24 @@ class Chart:
     def parameters(self, coordinates: Array) -> MixtureParameters:
         """The parameters there; not finite if it is too far away."""
         base = self._base
-        parts = np.cumsum([len(base.weights), base.means.size])
+        parts = np.cumsum([len(self._weights), base.means.size])
         log_ratios, means, shape = np.split(coordinates, parts)
-        log_weights: Array = np.log(base.weights) + log_ratios / self._scales[:, 0]
-        weights = np.exp(log_weights - log_weights.max())
+        log_weights = np.log(self._weights) + log_ratios / self._weight_scales
+        weights: Array = np.exp(log_weights - log_weights.max())
+        weights /= weights.sum()
+        background = base.background
+        if background is not None:
+            background = replace(background, weight=float(weights[-1]))
         shifts = self._unwhitened(means.reshape(base.means.shape) / self._scales)
         precisions_cholesky = self._representation.from_coordinates(
             base, shape.reshape(base.precisions_cholesky.shape)
         )
         return MixtureParameters(
-            weights / weights.sum(),
+            weights[: len(base.weights)],
             base.means + shifts,
             self._representation.invert(precisions_cholesky),
             precisions_cholesky,
+            background,
         )
 
     def _whitened(self, points: Array) -> Array:
@@ -78,6 +84,13 @@ class Chart:
             solved = np.linalg.solve(transposed, points[:, :, np.newaxis])
             return np.asarray(solved[:, :, 0], np.float64)
         return points / factors.reshape(len(points), -1)
+
+
+def _all_weights(parameters: MixtureParameters) -> Array:
+    """Of the components and, the last one, of the background; none is 0."""
+    background = parameters.background
+    of_background = [] if background is None else [background.weight]
+    return _positive(np.append(parameters.weights, of_background))
 
 
 def _positive(weights: Array) -> Array:

@@ -19,7 +19,7 @@ from fastem.em.loop import Fit, Position
 from fastem.em.maximization import Collapse, Maximization
 from fastem.em.plan import Plan
 from fastem.em.restarts import Search
-from fastem.statistics import MixtureParameters
+from fastem.statistics import Background, MixtureParameters
 from fastem.storage.json_text import Section, brief, readable
 from fastem.storage.json_values import digest, from_json, to_json
 from fastem.storage.writing import PathLike, check_folder, complete_or_absent
@@ -35,7 +35,8 @@ _LARGEST_SHARE = 1 / 20
 
 _IRRELEVANT = {"n_threads", "verbose", "verbose_interval"}
 _VALUES = (
-    *(Collapse, Convergence, Degeneracy, Fit, MixtureParameters, Pair, Place, Trace),
+    *(Background, Collapse, Convergence, Degeneracy, Fit, MixtureParameters),
+    *(Pair, Place, Trace),
 )
 
 

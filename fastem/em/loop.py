@@ -165,7 +165,7 @@ def fit(
             began = compiling.clock()
             at.iteration += 1
             statistics = expect(at.parameters)
-            lower_bound = statistics.log_likelihood / float(statistics.weights.sum())
+            lower_bound = statistics.log_likelihood / statistics.total
             image, mended = _image(
                 *(statistics, lower_bound, maximize, path),
                 *(at.parameters, at.iteration),

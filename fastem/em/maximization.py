@@ -19,7 +19,15 @@ from fastem.covariances import (
 )
 from fastem.em import convergence_warnings
 from fastem.em.ridge import degeneracy_of
-from fastem.statistics import EPS, Array, MixtureParameters, Ridge, SufficientStatistics
+from fastem.statistics import (
+    EPS,
+    Array,
+    Background,
+    MixtureParameters,
+    Ridge,
+    SufficientStatistics,
+    background_of,
+)
 
 # A component is held up by the ridge alone if it is more than this share of what a
 # column varies, given the others.
@@ -104,6 +112,8 @@ class Maximization:
     on_collapse : {'raise', 'drop', 'reseed'}
     draw_row : callable
         Given a mixture, a row (D,) that it explains badly. For 'reseed'.
+    background : Background, optional
+        What is known of it; its weight follows from the statistics.
     """
 
     def __init__(
@@ -112,11 +122,13 @@ class Maximization:
         ridge: Ridge,
         on_collapse: str,
         draw_row: Callable[[MixtureParameters], Array],
+        background: Background | None = None,
     ) -> None:
         self._structure = structure
         self._ridge = ridge
         self._on_collapse = on_collapse
         self._draw_row = draw_row
+        self._background = background
         self.collapses: list[Collapse] = []
 
     def begin(self) -> None:
@@ -125,7 +137,9 @@ class Maximization:
 
     def strict(self) -> "Maximization":
         """The same, for which a collapse is an error."""
-        return Maximization(self._structure, self._ridge, "raise", self._draw_row)
+        return Maximization(
+            *(self._structure, self._ridge, "raise", self._draw_row, self._background)
+        )
 
     def start(self, statistics: SufficientStatistics) -> MixtureParameters:
         """Parameters to start from, mended if need be."""
@@ -153,6 +167,8 @@ class Maximization:
             If a component collapsed; with 'raise', not if the ridge holds it up.
         """
         parameters = self._structure.maximize(statistics, self._ridge, before)
+        background = background_of(statistics, self._background)
+        parameters = replace(parameters, background=background)
         if self._on_collapse != "raise":
             collapsed = self._held_up(parameters, statistics)
             if collapsed is not None:
@@ -177,7 +193,7 @@ class Maximization:
         left = list(range(len(statistics.weights)))
         gone: list[int] = []
         most = _MOST_COLLAPSES * len(left)
-        total = float(statistics.weights.sum())
+        total = statistics.total
         while True:
             k = error.component
             if self._on_collapse == "raise" or k is None:
@@ -234,7 +250,7 @@ class Maximization:
             ).sum(axis=1)
             for p in (before, after)
         ]
-        shares = statistics.weights / statistics.weights.sum()
+        shares = statistics.weights / statistics.total
         return max(0.0, float(shares @ (penalties[0] - penalties[1])) / 2)
 
     def _held_up(
@@ -276,15 +292,19 @@ class Maximization:
         """
         row = self._draw_row(parameters)
         n_components = len(parameters.weights) + 1
-        others = parameters.weights * (1 - 1 / n_components)
+        left = 1 - 1 / n_components
+        background = parameters.background
+        if background is not None:
+            background = replace(background, weight=background.weight * left)
         covariances = parameters.covariances
         if not self._structure.representation.is_shared:
             mean = np.average(covariances, axis=0, weights=parameters.weights)
             covariances = np.insert(covariances, number, mean, axis=0)
             covariances = self._structure.nearest(covariances)
         return MixtureParameters(
-            np.insert(others, number, 1 / n_components),
+            np.insert(parameters.weights * left, number, 1 / n_components),
             np.insert(parameters.means, number, row, axis=0),
             covariances,
             self._structure.representation.cholesky(covariances),
+            background,
         )

@@ -1,7 +1,7 @@
 """What a fit is made of."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from fastem.em.acceleration import Path, PlainPath
 from fastem.em.expectation import Expectation
 from fastem.em.maximization import Maximization
 from fastem.em.stopping import SmallChange, StoppingRule
-from fastem.statistics import Ridge
+from fastem.statistics import Background, MixtureParameters, Ridge
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Plan:
         For starts, and for components that are seeded anew.
     n_threads : int or None
         At most so many threads; None for Numba's own setting.
+    background : Background or None
+        With the weight that it starts with.
     """
 
     n_components: int
@@ -66,6 +68,7 @@ class Plan:
     max_iter: int = 100
     random_state: np.random.RandomState = field(default_factory=np.random.RandomState)
     n_threads: int | None = None
+    background: Background | None = None
 
     @property
     def representation(self) -> Representation:
@@ -83,4 +86,21 @@ class Plan:
             self.ridge,
             self.on_collapse,
             lambda parameters: expect.draw_ill_explained(parameters, self.random_state),
+            self.background,
         )
+
+    def with_background(self, parameters: MixtureParameters) -> MixtureParameters:
+        """A start from parameters of components, of which the background takes a share.
+
+        Of one that has a background already, that one's weight is kept.
+        """
+        known, wanted = parameters.background, self.background
+        if wanted is None:
+            if known is None:
+                return parameters
+            weights = parameters.weights / parameters.weights.sum()
+            return replace(parameters, weights=weights, background=None)
+        if known is not None:
+            return replace(parameters, background=replace(wanted, weight=known.weight))
+        weights = parameters.weights * (1 - wanted.weight)
+        return replace(parameters, weights=weights, background=wanted)

@@ -66,9 +66,11 @@ from fastem.kernels.assignments import (
     member_pass,
     seeding_pass,
 )
+from fastem.kernels.background import Uniform
 from fastem.kernels.diagonal import DiagonalFactors
 from fastem.kernels.full import FullFactors
 from fastem.kernels.launch import (
+    BACKGROUND,
     PassSums,
     expectation_pass,
     label_pass,
@@ -76,20 +78,24 @@ from fastem.kernels.launch import (
     probability_pass,
     row_work,
 )
+from fastem.kernels.members import OF_BACKGROUND
 from fastem.kernels.nearest import Points
 from fastem.kernels.skipping import Reach, reach_of
 from fastem.kernels.tied import TiedFactors
 from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE
 
 __all__ = [
+    "BACKGROUND",
     "CHUNK_ROWS",
     "NEAR_TILE",
+    "OF_BACKGROUND",
     "DiagonalFactors",
     "FullFactors",
     "PassSums",
     "Points",
     "Reach",
     "TiedFactors",
+    "Uniform",
     "assignment_pass",
     "expectation_pass",
     "label_pass",

@@ -96,7 +96,7 @@ def member_pass(
     has_matrices: bool,
     is_shared: bool,
     n_threads: int | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Moments of rows that belong to one component each, or to none.
 
     Parameters
@@ -104,7 +104,7 @@ def member_pass(
     X, row_weights, n_threads
         As in ``expectation_pass``.
     labels : array of shape (N,), int32
-        Negative for rows of none.
+        Negative for rows of none; of these ``OF_BACKGROUND`` are counted.
     reference : array of shape (K, D), float64
         The points that the moments are about.
     has_matrices, is_shared : bool
@@ -116,6 +116,8 @@ def member_pass(
     first : array of shape (K, D)
     scatter : array of shape (K, D) or (K, D, D)
         Of a matrix, the lower triangle. K is 1 if it is shared.
+    background : array of shape ()
+        Weight of the rows that are known to be of none.
     """
     n_components, n_features = reference.shape
     shape = (n_features, n_features) if has_matrices else (n_features,)
@@ -129,7 +131,7 @@ def member_pass(
         scatter_start + stride * np.arange(n_components),
         has_matrices,
     )
-    totals = np.zeros(scatter_start + n_scatters * int(np.prod(shape)))
+    totals = np.zeros(scatter_start + n_scatters * int(np.prod(shape)) + 1)
     for sums in walk(
         members.member_chunks,
         (X, row_weights, membership),
@@ -143,5 +145,6 @@ def member_pass(
     return (
         totals[:first_start],
         totals[first_start:scatter_start].reshape(n_components, n_features),
-        totals[scatter_start:].reshape(n_scatters, *shape),
+        totals[scatter_start:-1].reshape(n_scatters, *shape),
+        totals[-1],
     )

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastem.kernels.background import Uniform
 from fastem.kernels.dispatch import register_factors
 from fastem.kernels.vectors.arithmetic import (
     add,
@@ -32,6 +33,7 @@ class DiagonalFactors(NamedTuple):
     offsets: np.ndarray  # (K, D), minus mean / standard deviation
     whiteners: np.ndarray  # (K, D), 1 / standard deviation
     log_normalizers: np.ndarray  # (K,), log(weight) + log|W| - D/2 log(2 pi)
+    background: Uniform | None = None
 
 
 def _log_densities(factors, tile, scratch, chosen, log_densities_out):

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastem.kernels.background import Uniform
 from fastem.kernels.blocks import add_diagonal_scatter, add_scatter, add_squared_rows
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import register_factors
@@ -31,6 +32,7 @@ class FullFactors(NamedTuple):
     means: np.ndarray  # (K, D), relative to center
     whiteners: np.ndarray  # (K, D, D), lower triangular W with W'W = precision
     log_normalizers: np.ndarray  # (K,), log(weight) + log|W| - D/2 log(2 pi)
+    background: Uniform | None = None
 
 
 def _log_densities(factors, tile, scratch, chosen, log_densities_out):

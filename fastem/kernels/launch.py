@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastem.kernels import passes
+from fastem.kernels.background import number_of_backgrounds
 from fastem.kernels.grid import add_in_order, walk
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 from fastem.kernels.skipping import Reach
 from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE, TileSpace, tile_space
+
+BACKGROUND = -1  # the label of rows that belong to it
 
 
 class PassSums(NamedTuple):
@@ -21,6 +24,7 @@ class PassSums(NamedTuple):
     log_likelihood: float
     share: float  # of the (row, component) pairs: computed, or worth computing
     weights: np.ndarray  # (K,) sums of responsibilities
+    background: float  # sum of those of the background; 0 if there is none
     first: np.ndarray  # (K, D) sums of responsibility x (row - mean)
     scatter: np.ndarray  # flat; its meaning is the structure's
 
@@ -61,12 +65,14 @@ def expectation_pass(
 
     n_rows = X.shape[0]
     n_components, n_features = factors.means.shape
-    first_start = 2 + n_components
+    weights_stop = 2 + n_components
+    first_start = weights_stop + number_of_backgrounds(factors.background)
     scatter_start = first_start + n_components * n_features
     totals = np.zeros(scatter_start + scatter_size)
     if before is not None:
         totals[0] = before.log_likelihood
-        totals[2:first_start] = before.weights
+        totals[2:weights_stop] = before.weights
+        totals[weights_stop:first_start] = before.background
         totals[first_start:scatter_start] = before.first.ravel()
         totals[scatter_start:] = before.scatter
     for sums in walk(
@@ -82,7 +88,8 @@ def expectation_pass(
     return PassSums(
         float(totals[0]),
         totals[1] / (n_rows * n_components),
-        totals[2:first_start],
+        totals[2:weights_stop],
+        float(totals[weights_stop:first_start].sum()),
         totals[first_start:scatter_start].reshape(n_components, n_features),
         totals[scatter_start:],
     )
@@ -103,8 +110,11 @@ def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -
 
 
 def label_pass(X: np.ndarray, factors: Any, n_threads: int | None = None) -> np.ndarray:
-    """Most likely component of each row: array of shape (N,), intp."""
-    return _row_pass(X, factors, Labels(np.empty(len(X), np.intp)), n_threads)
+    """Most likely component of each row, -1 for the background: shape (N,), intp."""
+    labels = _row_pass(X, factors, Labels(np.empty(len(X), np.intp)), n_threads)
+    if factors.background is not None:
+        labels[labels == factors.means.shape[0]] = BACKGROUND
+    return labels
 
 
 def log_likelihood_pass(
@@ -117,6 +127,10 @@ def log_likelihood_pass(
 def probability_pass(
     X: np.ndarray, factors: Any, n_threads: int | None = None
 ) -> np.ndarray:
-    """Responsibilities of each row: array of shape (N, K), as X."""
-    out = np.empty((len(X), factors.means.shape[0]), X.dtype)
+    """Responsibilities of each row: array of shape (N, K), as X.
+
+    With a background it has a last column for that.
+    """
+    n_columns = factors.means.shape[0] + number_of_backgrounds(factors.background)
+    out = np.empty((len(X), n_columns), X.dtype)
     return _row_pass(X, factors, Probabilities(out), n_threads)

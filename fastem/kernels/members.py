@@ -7,6 +7,8 @@ import numpy as np
 from fastem.kernels.compilation import kernel, subroutine
 from fastem.kernels.tiles import CHUNK_ROWS
 
+OF_BACKGROUND = -2  # the label of rows that are known to be in no component
+
 
 class Membership(NamedTuple):
     """Which component each row belongs to, and what moments are wanted of it."""
@@ -39,10 +41,10 @@ def _add_member(x, reference, w, has_matrices, residual, first_out, scatter_out)
 def member_chunks(X, row_weights, membership, residual, start, stop, sums_out):
     """Moments of the components' members among rows start:stop, in float64.
 
-    For each chunk, a row of ``sums_out`` holds the K weights, the K x D first moments
-    and the scatter. Row by row without tiles: it is done once a fit, and half of an
-    expectation pass is no reason to compile the products of a structure again.
-    ``residual`` (D,) is space to work in.
+    For each chunk, a row of ``sums_out`` holds the K weights, the K x D first moments,
+    the scatter, and the weight of rows of the background. Row by row without tiles: it
+    is done once a fit, and half of an expectation pass is no reason to compile the
+    products of a structure again. ``residual`` (D,) is space to work in.
     """
     n_components, n_features = membership.reference.shape
     for c in range(sums_out.shape[0]):
@@ -52,9 +54,11 @@ def member_chunks(X, row_weights, membership, residual, start, stop, sums_out):
         first = start + c * CHUNK_ROWS
         for i in range(first, min(first + CHUNK_ROWS, stop)):
             k = membership.labels[i]
+            w = np.float64(row_weights[i]) if row_weights.shape[0] > 0 else 1.0
+            if k == OF_BACKGROUND:
+                sums[sums.shape[0] - 1] += w
             if k < 0:  # in none
                 continue
-            w = np.float64(row_weights[i]) if row_weights.shape[0] > 0 else 1.0
             sums[k] += w
             _add_member(
                 X[i],

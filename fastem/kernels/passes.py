@@ -1,7 +1,10 @@
 """One walk over the rows, chunk by chunk and tile by tile."""
 
-import numpy as np
-
+from fastem.kernels.background import (
+    add_background,
+    least_log_density,
+    number_of_backgrounds,
+)
 from fastem.kernels.compilation import kernel, subroutine
 from fastem.kernels.dispatch import (
     box_distances,
@@ -34,7 +37,7 @@ def _near_log_densities(factors, reach, space):
     box, taken, chosen_out = space.near.box, space.near.taken, space.chosen
     central, nearest = space.near.distances[0], space.near.distances[1]
     largest = scratch[2 * factors.means.shape[1] + 2]
-    largest[:] = -np.inf
+    largest[:] = values_out.dtype.type(least_log_density(factors.background))
     bound_box(tile, box[0], box[1])
     box_distances(factors, reach.blocks, box[0], box[1], box[2:], central, nearest)
     n_done = 0
@@ -69,15 +72,15 @@ def expectation_chunks(X, row_weights, factors, reach, space, start, stop, sums_
     """Sums over rows start:stop under the parameters in ``factors``.
 
     For each chunk, a row of ``sums_out`` holds the log-likelihood, a number of (row,
-    component) pairs, the K weights, the K x D first moments and the scatter. The pairs
-    are those that were computed, or else, counted in the first tile, those that had
-    to be. ``space`` is that of tiles.
+    component) pairs, the K weights and the background's if there is one, the K x D
+    first moments and the scatter. The pairs are those that were computed, or else,
+    counted in the first tile, those that had to be. ``space`` is that of tiles.
     """
     n_components, n_features = factors.means.shape
     tile, weights, values = space.tile, space.weights, space.values
     scratch, chosen = space.scratch, space.chosen
     width = tile.shape[1]
-    first_start = 2 + n_components
+    first_start = 2 + n_components + number_of_backgrounds(factors.background)
     scatter_start = first_start + n_components * n_features
     for c in range(sums_out.shape[0]):
         chunk_start = start + c * CHUNK_ROWS
@@ -94,14 +97,17 @@ def expectation_chunks(X, row_weights, factors, reach, space, start, stop, sums_
             )
             if reach is None:
                 n_chosen = n_components
-                tile_log_densities(factors, tile, scratch, chosen, values)
+                tile_log_densities(
+                    factors, tile, scratch, chosen[:n_chosen], values[:n_chosen]
+                )
             else:
                 n_computed, n_chosen = _near_log_densities(factors, reach, space)
                 sums[1] += n_computed * (tile_stop - tile_start)
-            present, r = chosen[:n_chosen], values[:n_chosen]
+            n_all = add_background(factors.background, values, chosen, n_chosen)
             sums[0] += normalize_responsibilities(
-                r, weights, scratch, present, weight_sums
+                values[:n_all], weights, scratch, chosen[:n_all], weight_sums
             )
+            present, r = chosen[:n_chosen], values[:n_chosen]
             if reach is None and tile_start == chunk_start:
                 n_tiles = (chunk_stop - chunk_start) / (tile_stop - tile_start)
                 sums[1] += _count_present(r, weights) * n_tiles
@@ -117,7 +123,7 @@ def row_chunks(X, factors, output, space, start, stop, sums_out):
     """
     tile, weights, values = space.tile, space.weights, space.values
     scratch, chosen = space.scratch, space.chosen
-    width = tile.shape[1]
+    n_components, width = factors.means.shape[0], tile.shape[1]
     for c in range(sums_out.shape[0]):
         chunk_start = start + c * CHUNK_ROWS
         chunk_stop = min(chunk_start + CHUNK_ROWS, stop)
@@ -126,5 +132,7 @@ def row_chunks(X, factors, output, space, start, stop, sums_out):
             load_tile(
                 X, weights[:0], factors.center, tile_start, tile_stop, tile, weights
             )
-            tile_log_densities(factors, tile, scratch, chosen, values)
+            components = chosen[:n_components], values[:n_components]
+            tile_log_densities(factors, tile, scratch, *components)
+            add_background(factors.background, values, chosen, n_components)
             write_rows(output, tile_start, tile_stop, values, weights, scratch)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastem.kernels.background import Uniform, claim_weights
 from fastem.kernels.blocks import add_lower_product, four_products, one_product
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import register_factors
@@ -47,6 +48,7 @@ class TiedFactors(NamedTuple):
     whitener: np.ndarray  # (D, D), lower triangular W with W'W = precision
     log_normalizers: np.ndarray  # (K,), log(weight) + log|W| - D/2 log(2 pi)
     is_compact: bool  # whether second moments about the center are exact enough
+    background: Uniform | None = None
 
 
 def _log_densities(factors, tile, scratch, chosen, log_densities_out):
@@ -134,7 +136,12 @@ def _accumulate(
     Taking sum w x x' instead, and the means from it afterwards, takes a third of the
     time, and loses as many digits as the components lie standard deviations apart,
     twice over. That is what compact components get: those that lie close together.
+
+    Where a background takes its share, w is what it leaves.
     """
+    if chosen.shape[0] == 0:
+        return
+    claim_weights(factors.background, values, row_weights)
     n_components, n_features = factors.means.shape
     n_rows = tile.shape[1]
     n_scatter = n_features * n_features

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastem.kernels.background import number_of_backgrounds
 from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, subroutine
 from fastem.kernels.vectors.arithmetic import (
     NARROW_BYTES,
@@ -74,21 +75,22 @@ class TileSpace(NamedTuple):
 
     tile: np.ndarray  # (D, B)
     weights: np.ndarray  # (B,)
-    values: np.ndarray  # (K, B)
+    values: np.ndarray  # (K, B), with a background (K + 1, B)
     scratch: np.ndarray  # (2 D + 4, B)
-    chosen: np.ndarray  # (K,) intp, at first 0 to K - 1
+    chosen: np.ndarray  # (K,) intp, at first 0 to K - 1; so (K + 1,)
     near: NearSpace | None  # where components are left out
 
 
 def tile_space(factors: Any, most_rows: int, near: bool = False) -> TileSpace:
     """Space for tiles of as many rows as is best, but of no more than needed."""
     n_components, n_features = factors.means.shape
+    n_values = n_components + number_of_backgrounds(factors.background)
     dtype = factors.means.dtype
     # A whole tile would take one row as long as all.
     needed = -(-most_rows // SMALLEST_TILE) * SMALLEST_TILE
-    width = min(tile_rows(n_features, n_components, dtype.itemsize), needed)
+    width = min(tile_rows(n_features, n_values, dtype.itemsize), needed)
     after_tile = n_features
-    after_values = after_tile + n_components
+    after_values = after_tile + n_values
     after_scratch = after_values + 2 * n_features + 4
     rows = aligned_empty(after_scratch + 1, width, dtype)
     return TileSpace(
@@ -96,7 +98,7 @@ def tile_space(factors: Any, most_rows: int, near: bool = False) -> TileSpace:
         rows[after_scratch],
         rows[after_tile:after_values],
         rows[after_values:after_scratch],
-        np.arange(n_components),
+        np.arange(n_values),
         _near_space(n_components, n_features) if near else None,
     )
 

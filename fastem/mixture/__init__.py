@@ -33,6 +33,27 @@ Real clouds are not Gaussian. With very many rows BIC therefore goes on falling,
 bend in the edge of a cloud pays for a component of its own. To read clusters, take
 the number where it stops falling steeply; to estimate a density, take more.
 
+Outliers
+========
+Rows that belong to no cloud pull at the components, or get components of their own.
+`noise=True` gives them a uniform background with an estimated weight: where it is
+likelier than each component, a row is labelled -1, and the last column of
+`predict_proba` is the degree to which each row belongs to it.
+
+>>> outliers = random.uniform(-20, 25, size=(150, 2))
+>>> dirty = np.vstack([X, outliers])
+>>> robust = GaussianMixture(3, noise=True, random_state=0).fit(dirty)
+>>> round(robust.noise_weight_, 2)
+0.04
+>>> bool(np.mean(robust.predict(outliers) == -1) > 0.8)
+True
+>>> bool(np.mean(robust.predict(X) == -1) < 0.01)
+True
+
+The background's density is one over the volume of a box around the rows (the smaller
+one of two, as in mclust), or over `noise_volume`, or over the volume of `noise_bounds`.
+It is part of `score`, BIC and AIC: compare mixtures with and without it by those.
+
 Coming from scikit-learn
 ========================
 Constructor parameters, fitted attributes, methods and warnings are scikit-learn's. From
@@ -51,6 +72,7 @@ rounding of the data |
 parameters float64 |
 | memory | several arrays of rows x components | none, except the answer of \
 `predict_proba` |
+| outliers | - | `noise=True`: a uniform background |
 | covariance structures | 4 | the fourteen of mclust, as :mod:`fastem.covariances` has \
 them; `covariance_ratio` bounds them |
 | a start from a partition | - | `init_params=labels` |

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtri
 
 from fastem.covariances.representations import Representation
-from fastem.statistics import Array, MixtureParameters
+from fastem.kernels import BACKGROUND
+from fastem.statistics import Array, Background, MixtureParameters
 
 # How far a covariance may be off, in units of the columns' standard deviations.
 _TOLERANCE = 1e-9
@@ -22,10 +23,18 @@ def draw_rows(
     The random numbers are those that scikit-learn draws.
     """
     K, D = parameters.means.shape
-    counts = random.multinomial(n_rows, parameters.weights)
+    background = parameters.background
+    if background is None:
+        counts = random.multinomial(n_rows, parameters.weights)
+    else:
+        shares = np.append(parameters.weights, background.weight)
+        counts = random.multinomial(n_rows, shares)
     drawn = []
     for mean, transform, count in zip(
-        parameters.means, _transforms(parameters, representation), counts, strict=True
+        parameters.means,
+        _transforms(parameters, representation),
+        counts[:K],
+        strict=True,
     ):
         normal = random.standard_normal(size=(count, D))
         drawn.append(
@@ -36,7 +45,24 @@ def draw_rows(
                 else normal * transform
             )
         )
-    return np.concatenate(drawn), np.repeat(np.arange(K), counts)
+    labels = np.arange(K)
+    if background is not None:
+        drawn.append(_uniform_rows(background, int(counts[K]), random))
+        labels = np.append(labels, BACKGROUND)
+    return np.concatenate(drawn), np.repeat(labels, counts)
+
+
+def _uniform_rows(
+    background: Background, n_rows: int, random: np.random.RandomState
+) -> Array:
+    if background.bounds is None:
+        raise ValueError(
+            "Of the background only the volume is known, and not where it lies: give "
+            "noise_bounds, the least and the largest value of each column"
+        )
+    low, high = background.bounds.T
+    rows: Array = random.uniform(low, high, size=(n_rows, len(low)))
+    return rows
 
 
 def _transforms(

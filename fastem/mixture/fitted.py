@@ -25,6 +25,12 @@ from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
 from fastem.mixture.drawing import draw_rows
 from fastem.mixture.handing_on import as_sklearn, sorted_parameters
+from fastem.mixture.noise import (
+    background_of_model,
+    given_background,
+    n_background_parameters,
+    set_background,
+)
 from fastem.mixture.pickled import VersionedPickle
 from fastem.runtime import compiling
 from fastem.statistics import Array, MixtureParameters
@@ -61,6 +67,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         *,
         covariance_type: str = "full",
         feature_names: ArrayLike | None = None,
+        noise_weight: float | None = None,
+        noise_volume: float | None = None,
         **parameters: Any,
     ) -> Self:
         """A model with these parameters, ready for every method but needing no data.
@@ -71,13 +79,17 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         Parameters
         ----------
         weights : array-like of shape (K,)
-            Not negative, summing to 1.
+            Not negative, summing to 1 (with ``noise_weight``, if that is given).
         means : array-like of shape (K, D)
         covariances : array-like
             In the shape that ``covariance_type`` gives to ``covariances_``.
         covariance_type : str, default='full'
             'full', 'tied', 'diag', 'spherical', or one of mclust's fourteen codes.
         feature_names : array-like of str of shape (D,), default=None
+        noise_weight : float, default=None
+            Weight of a background, if there is one; in [0, 1).
+        noise_volume : float, default=None
+            What its density is 1 over; by default the volume of ``noise_bounds``.
         **parameters
             Other constructor parameters.
 
@@ -101,15 +113,21 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         array([[0.5, 0.5]])
         """
         structure = structure_of(covariance_type)
-        fitted = check_mixture(weights, means, covariances, structure)
+        background, of_noise = given_background(
+            noise_weight,
+            noise_volume,
+            parameters.get("noise_bounds"),
+            np.shape(means)[-1] if np.ndim(means) else 0,
+        )
+        fitted = check_mixture(weights, means, covariances, structure, background)
         n_components, n_features = fitted.means.shape
         model = cls(
             n_components=n_components,
             covariance_type=covariance_type,
-            weights_init=fitted.weights,
+            weights_init=fitted.weights / (1 - fitted.background_weight),
             means_init=fitted.means,
             precisions_init=structure.representation.gram(fitted.precisions_cholesky),
-            **parameters,
+            **{**parameters, **of_noise},
         )
         model._set_fitted(Fit(fitted, converged=False, lower_bounds=[]))
         model.n_features_in_ = n_features
@@ -128,7 +146,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         Returns
         -------
         array of shape (N,), int
-            The first one of equally likely components.
+            The first one of equally likely components; -1 where the background is
+            likelier than each, with ``noise=True``.
         """
         labels: NDArray[np.intp] = self._answer(X, kernels.label_pass)
         return labels
@@ -143,6 +162,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         Returns
         -------
         array of shape (N, K), float32 if X is, else float64
+            With ``noise=True`` (N, K + 1): the last column is that of the background.
         """
         degrees: Rows = self._answer(X, kernels.probability_pass)
         return degrees
@@ -193,7 +213,9 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         Returns
         -------
         float
-            p log N - 2 log L, with p free parameters and N rows.
+            p log N - 2 log L, with p free parameters and N rows. A background counts
+            as two of them, and as one where ``noise_volume`` or ``noise_bounds`` is
+            given.
         """
         mean, n_rows = self._counted_score(X, sample_weight, "bic")
         return self._criterion(mean, n_rows, math.log(n_rows))
@@ -237,7 +259,13 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         X : array of shape (n_samples, D)
             In the order of their components.
         y : array of shape (n_samples,), int
-            The component that each row was drawn from.
+            The component that each row was drawn from; -1 for rows of the background,
+            which come last.
+
+        Raises
+        ------
+        ValueError
+            If there is a background of which only the volume is known.
         """
         structure, fitted = self._fitted()
         if not isinstance(n_samples, Integral) or n_samples < 1:
@@ -327,7 +355,11 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
                 f"with {fitted_type!r}: set it back, or fit anew (warm_start=False)."
             )
         return structure_of(self.covariance_type), MixtureParameters(
-            self.weights_, self.means_, self.covariances_, self.precisions_cholesky_
+            self.weights_,
+            self.means_,
+            self.covariances_,
+            self.precisions_cholesky_,
+            background_of_model(self),
         )
 
     def _answer(self, X: Any, row_pass: Callable[..., Any]) -> Any:
@@ -397,6 +429,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         structure, fitted = self._fitted()
         n_components, n_features = fitted.means.shape
         n_of_means_and_weights: int = n_components * n_features + n_components - 1
+        n_of_means_and_weights += n_background_parameters(self)
         return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
 
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
@@ -426,6 +459,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         self.precisions_ = structure.representation.gram(
             fit.parameters.precisions_cholesky
         )
+        set_background(self, fit.parameters.background)
         self.converged_ = fit.converged
         self.convergence_ = fit.convergence
         self.n_dropped_ = n_dropped

@@ -22,6 +22,7 @@ from fastem.em.ridge import RELATIVE, ridge_of, warn_of_ridge
 from fastem.em.rounding import warn_of_rounding
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
+from fastem.mixture.noise import background_of_fit
 from fastem.mixture.online import OnlineMixture
 from fastem.statistics import MixtureParameters
 from fastem.storage.writing import PathLike
@@ -110,11 +111,11 @@ class GaussianMixture(OnlineMixture):
         four runs of k-means and at most 30 iterations of EM each, on rows drawn at
         random (by their weights), of which the one with the largest log-likelihood
         goes on with all rows. It draws K (1000 + 20 D) rows, but not more than a
-        tenth of all unless that is less than K (200 + 10 D). 'trimmed' is the start
-        for tables with outliers, which it neither follows nor gives components: 64
-        mixtures with bounded covariances are fitted to K (200 + 10 D) rows or all, in
-        steps that leave out the least likely ones (``outlier_share``), and the likeliest
-        goes on with at most K (1000 + 20 D) rows.
+        tenth of all unless that is less than K (200 + 10 D).
+        'trimmed' is the start for tables with outliers: they get no components, and no
+        component is drawn out to them. 64 mixtures with bounded covariances are fitted
+        to K (200 + 10 D) rows, or all, in steps that leave out the least likely ones
+        (``outlier_share``); the likeliest goes on with at most K (1000 + 20 D) rows.
         As in scikit-learn, 'k-means++' and 'random_from_data' give each component one
         single row: covariances of ``reg_covar`` on the diagonal and weights of
         1 / N, which do not sum to one. The first iterations recover from that, often
@@ -122,14 +123,15 @@ class GaussianMixture(OnlineMixture):
         'subsample', or pass such rows as ``means_init`` together with
         ``weights_init`` and ``precisions_init`` of the spread of the data.
         An array is a partition of the rows of ``fit``: numbers of components, or -1
-        for a row that is in none. The start is the maximisation step on it.
+        for a row that is in none (with ``noise=True``, for noise). The start is the
+        maximisation step on it.
     outlier_share : float, default=0.05
-        For 'trimmed': the largest share of the rows, at least 0 and less than 0.5, that
-        may be outliers; so much is left out of the start, by which no optimum is lost
-        if they are fewer. With more the start is what outliers make of it. EM itself
-        then goes on with all rows. The likeliest mixture within ``covariance_ratio``
-        is looked for, or else within a ratio of 1000; for structures that take no such
-        bound, with covariances that are free, and one step to their own.
+        For 'trimmed': the largest share of the rows that may be outliers, less than
+        0.5. So much is left out of the start; EM then goes on with all rows. If there
+        are more, the start is what they make of it. The likeliest mixture within
+        ``covariance_ratio`` is looked for, or else within a ratio of 1000; for a
+        structure that takes no such bound, one whose covariances are free, and the
+        last step is the structure's own.
     weights_init : array-like of shape (K,), default=None
         Weights to start from, instead of those of ``init_params``.
     means_init : array-like of shape (K, D), default=None
@@ -137,6 +139,22 @@ class GaussianMixture(OnlineMixture):
     precisions_init : array-like, default=None
         Inverse covariances to start from, in the shape of ``covariances_``, or
         matrices of shape (K, D, D) that the structure can have.
+    noise : bool, default=False
+        Whether rows may belong to no component: a uniform background with a weight of
+        its own takes those that are in none. It is component -1.
+    noise_weight_init : float, default=None
+        Weight of the background to start from, in [0, 1); ``weights_init`` are scaled
+        by what it leaves. None for a tenth; from 1 % to 50 % the answers are nearly
+        the same.
+    noise_volume : float, default=None
+        The density of the background is 1 / volume, everywhere. None for the volume
+        of ``noise_bounds``; or, if those are not given either, of the smaller one of
+        the box around the rows and the box around them along their principal
+        components, as in mclust. That takes three more passes over rows that are read
+        block by block or lie on a cluster.
+    noise_bounds : array-like of shape (D, 2), default=None
+        The least and the largest value of each column for rows of the background. None
+        for the ranges of the rows.
     forgetting : float, default=2.0
         How :meth:`partial_fit` weighs rows by their age: the r-th row since the start
         counts as r to the power of ``forgetting`` - 1. With 1 all rows count alike,
@@ -161,7 +179,8 @@ class GaussianMixture(OnlineMixture):
     Attributes
     ----------
     weights_ : array of shape (K,)
-        Weights of the components.
+        Weights of the components. With ``noise=True`` they sum to 1 less
+        ``noise_weight_``.
     means_ : array of shape (K, D)
         Means of the components.
     covariances_ : array
@@ -172,6 +191,13 @@ class GaussianMixture(OnlineMixture):
     precisions_cholesky_ : array
         Upper triangular U with U U' = precision; where covariances are variances,
         1 / standard deviation.
+    noise_weight_ : float
+        Weight of the background. Only with ``noise=True``, like the next two.
+    noise_volume_ : float
+        Its density is 1 / volume.
+    noise_bounds_ : array of shape (D, 2), or None
+        The box that :meth:`sample` draws it from; None for a model that was made from
+        parameters without bounds.
     converged_ : bool
         Whether the best start met ``tol`` within ``max_iter``.
     convergence_ : Convergence
@@ -257,6 +283,10 @@ class GaussianMixture(OnlineMixture):
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "precisions_init": ["array-like", None],
+        "noise": ["boolean"],
+        "noise_weight_init": [Interval(Real, 0.0, 1.0, closed="left"), None],
+        "noise_volume": [Interval(Real, 0.0, None, closed="neither"), None],
+        "noise_bounds": ["array-like", None],
         "forgetting": [Interval(Real, 1.0, None, closed="left")],
         "memory": [Interval(Real, 0.0, None, closed="neither"), None],
         "random_state": ["random_state"],
@@ -284,6 +314,10 @@ class GaussianMixture(OnlineMixture):
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
+        noise: bool = False,
+        noise_weight_init: float | None = None,
+        noise_volume: float | None = None,
+        noise_bounds: ArrayLike | None = None,
         forgetting: float = 2.0,
         memory: float | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -307,6 +341,10 @@ class GaussianMixture(OnlineMixture):
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init
+        self.noise = noise
+        self.noise_weight_init = noise_weight_init
+        self.noise_volume = noise_volume
+        self.noise_bounds = noise_bounds
         self.forgetting = forgetting
         self.memory = memory
         self.random_state = random_state
@@ -406,11 +444,13 @@ class GaussianMixture(OnlineMixture):
                 structure_of(self.covariance_type),
                 (self.n_components, rows.shape[1]),
                 self._given_labels(rows.shape[0]),
+                self.noise_weight_init,
             )
             plan = self._plan(
                 self._structure(rows.column_variances),
                 ridge_of(self.reg_covar, rows.column_variances),
                 given,
+                background_of_fit(self, rows),
             )
             try:
                 best = best_fit(
@@ -450,7 +490,9 @@ class GaussianMixture(OnlineMixture):
         """The user's partition of so many rows to start from, if there is one."""
         if isinstance(self.init_params, str):
             return None
-        return check_labels(self.init_params, n_rows, self.n_components, "init_params")
+        return check_labels(
+            self.init_params, n_rows, self.n_components, "init_params", self.noise
+        )
 
     def _continued(self, n_features: int) -> tuple[MixtureParameters, float] | None:
         """Where the last fit ended, and its lower bound, if this goes on from it."""

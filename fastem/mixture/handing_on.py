@@ -83,6 +83,11 @@ def sorted_parameters(model: Any, by: str | int | Sequence[int]) -> dict[str, An
 
 def as_sklearn(model: Any) -> SklearnMixture:
     """A fitted mixture of scikit-learn's with the same answers."""
+    if hasattr(model, "noise_weight_"):
+        raise ValueError(
+            "scikit-learn's mixtures have no background, and this one has: fit with "
+            "noise=False for one that can be handed on"
+        )
     # Here, as it imports all of scikit-learn's clustering.
     from sklearn.mixture import GaussianMixture as SklearnMixture
 

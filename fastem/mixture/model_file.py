@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastem.covariances import COVARIANCE_TYPES
 from fastem.em.convergence import Convergence
 from fastem.mixture import GaussianMixture
+from fastem.mixture.noise import background_of_model
 from fastem.storage.json_text import Section, brief, readable
 from fastem.storage.writing import PathLike, complete_or_absent
 from fastem.version import __version__
@@ -61,6 +62,7 @@ class ModelFile:
 _KEYS = {
     *("format", "format_version", "fastem_version", "covariance_type"),
     *("n_components", "columns", "fit", "weights", "means", "covariances", "stream"),
+    "background",
 }
 
 
@@ -125,6 +127,7 @@ def save_model(
         "weights": model.weights_.tolist(),
         "means": model.means_.tolist(),
         "covariances": model.covariances_.tolist(),
+        **_background(model),
     }
     with complete_or_absent(path) as temporary:
         temporary.write_text(readable(content) + "\n", encoding="utf-8")
@@ -203,6 +206,12 @@ def read_model_file(path: PathLike) -> ModelFile:
             f'{path}: "n_components" is {brief(stated)}, but "means" has '
             f"{n_components} rows"
         )
+    noise = {}
+    if "background" in content.values:
+        background = Section(
+            f"{path}, in its section background", content.get("background", dict)
+        )
+        noise = _noise(background)
     fit = content.get("fit", dict)
     outcome = Section(f"{path}, in its section fit", fit)
     settings = _settings(outcome)
@@ -212,11 +221,14 @@ def read_model_file(path: PathLike) -> ModelFile:
             means,
             covariances,
             covariance_type=covariance_type,
+            **noise,
             **settings,
         )
         model._validate_params()
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    if noise:
+        model.set_params(**_noise_settings(background))
     model.converged_ = outcome.get("converged", bool)
     model.n_iter_ = outcome.count("n_iter")
     if outcome.values.get("lower_bound") is not None:
@@ -235,6 +247,48 @@ def read_model_file(path: PathLike) -> ModelFile:
     return ModelFile(
         model, _columns(content, n_columns), content.get("fastem_version", str), fit
     )
+
+
+def _background(model: GaussianMixture) -> dict[str, Any]:
+    """The section of a background, if there is one."""
+    background = background_of_model(model)
+    if background is None:
+        return {}
+    return {
+        "background": {
+            "weight": float(background.weight),
+            "volume": background.volume,
+            "bounds": _listed(background.bounds),
+            "noise_volume": _plain(model.noise_volume),
+            "noise_bounds": _listed(model.noise_bounds),
+        }
+    }
+
+
+def _listed(bounds: Any) -> Any:
+    return None if bounds is None else np.asarray(bounds, np.float64).tolist()
+
+
+def _noise(background: Section) -> dict[str, Any]:
+    """What a mixture with this background is made from."""
+    return {
+        "noise_weight": float(background.get("weight", (int, float))),
+        "noise_volume": float(background.get("volume", (int, float))),
+        "noise_bounds": _numbers_or_none(background, "bounds"),
+    }
+
+
+def _noise_settings(background: Section) -> dict[str, Any]:
+    """What the user had said of it: by that, criteria count parameters."""
+    volume = background.get("noise_volume", (int, float, NoneType))
+    return {
+        "noise_volume": volume,
+        "noise_bounds": _numbers_or_none(background, "noise_bounds"),
+    }
+
+
+def _numbers_or_none(section: Section, key: str) -> Any:
+    return None if section.values.get(key) is None else section.numbers(key)
 
 
 def _settings(outcome: Section) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from fastem.em.ridge import warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import FittedMixture, unchanged_on_error
-from fastem.statistics import Array, MixtureParameters, Ridge
+from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
 from fastem.training.in_memory import RowsInMemory
 
@@ -165,6 +165,7 @@ class OnlineMixture(FittedMixture):
         structure: CovarianceStructure,
         ridge: Ridge,
         given: GivenStart | None = None,
+        background: Background | None = None,
     ) -> Plan:
         """What a fit is made of; all but the arguments is the user's wish."""
         return Plan(
@@ -182,6 +183,7 @@ class OnlineMixture(FittedMixture):
             max_iter=self.max_iter,
             random_state=check_random_state(self.random_state),
             n_threads=self.n_threads,
+            background=background,
         )
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
@@ -261,11 +263,11 @@ class OnlineMixture(FittedMixture):
         """The parameters after one batch, whose weights count ``scale`` each."""
         representation = structure_of(self.covariance_type).representation
         structure = self._structure(lambda: representation.column_variances(parameters))
-        plan = self._plan(structure, self._ridge)
+        plan = self._plan(structure, self._ridge, background=parameters.background)
         expect = ExpectationStep(rows, weights, representation, plan.n_threads)
         maximize = plan.maximization(expect)
         new = expect(parameters)
-        n_new = float(new.weights.sum())
+        n_new = new.total
         bounds.append(new.log_likelihood / n_new)
         n_old = rows_remembered(
             scale * n_new, self.n_samples_seen_, self.forgetting, self.memory

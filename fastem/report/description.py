@@ -34,7 +34,7 @@ class Trait:
 
 def overall_moments(model: GaussianMixture) -> tuple[Array, Array]:
     """Mean and standard deviation of each column under the mixture, shapes (D,)."""
-    weights = model.weights_[:, np.newaxis]
+    weights = (model.weights_ / model.weights_.sum())[:, np.newaxis]
     mean = (weights * model.means_).sum(axis=0)
     within = component_variances(model)
     variance = (weights * (within + (model.means_ - mean) ** 2)).sum(axis=0)

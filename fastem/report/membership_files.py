@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastem.checks.rows import Rows
+from fastem.kernels import BACKGROUND
 from fastem.sources.carried import CarriedColumns
 
 
@@ -20,10 +21,13 @@ class Wanted(NamedTuple):
     log_density : bool
     outliers_below : float or None
         The log-density below which a row is called an outlier.
+    has_background : bool
+        Whether the last probability is that of the background.
     """
 
     log_density: bool = False
     outliers_below: float | None = None
+    has_background: bool = False
 
     @property
     def densities(self) -> bool:
@@ -37,6 +41,7 @@ class Answers(NamedTuple):
     Attributes
     ----------
     probabilities : array of shape (n, K)
+        With a background (n, K + 1).
     log_densities : array of shape (n,), or None
     kept : array of bool
         For each row of the data's file whether it is one of the n.
@@ -54,11 +59,16 @@ class Answers(NamedTuple):
 
     def columns(self, wanted: Wanted) -> dict[str, np.ndarray]:
         """The columns of the file, for the n rows."""
+        labels = self.probabilities.argmax(axis=1).astype(np.int32)
+        names = [f"p_{k}" for k in range(self.probabilities.shape[1])]
+        if wanted.has_background:
+            labels[labels == len(names) - 1] = BACKGROUND
+            names[-1] = "p_noise"
         columns: dict[str, np.ndarray] = {
-            "component": self.probabilities.argmax(axis=1).astype(np.int32),
+            "component": labels,
             "probability": self.probabilities.max(axis=1),
         }
-        columns |= {f"p_{k}": column for k, column in enumerate(self.probabilities.T)}
+        columns |= dict(zip(names, self.probabilities.T, strict=True))
         if wanted.log_density and self.log_densities is not None:
             columns["log_density"] = self.log_densities
         outliers = self.outliers(wanted)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fastem import kernels
 from fastem.checks.rows import Rows, read_only
 from fastem.mixture import GaussianMixture
+from fastem.mixture.noise import background_of_model
 from fastem.report.membership_files import Answers, Wanted, with_gaps, write_answers
 from fastem.sources.blocks import Block, Source
 from fastem.sources.carried import CarriedColumns
@@ -31,7 +32,9 @@ _BLOCK_VALUES = 1 << 22
 
 @dataclass(frozen=True)
 class Certainty:
-    """How sure rows are of their likeliest component; arrays have K elements.
+    """How sure rows are of their likeliest component.
+
+    Arrays have K elements, and one more, the last, for the background if there is one.
 
     Attributes
     ----------
@@ -112,6 +115,11 @@ def probability_blocks(model: GaussianMixture, X: Any) -> Generator[Rows]:
         yield from probabilities_of(model, (rows for rows, _ in blocks))
 
 
+def _n_columns(model: GaussianMixture) -> int:
+    """How many probabilities a row has."""
+    return len(model.weights_) + (background_of_model(model) is not None)
+
+
 def _parts(model: GaussianMixture, rows: Rows) -> Iterator[Rows]:
     """Rows in blocks whose probabilities are not much memory."""
     size = max(1, _BLOCK_VALUES // model.means_.shape[0])
@@ -143,7 +151,7 @@ def measure_certainty(model: GaussianMixture, X: Any) -> Certainty:
     Certainty
         For a component that is no row's likeliest, 0 rows and shares of 0.
     """
-    tally = _Tally(model.means_.shape[0])
+    tally = _Tally(_n_columns(model))
     with closing(probability_blocks(model, X)) as blocks:
         for probabilities in blocks:
             tally.add(probabilities)
@@ -162,7 +170,8 @@ def write_memberships(
     """Write which component each row belongs to, and how surely.
 
     Columns are ``component`` (the likeliest), ``probability`` (its own) and ``p_0`` to
-    ``p_{K-1}``. Row i of the file is row i of the data.
+    ``p_{K-1}``; with a background, which is component -1, also ``p_noise``. Row i of
+    the file is row i of the data.
 
     Parameters
     ----------
@@ -196,7 +205,9 @@ def write_memberships(
             "writing memberships needs pyarrow: pip install 'fastem[io]'"
         ) from error
     rows, _ = answerable(model, X)
-    tally = _Tally(model.means_.shape[0], wanted)
+    has_background = background_of_model(model) is not None
+    wanted = wanted._replace(has_background=has_background)
+    tally = _Tally(_n_columns(model), wanted)
 
     def write(part: Path, suffix: str, answers: Iterable[Answers]) -> None:
         write_answers(part, suffix, tally.counted(answers), wanted, carried)
@@ -245,7 +256,7 @@ def _answers_about(
     for block in blocks:
         if not len(block.values):
             if block.kept is not None:
-                nobody = np.empty((0, model.means_.shape[0]), block.values.dtype)
+                nobody = np.empty((0, _n_columns(model)), block.values.dtype)
                 yield Answers(
                     nobody, nobody[:, 0] if with_densities else None, block.kept
                 )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastem.checks.rows import Rows
 from fastem.mixture import GaussianMixture
+from fastem.mixture.noise import background_of_model
 from fastem.report.description import column_names, dense_covariances
 from fastem.report.memberships import probabilities_of
 from fastem.report.separation import separating_views
@@ -137,7 +138,8 @@ def _sample(model: GaussianMixture, X: Any) -> _Sample:
         n_rows,
         probabilities.argmax(axis=1),
         probabilities.max(axis=1).astype(np.float64),
-        _colors(len(model.weights_)),
+        # Noise, which would be the next component, is grey.
+        [*_colors(len(model.weights_)), "#999999"],
     )
 
 
@@ -246,7 +248,10 @@ def _draw_densities(
     heights = np.full(len(inside), 80 / (high - low) / len(values))
     axes.hist(inside, bins=80, range=(low, high), weights=heights, color="#dddddd")
     x = np.linspace(low, high, 2000)
+    background = background_of_model(model)
     total = np.zeros_like(x)
+    if background is not None:
+        total += background.weight / background.volume
     variances = dense_covariances(model)[:, shown[0], shown[0]]
     for k, weight in enumerate(model.weights_):
         squares = (x - model.means_[k, shown[0]]) ** 2 / variances[k]
@@ -262,13 +267,18 @@ def _draw_densities(
 def _add_legend(figure: Any, model: GaussianMixture, sample: _Sample) -> None:
     from matplotlib.lines import Line2D
 
-    heaviest_first = np.argsort(-model.weights_, kind="stable")
+    shown = list(np.argsort(-model.weights_, kind="stable"))
+    names = [f"{k}   {model.weights_[k]:.1%}" for k in shown]
+    background = background_of_model(model)
+    if background is not None:
+        shown.append(len(model.weights_))
+        names.append(f"noise   {background.weight:.1%}")
     figure.legend(
         [
             Line2D([], [], marker="o", linestyle="", color=sample.colors[k])
-            for k in heaviest_first
+            for k in shown
         ],
-        [f"{k}   {model.weights_[k]:.1%}" for k in heaviest_first],
+        names,
         title="component, weight",
         loc="outside right center",
         frameon=False,

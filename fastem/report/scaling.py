@@ -17,9 +17,10 @@ from fastem.covariances import SingularCovarianceError, named_columns, structure
 from fastem.em.progress import Progress
 from fastem.em.ridge import RegularizationWarning
 from fastem.mixture import GaussianMixture
+from fastem.mixture.noise import background_of_model
 from fastem.sources.blocks import Block, Source
 from fastem.starts.initialization import weighted_blocks
-from fastem.statistics import Array
+from fastem.statistics import Array, Background
 from fastem.storage.writing import PathLike
 from fastem.training.in_blocks import RowsInBlocks, training_rows
 from fastem.training.in_memory import RowsInMemory, TrainingRows
@@ -103,6 +104,9 @@ class Scaling:
         parameters: dict[str, Any] = model.get_params()
         for given in ("n_components", "weights_init", "means_init", "precisions_init"):
             del parameters[given]
+        background = background_of_model(model)
+        if background is not None:
+            parameters |= self._background_in_original_units(background)
         if structure.code_in_other_units != structure.code:
             other = structure_of(structure.code_in_other_units)
             parameters["covariance_type"] = other.name
@@ -111,6 +115,9 @@ class Scaling:
         scaled = GaussianMixture.from_parameters(
             model.weights_, self.means + s * model.means_, covariances, **parameters
         )
+        for name in ("noise_volume", "noise_bounds"):
+            if getattr(model, name) is None:
+                setattr(scaled, name, None)  # it follows from the rows
         shift = float(np.log(s).sum())
         scaled.converged_ = model.converged_
         scaled.convergence_ = model.convergence_
@@ -121,6 +128,18 @@ class Scaling:
         scaled.lower_bounds_ = [bound - shift for bound in model.lower_bounds_]
         scaled._begin_stream(model.n_samples_seen_, model._ridge * s**2)
         return scaled
+
+    def _background_in_original_units(self, background: Background) -> dict[str, Any]:
+        """Arguments of ``from_parameters``."""
+        bounds = background.bounds
+        if bounds is not None:
+            column_wise = self.means[:, np.newaxis], self.deviations[:, np.newaxis]
+            bounds = column_wise[0] + column_wise[1] * bounds
+        return {
+            "noise_weight": background.weight,
+            "noise_volume": background.volume * float(np.prod(self.deviations)),
+            "noise_bounds": bounds,
+        }
 
 
 @dataclass(frozen=True)
@@ -205,8 +224,8 @@ def fit_standardized(
     >>> fit_standardized(model, meters_and_grams).means_.round(2).tolist()
     [[0.59, 59481.73], [-0.01, 1013.22]]
     """
+    model._check_settings()
     fitted = _OnTrainingRows(**clone(model).get_params(deep=False))
-    fitted._check_settings()
     rows = training_rows(fitted, X, sample_weight)
     scaling = Scaling.of_training(rows)
     rounding = np.finfo(rows.dtype).eps * np.abs(scaling.means)

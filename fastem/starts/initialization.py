@@ -29,6 +29,7 @@ from fastem.statistics import (
     Array,
     MixtureParameters,
     SufficientStatistics,
+    background_of,
 )
 
 _BLOCK_VALUES = 1 << 20
@@ -60,7 +61,9 @@ def initial_parameters(
         assert given.means is not None
         assert given.precisions is not None
         shape = _shape_of(given.precisions, representation)
-        return MixtureParameters(given.weights, given.means, *shape)
+        return plan.with_background(
+            MixtureParameters(given.weights, given.means, *shape)
+        )
     if given.labels is not None:
         sums = member_sums(X, row_weights, given.labels, plan.n_threads)
         return parameters_of_partition(sums, _mean(X, row_weights), plan, maximize)
@@ -76,7 +79,7 @@ def parameters_of_partition(
     statistics = statistics_of_partition(
         sums, center, plan.n_components, plan.representation
     )
-    total = float(statistics.weights.sum())
+    total = statistics.total
     return parameters_of_start(statistics, total, plan, maximize)
 
 
@@ -88,23 +91,40 @@ def parameters_of_start(
 ) -> MixtureParameters:
     """Parameters from a method's statistics of rows whose weights sum to ``total``."""
     given = plan.given
+    claimed = statistics.total / total
+    statistics = _with_background(statistics, plan)
     if given.precisions is None:
         parameters = _estimated(statistics, plan, maximize)
     else:
         parameters = MixtureParameters(
-            statistics.weights / statistics.weights.sum(),
+            statistics.weights / statistics.total,
             statistics.reference + mean_shifts(statistics),
             *_shape_of(given.precisions, plan.representation),
+            background_of(statistics, plan.background),
         )
     # Of all rows, not of those that a component has claimed: scikit-learn's way, by
     # which the weights of k-means++ and random_from_data sum to K / N.
-    claimed = float(statistics.weights.sum()) / total
     parameters = replace(parameters, weights=parameters.weights * claimed)
     if given.weights is not None:
-        parameters = replace(parameters, weights=given.weights)
+        left = 1 - parameters.background_weight
+        parameters = replace(parameters, weights=given.weights * left)
     if given.means is not None:
         parameters = replace(parameters, means=given.means)
     return parameters
+
+
+def _with_background(
+    statistics: SufficientStatistics, plan: Plan
+) -> SufficientStatistics:
+    """The same, with rows of the background: those that were said to be, by default."""
+    if plan.background is None:
+        return statistics
+    share = plan.given.background_weight
+    if share is None and statistics.background:
+        return statistics
+    share = plan.background.weight if share is None else share
+    count = share / (1 - share) * float(statistics.weights.sum())
+    return replace(statistics, background=count)
 
 
 def _estimated(

@@ -10,9 +10,12 @@ from fastem.checks.rows import Rows
 from fastem.covariances.representations import Representation, dense
 from fastem.statistics import Array, SufficientStatistics
 
-# Of reference points (K, D), whether scatter is matrices, and whether it is shared:
-# weights (K,), first moments (K, D) and scatter of the members of each component.
-MemberSums = Callable[[Array, bool, bool], tuple[Array, Array, Array]]
+# Weights (K,), first moments (K, D) and scatter of the members of each component, and
+# the weight of rows of the background.
+Sums = tuple[Array, Array, Array, Array]
+# They are computed of reference points (K, D), whether scatter is matrices, and whether
+# it is shared.
+MemberSums = Callable[[Array, bool, bool], Sums]
 
 
 def member_sums(
@@ -20,9 +23,7 @@ def member_sums(
 ) -> MemberSums:
     """The sums of rows in memory."""
 
-    def sums(
-        reference: Array, has_matrices: bool, is_shared: bool
-    ) -> tuple[Array, Array, Array]:
+    def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
         return kernels.member_pass(
             X, row_weights, labels, reference, has_matrices, is_shared, n_threads
         )
@@ -42,13 +43,15 @@ def statistics_of_members(
         What the moments are taken about: the nearer to the means, the more exact.
     """
     scatter = representation.zero_scatter(*reference.shape)
-    weights, first, found = sums(
+    weights, first, found, background = sums(
         reference, representation.has_matrices, representation.is_shared
     )
     if representation.has_matrices:
         found = dense.mirror_lower(found)
     scatter += found.reshape(scatter.shape)
-    return SufficientStatistics(0.0, weights, reference, first, scatter)
+    return SufficientStatistics(
+        0.0, weights, reference, first, scatter, background=float(background)
+    )
 
 
 def statistics_of_partition(
@@ -63,7 +66,7 @@ def statistics_of_partition(
         A point among the rows.
     """
     around = np.repeat(center[np.newaxis], n_components, axis=0)
-    weights, first, _ = sums(around, False, True)
+    weights, first, *_ = sums(around, False, True)
     has_rows = weights[:, np.newaxis] > 0
     shifts = np.divide(first, weights[:, np.newaxis], where=has_rows, out=first * 0)
     return statistics_of_members(sums, around + shifts, representation)

@@ -120,6 +120,14 @@ def fit(
             **one_of("covariance_type"),
         ),
     ] = "full",
+    noise: Annotated[
+        bool,
+        typer.Option(
+            "--noise",
+            help="Also estimate a uniform background, for rows that belong to no "
+            "component: they get the number -1.",
+        ),
+    ] = False,
     columns: Annotated[
         str | None,
         typer.Option(
@@ -242,6 +250,7 @@ def fit(
         order = order_of_components(sort, table.names)
         model = GaussianMixture(
             covariance_type=covariance,
+            noise=noise,
             tol=tol,
             reg_covar=reg_covar if reg_covar == RELATIVE else float(reg_covar),
             max_iter=max_iter,

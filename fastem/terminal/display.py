@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from fastem.mixture import GaussianMixture
+from fastem.mixture.noise import background_of_model
 from fastem.report.criteria import Criteria
 from fastem.report.description import Trait, component_variances, distinctive_traits
 from fastem.report.memberships import Certainty, Written
@@ -64,6 +65,13 @@ def print_components(
         for k, line in zip(heaviest_first, lines, strict=True):
             sure = f"{certainty.sure[k]:.0%}" if certainty.n_rows[k] else "-"
             line += [f"{certainty.n_rows[k]:,}", sure]
+    background = background_of_model(model)
+    of_noise = []
+    if background is not None:
+        of_noise = ["noise", f"{background.weight:.1%}"]
+        if certainty is not None:
+            sure = f"{certainty.sure[-1]:.0%}" if certainty.n_rows[-1] else "-"
+            of_noise += [f"{certainty.n_rows[-1]:,}", sure]
     grid = Grid(header_style="bold")
     for head in heads:
         grid.add_column(head, justify="right", no_wrap=True)
@@ -72,6 +80,8 @@ def print_components(
     traits = distinctive_traits(model, columns)
     for k, line in zip(heaviest_first, lines, strict=True):
         grid.add_row(*line, _in_words(traits[k], room))
+    if of_noise:
+        grid.add_row(*of_noise, "rows that belong to no component")
     console.print(grid)
     console.print(
         "Means in units of the data; in brackets how far from the overall mean, in "

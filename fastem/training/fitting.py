@@ -49,7 +49,9 @@ def best_fit(
 
     def start() -> MixtureParameters:
         maximize.begin()
-        return rows.start(plan, maximize) if continued is None else continued[0]
+        if continued is None:
+            return rows.start(plan, maximize)
+        return plan.with_background(continued[0])
 
     kept = Checkpoint(
         checkpoint,

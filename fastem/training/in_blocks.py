@@ -1,6 +1,6 @@
 """A fit to rows that are read block by block, and answers about such rows."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from fastem.starts.initialization import (
     warn_of_identical,
     weighted_blocks,
 )
-from fastem.starts.partition import MemberSums, member_sums
+from fastem.starts.partition import MemberSums, Sums, member_sums
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.storage.json_values import digest
@@ -165,6 +165,16 @@ class RowsInBlocks:
         """The expectation step on these rows."""
         return ExpectationInBlocks(self, representation, n_threads)
 
+    def gathered(
+        self,
+        function: Callable[..., Any],
+        combine: Callable[[list[Any]], Any],
+        **settings: Any,
+    ) -> Any:
+        """What the function makes of all blocks of rows and weights, put together."""
+        with closing(self.blocks()) as blocks:
+            return combine([function(*block, **settings) for block in blocks])
+
     @property
     def sample(self) -> RowsInMemory:
         """Some of the rows, or all."""
@@ -190,10 +200,8 @@ class RowsInBlocks:
     def _member_sums(self, labels: Labels, n_threads: int | None) -> MemberSums:
         """The sums of rows that are labelled so, (N,)."""
 
-        def sums(
-            reference: Array, has_matrices: bool, is_shared: bool
-        ) -> tuple[Array, Array, Array]:
-            totals: tuple[Any, Any, Any] = (0.0, 0.0, 0.0)
+        def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
+            totals: Any = (0.0, 0.0, 0.0, 0.0)
             start = 0
             with closing(self.blocks()) as blocks:
                 for rows, weights in blocks:
@@ -202,7 +210,8 @@ class RowsInBlocks:
                     parts = of_block(reference, has_matrices, is_shared)
                     totals = tuple(a + b for a, b in zip(totals, parts, strict=True))
                     start = stop
-            return totals
+            found: Sums = totals
+            return found
 
         return sums
 

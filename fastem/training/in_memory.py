@@ -1,6 +1,6 @@
 """What a fit needs of its rows, wherever they are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, final
 
@@ -65,6 +65,14 @@ class TrainingRows(Protocol):
 
     def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from."""
+
+    def gathered(
+        self,
+        function: Callable[..., Any],
+        combine: Callable[[list[Any]], Any],
+        **settings: Any,
+    ) -> Any:
+        """What the function makes of all parts of rows and weights, put together."""
 
     def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""
@@ -139,6 +147,15 @@ class RowsInMemory:
         parameters = initial_parameters(*table, plan, maximize)
         warn_of_identical(parameters, plan.representation)
         return parameters
+
+    def gathered(
+        self,
+        function: Callable[..., Any],
+        combine: Callable[[list[Any]], Any],
+        **settings: Any,
+    ) -> Any:
+        """What the function makes of all rows and weights."""
+        return function(self.values, self.weights, **settings)
 
     def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""

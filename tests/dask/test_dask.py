@@ -83,6 +83,29 @@ def X(rows):  # noqa: N802
     return da.from_array(rows, chunks=CHUNKS)
 
 
+def test_a_background_is_that_of_the_rows_in_memory(client, rows, X, row_weights):
+    outliers = np.random.default_rng(3).uniform(-12, 12, size=(300, D))
+    rows = np.vstack([rows, outliers])
+    there = da.from_array(rows, chunks=(1700, D))
+    weights = np.append(row_weights, np.ones(300))
+    weights_there = da.from_array(weights, chunks=1700)
+    start = start_of(rows, "full")
+    for settings in ({}, {"noise_bounds": [[-15, 15]] * D}, {"noise_volume": 2e4}):
+        here, cluster = both_fits(
+            *(rows, there, {**start, "noise": True, **settings}),
+            *(weights, weights_there),
+        )
+        for name in ("weights_", "means_", "noise_weight_", "noise_volume_"):
+            assert_close(getattr(cluster, name), getattr(here, name), 1e-9)
+        assert_close(cluster.noise_bounds_, here.noise_bounds_, 1e-12)
+        probabilities = cluster.predict_proba(there)
+        assert probabilities.shape == (len(rows), K + 1)
+        assert_close(probabilities.compute(), here.predict_proba(rows), 1e-8)
+        labels = cluster.predict(there).compute()
+        np.testing.assert_array_equal(labels, here.predict(rows))
+        assert (labels == -1).any()
+
+
 def start_of(rows, covariance_type):
     structure = STRUCTURES[covariance_type]
     precisions = np.ones(structure.representation.shape(K, D))

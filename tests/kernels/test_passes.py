@@ -19,7 +19,13 @@ from fastem.covariances import STRUCTURES
 from fastem.kernels import grid, launch
 from fastem.kernels.tiles import tile_rows
 from tests import reference
-from tests.mixtures import assert_close, draw, parameters_of, random_mixture
+from tests.mixtures import (
+    assert_close,
+    draw,
+    parameters_of,
+    random_mixture,
+    with_noise,
+)
 
 ONE_CHUNK, THREE_CHUNKS = 700, 2500
 DIMENSIONS = [1, 2, 3, 4, 5, 6, 7, 8, 16, 33]
@@ -32,9 +38,13 @@ TOLERANCES = {"float64": 1e-12, "float32": 2e-5}
 class Problem:
     """Rows, their weights, and a mixture that explains them moderately well."""
 
-    def __init__(self, random, name, n_rows, K, D, dtype="float64", weighted=False):
+    def __init__(
+        self, random, name, n_rows, K, D, dtype="float64", weighted=False, noise=False
+    ):
         self.name, self.structure = name, STRUCTURES[name]
         self.mixture = random_mixture(random, name, K, D)
+        if noise:
+            self.mixture = with_noise(self.mixture)
         self.X = read_only(draw(random, self.mixture, n_rows).astype(dtype))
         self.row_weights = random.uniform(0, 1, n_rows if weighted else 0)
         if weighted:
@@ -83,6 +93,10 @@ def assert_same_statistics(problem, tolerance):
         actual.first, expected.first, rtol=0, atol=tolerance * size
     )
     assert_close(actual.scatter, reduce_scatter(expected.scatter), tolerance)
+    weights = problem.row_weights.astype(np.float64)
+    n_rows = weights.sum() if len(weights) else len(problem.X)
+    noise = n_rows - expected.weights.sum()
+    assert actual.background == pytest.approx(noise, rel=0, abs=tolerance * n_rows)
 
 
 @pytest.mark.parametrize("n_features", DIMENSIONS)
@@ -93,6 +107,36 @@ def test_expectation_pass_is_its_twin(
 ):
     assert_same_statistics(
         problem(covariance_type, n_rows, 3, n_features, dtype, weighted),
+        TOLERANCES[dtype],
+    )
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("n_features", [1, 2, 5])
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+def test_expectation_pass_with_noise_is_its_twin(
+    problem, covariance_type, dtype, n_features, weighted
+):
+    assert_same_statistics(
+        problem(covariance_type, 300, 3, n_features, dtype, weighted, noise=True),
+        TOLERANCES[dtype],
+    )
+
+
+def test_answers_with_noise_are_their_twins(problem, covariance_type, dtype):
+    noisy = problem(covariance_type, 700, 5, 3, dtype, noise=True)
+    X = noisy.X.astype(np.float64)
+    probabilities = kernels.probability_pass(noisy.X, noisy.factors)
+    expected = reference.responsibilities(X, noisy.mixture)
+    assert_close(probabilities, expected, TOLERANCES[dtype])
+    labels = kernels.label_pass(noisy.X, noisy.factors)
+    is_clear = np.diff(np.sort(expected, axis=1)[:, -2:]).ravel() > TOLERANCES[dtype]
+    twins = reference.predict(X, noisy.mixture)
+    np.testing.assert_array_equal(labels[is_clear], twins[is_clear])
+    assert 50 < (labels == kernels.BACKGROUND).sum() < 400
+    assert_close(
+        kernels.log_likelihood_pass(noisy.X, noisy.factors),
+        reference.score_samples(X, noisy.mixture),
         TOLERANCES[dtype],
     )
 

@@ -10,7 +10,13 @@ from fastem.kernels.compilation import kernel
 from fastem.kernels.dispatch import box_distances
 from fastem.kernels.skipping import reach_of
 from tests import reference
-from tests.mixtures import assert_close, draw, parameters_of, random_mixture
+from tests.mixtures import (
+    assert_close,
+    draw,
+    parameters_of,
+    random_mixture,
+    with_noise,
+)
 
 TOLERANCES = {"float64": 1e-13, "float32": 1e-6}
 
@@ -19,10 +25,20 @@ class Clusters:
     """Ordered rows of clusters of which most are far from each other."""
 
     def __init__(
-        self, random, name, dtype="float64", n_rows=4000, K=12, D=3, spread=30
+        self,
+        random,
+        name,
+        dtype="float64",
+        n_rows=4000,
+        K=12,
+        D=3,
+        spread=30,
+        noise_volume=0.0,
     ):
         self.structure = STRUCTURES[name]
         self.mixture = random_mixture(random, name, K, D, spread)
+        if noise_volume:
+            self.mixture = with_noise(self.mixture, volume=noise_volume)
         rows = draw(random, self.mixture, n_rows).astype(dtype)
         weights = random.uniform(0.5, 2, n_rows).astype(dtype)
         kernels.order_rows(rows, weights, np.ones(D), None)
@@ -52,6 +68,7 @@ def assert_same_sums(clusters, tolerance):
         actual.first, expected.first, rtol=0, atol=tolerance * size
     )
     assert_close(actual.scatter, expected.scatter, tolerance)
+    assert_close(actual.background, expected.background, tolerance)
     return actual.share
 
 
@@ -64,6 +81,21 @@ def test_leaving_out_changes_sums_by_rounding_only(
     share = assert_same_sums(clusters, TOLERANCES[dtype])
     if 1 < n_features < 8:
         assert share < 0.6  # the test must not pass because nothing is left out
+
+
+@pytest.mark.parametrize("dtype", sorted(TOLERANCES))
+@pytest.mark.parametrize("noise_volume", [1.0, 1e6, 1e300])
+def test_leaving_out_is_exact_beside_noise(
+    random, covariance_type, dtype, noise_volume
+):
+    plain = Clusters(np.random.default_rng(3), covariance_type, dtype)
+    noisy = Clusters(
+        np.random.default_rng(3), covariance_type, dtype, noise_volume=noise_volume
+    )
+    share = assert_same_sums(noisy, TOLERANCES[dtype])
+    # The denser the noise, the nearer must a component be to count.
+    others = plain.sums(True).share
+    assert share < others if noise_volume == 1 else share <= others
 
 
 @pytest.mark.parametrize("spread", [0, 1, 3, 10, 1e3, 1e6])

@@ -34,6 +34,21 @@ def test_a_scaled_model_has_the_density_of_the_standardised_one(rows, covariance
     assert scaled.lower_bound_ == pytest.approx(model.lower_bound_ - jacobian)
 
 
+def test_a_scaled_model_has_the_background_of_the_standardised_one(rows):
+    scaling = Scaling.of_rows(rows)
+    Z = scaling.standardize(rows)
+    model = GaussianMixture(2, noise=True, random_state=0).fit(Z)
+    scaled = scaling.to_original_units(model)
+    np.testing.assert_allclose(
+        scaled.predict_proba(rows), model.predict_proba(Z), atol=1e-9
+    )
+    jacobian = 2 * len(rows) * np.log(scaling.deviations).sum()
+    assert scaled.bic(rows) == pytest.approx(model.bic(Z) + jacobian)
+    expected = np.column_stack([rows.min(axis=0), rows.max(axis=0)])
+    np.testing.assert_allclose(scaled.noise_bounds_, expected, rtol=1e-9)
+    assert (scaled.noise_volume, scaled.noise_bounds) == (None, None)
+
+
 def test_a_scaled_model_goes_on_as_a_stream(rows, random):
     scaling = Scaling.of_rows(rows)
     model = GaussianMixture(2, random_state=0, reg_covar=1e-4)
@@ -163,3 +178,8 @@ def test_the_outcome_of_the_fit_is_kept(rows):
     )
     assert fitted.converged_
     assert fitted.n_iter_ == len(seen) == len(fitted.lower_bounds_)
+
+
+def test_settings_are_checked_in_the_name_of_the_model(rows):
+    with pytest.raises(ValueError, match="'n_components' parameter of GaussianMixture"):
+        fit_standardized(GaussianMixture(0), rows)

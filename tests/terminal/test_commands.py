@@ -91,6 +91,22 @@ def test_a_fit_writes_all_that_was_asked_for(
     )
 
 
+def test_a_fit_with_noise_numbers_it_minus_one(csv, rows, tmp_path):
+    model, degrees = tmp_path / "model.json", tmp_path / "degrees.csv"
+    said = run(
+        *("fit", csv, "-k", 2, "--noise", "--drop-missing", "--standardize"),
+        *("-o", model, "--assign", degrees, "--plot", tmp_path / "picture.png"),
+    )
+    assert re.search(r"noise .*\d% .* rows that belong to no component", said)
+    loaded = load_model(model)
+    del loaded.feature_names_in_
+    table = pyarrow.csv.read_csv(degrees)
+    assert table.column_names[-3:] == ["p_0", "p_1", "p_noise"]
+    labels = loaded.predict(rows)
+    np.testing.assert_array_equal(table["component"].drop_null().to_numpy(), labels)
+    assert "noise" in run("info", model)
+
+
 def test_a_fit_gives_what_the_library_gives(csv, rows, model):
     expected = fastem.GaussianMixture(2, random_state=0).fit(rows)
     np.testing.assert_array_equal(load_model(model).means_, expected.means_)

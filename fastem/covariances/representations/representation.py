@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastem.covariances.representations import dense
-from fastem.kernels import PassSums
+from fastem.kernels import PassSums, Uniform
 from fastem.statistics import (
     EPS,
     Array,
@@ -182,7 +182,7 @@ class Representation(ABC):
             + self.log_determinants(parameters.precisions_cholesky, n_features)
             - 0.5 * n_features * np.log(2 * np.pi)
         )
-        return self.kernel_factors(
+        factors = self.kernel_factors(
             center,
             # Users' starts come in any layout, and kernels take one.
             np.ascontiguousarray(parameters.means) - center,
@@ -190,6 +190,9 @@ class Representation(ABC):
             log_normalizers,
             dtype,
         )
+        if parameters.background is None:
+            return factors
+        return factors._replace(background=Uniform(parameters.background.log_density))
 
     def statistics_by(
         self,
@@ -223,6 +226,7 @@ class Representation(ABC):
             self.scatter(sums, factors),
             eps,
             eps * np.abs(means),
+            sums.background,
         )
 
     def statistics_of(
@@ -233,7 +237,9 @@ class Representation(ABC):
         About their means: so nothing is lost that the parameters have.
         """
         shape = parameters.means.shape
-        weights = n_rows * parameters.weights / parameters.weights.sum()
+        background = parameters.background_weight
+        scale = parameters.weights.sum() + background
+        weights = n_rows * parameters.weights / scale
         if self.has_matrices:
             spreads = dense.add_to_diagonal(parameters.covariances.copy(), -ridge)
         else:
@@ -246,6 +252,7 @@ class Representation(ABC):
             parameters.means,
             np.zeros(shape),
             spreads * (weights.sum() if self.is_shared else counts),
+            background=n_rows * background / scale,
         )
 
     def move(
@@ -293,7 +300,7 @@ class Representation(ABC):
 
 def counted_weights(statistics: SufficientStatistics) -> Array:
     """Sums of responsibilities to divide by: never 0."""
-    smallest = _EMPTY * float(statistics.weights.sum())
+    smallest = _EMPTY * statistics.total
     return np.maximum(statistics.weights, smallest)
 
 
