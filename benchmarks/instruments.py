@@ -16,6 +16,7 @@ INSTRUMENTS = {
     "end-to-end": "whole fits with default arguments, each library with its own start",
     "wide": "whole fits of tables of hundreds of columns, against scikit-learn",
     "slow-problems": "passes to the optimum, with and without acceleration; stopping",
+    "plateaus": "how often 'remaining_gain' ends too early, with its test and without",
     "scaling": "time against rows, columns, components and threads: table and picture",
     "starting": "import, first fit, and small problems, against scikit-learn",
     "narrow": "EM passes compiled for processors with narrower vectors",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -12,26 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastem.checks.labels import Labels, check_labels
-from fastem.checks.parameters import GivenStart
-from fastem.covariances import COVARIANCE_TYPES, SingularCovarianceError, structure_of
-from fastem.em import convergence_warnings
+from fastem.covariances import COVARIANCE_TYPES
 from fastem.em.checkpoint import remove
-from fastem.em.maximization import warn_of_dropped, warn_of_empty
-from fastem.em.progress import Progress, Reporter
-from fastem.em.ridge import RELATIVE, ridge_of, warn_of_ridge
-from fastem.em.rounding import warn_of_rounding
+from fastem.em.progress import Progress
+from fastem.em.ridge import RELATIVE
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
-from fastem.mixture.noise import background_of_fit
-from fastem.mixture.online import OnlineMixture
+from fastem.mixture.planned import PlannedMixture
 from fastem.statistics import MixtureParameters
 from fastem.storage.writing import PathLike
-from fastem.training.fitting import best_fit
 from fastem.training.in_blocks import training_rows
 from fastem.training.in_memory import TrainingRows
 
 
-class GaussianMixture(OnlineMixture):
+class GaussianMixture(PlannedMixture):
     """Gaussian mixture model, fitted by Expectation-Maximisation on all cores.
 
     A drop-in for :class:`sklearn.mixture.GaussianMixture`: the same parameters,
@@ -68,8 +61,17 @@ class GaussianMixture(OnlineMixture):
           That says how fast it moves, not how far it has to go.
         - 'remaining_gain': all that EM would still gain in total log-likelihood (the
           sum over rows, times their weights, in nats), as three forecasts in a row
-          say. A fit also ends when its gains are lost in rounding. Needs more
-          iterations than the default: raise ``max_iter``.
+          say, or when gains are lost in rounding. A forecast sees no rise behind a
+          plateau, such as components that coincide. So the end is tested: 5 to 40
+          passes beside it look for a way up. If one leads higher by ``tol``, EM goes
+          on from there; if none does, the end is kept, to the bit. Of 1,000 small
+          random problems EMFIG were more than 0.1 nats short without the test, and
+          EMNOW with it. It proves no maximum: it looks in up to 20 directions, of
+          which it follows the slowest, and not behind falls, so that a way up that
+          is hidden among many slow directions is missed, and one that begins flat
+          (to the fourth order, as where 'tied' components coincide exactly). With a
+          ridge, EM may come back to where it was; after ten times it ends there.
+          Needs more iterations than the default: raise ``max_iter``.
     accelerate : bool, default=False
         Whether to take longer steps than EM's: a fit that needs many iterations then
         needs several times fewer. The log-likelihood never falls by such a step, and
@@ -217,7 +219,7 @@ class GaussianMixture(OnlineMixture):
         Mean log-likelihood of a row, at the start of the last iteration.
     lower_bounds_ : list of float
         The same for each iteration of the best start, except for those that
-        ``accelerate`` took back.
+        ``accelerate`` took back or that tested the end.
     n_samples_seen_ : float
         Number of rows of the fit and of calls of :meth:`partial_fit` since then, each
         as often as its weight says.
@@ -437,53 +439,16 @@ class GaussianMixture(OnlineMixture):
         self._check_settings()
         with unchanged_on_error(self), self._announced():
             rows = self._training_rows(X, sample_weight)
-            names = getattr(self, "feature_names_in_", None)
-            rows.check_enough(self.n_components)
-            given = GivenStart.checked(
-                *(self.weights_init, self.means_init, self.precisions_init),
-                structure_of(self.covariance_type),
-                (self.n_components, rows.shape[1]),
+            fitted = self._fit_rows(
+                rows,
                 self._given_labels(rows.shape[0]),
-                self.noise_weight_init,
+                self._continued(rows.shape[1]),
+                callback,
+                checkpoint,
             )
-            plan = self._plan(
-                self._structure(rows.column_variances),
-                ridge_of(self.reg_covar, rows.column_variances),
-                given,
-                background_of_fit(self, rows),
-            )
-            try:
-                best = best_fit(
-                    plan,
-                    rows,
-                    make_reporter=partial(
-                        Reporter, self.verbose, self.verbose_interval, callback
-                    ),
-                    continued=self._continued(rows.shape[1]),
-                    checkpoint=checkpoint,
-                    settings=self.get_params(),
-                )
-            except SingularCovarianceError as error:
-                raise error.among(rows.repeated).with_names(names) from None
-            self._set_fitted(best.fit, best.n_dropped)
-            self._begin_stream(rows.n_rows, plan.ridge)
-            if not best.stopped:
+            if not fitted.best.stopped:
                 remove(checkpoint)
-        if not (self.converged_ or best.stopped) and self.max_iter > 0:
-            convergence_warnings.warn(best.fit.shortfall(self.tol))
-        find = rows.repeated
-        warn_of_dropped(best.fit.collapses, len(self.weights_), names, find)
-        warn_of_empty(plan.structure, self.weights_)
-        warn_of_rounding(
-            *(best.fit.parameters, plan.representation, plan.ridge, rows.dtype, names)
-        )
-        if self.n_iter_ > 0:
-            warn_of_ridge(
-                *(plan.structure, best.fit.parameters, plan.ridge, self.reg_covar),
-                n_rows=rows.n_rows,
-                names=names,
-                find=find,
-            )
+        self._warn_of(fitted, rows)
         return rows
 
     def _given_labels(self, n_rows: int) -> Labels | None:

@@ -27,8 +27,9 @@ from fastem.em.maximization import Collapse, warn_of_dropped
 from fastem.em.plan import Plan
 from fastem.em.ridge import warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
+from fastem.mixture.criteria import JudgedMixture
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
-from fastem.mixture.fitted import FittedMixture, unchanged_on_error
+from fastem.mixture.fitted import unchanged_on_error
 from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
 from fastem.training.in_memory import RowsInMemory
@@ -63,7 +64,7 @@ def _countable(n_rows: float) -> float:
     return min(n_rows, sys.float_info.max)
 
 
-class OnlineMixture(FittedMixture):
+class OnlineMixture(JudgedMixture):
     """A mixture that learns from rows as they come."""
 
     n_components: int

@@ -285,7 +285,7 @@ def test_answers_are_those_of_the_array(X, sources_of, kind):
         of_source = make() if kind == "reader" else of_source
         answer = getattr(model, name)(of_source)
         np.testing.assert_array_equal(answer, getattr(model, name)(X), name)
-    for name in ("score", "bic", "aic"):
+    for name in ("score", "bic", "aic", "icl", "entropy"):
         of_source = make() if kind == "reader" else of_source
         expected = getattr(model, name)(X)
         assert getattr(model, name)(of_source) == pytest.approx(expected, rel=1e-13)
@@ -316,7 +316,7 @@ def test_weights_may_be_a_column(X, random, tmp_path, kind, monkeypatch):
     model = GaussianMixture(**settings).fit(data, sample_weight="w")
     assert list(model.feature_names_in_) == ["a", "b"]
     assert_same_bits(model, expected)
-    for name in ("score", "bic"):
+    for name in ("score", "bic", "icl"):
         answer = getattr(model, name)(data, sample_weight="w")
         of_array = getattr(expected, name)(X[:, :2], sample_weight=row_weights)
         assert answer == pytest.approx(of_array, rel=1e-12)
