@@ -23,16 +23,17 @@ found. `init_params` chooses how:
 >>> np.sort(model.means_[:, 0]).round().astype(int)
 array([0, 6])
 
->>> X[:60] = random.uniform(-200, 200, size=(60, 2))  # outliers
->>> model = GaussianMixture(2, init_params="trimmed", max_iter=0, random_state=0)
->>> np.sort(model.fit(X).means_[:, 0]).round().astype(int)
+>>> with_outliers = np.vstack([X, random.uniform(-200, 200, size=(60, 2))])
+>>> model = GaussianMixture(2, noise=True, init_params="trimmed", random_state=0)
+>>> np.sort(model.fit(with_outliers).means_[:, 0]).round().astype(int)
 array([0, 6])
->>> model = GaussianMixture(2, init_params="kmeans", max_iter=0, random_state=0)
->>> abs(model.fit(X).means_).max() > 50
-np.True_
+>>> model = GaussianMixture(2, noise=True, init_params="kmeans", random_state=0)
+>>> print(abs(model.fit(with_outliers).means_).max() > 50)
+True
 
-The start keeps clear of outliers. EM then goes on with all rows, and has nothing but
-components to explain outliers with: allow one more for them than there are groups.
+The start keeps clear of outliers, and `noise=True` is what EM then explains them with. A
+mixture without has nothing but components for that: allow it one more than there are
+groups.
 
 `n_init=5` makes five starts and keeps the best. Starts that turn singular are left out
 with a warning. With `stopping='remaining_gain'` a start that cannot win any more is

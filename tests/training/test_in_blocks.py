@@ -194,9 +194,7 @@ def test_a_random_start_draws_the_numbers_that_it_draws_in_memory(X, covariance_
         assert_close(getattr(model, name), getattr(expected, name), 1e-10, name)
 
 
-@pytest.mark.parametrize(
-    "init", ["kmeans", "k-means++", "random_from_data", "trimmed"]
-)
+@pytest.mark.parametrize("init", ["kmeans", "k-means++", "random_from_data", "trimmed"])
 def test_other_starts_are_made_from_the_sample(X, init, monkeypatch):
     used = []
     real = in_blocks.RowsInMemory.start
