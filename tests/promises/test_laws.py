@@ -361,7 +361,8 @@ def test_any_number_of_threads_gives_the_same_bits(
 
 
 @pytest.mark.parametrize(
-    "init_params", ["kmeans", "k-means++", "random", "random_from_data", "subsample"]
+    "init_params",
+    ["kmeans", "k-means++", "random", "random_from_data", "subsample", "trimmed"],
 )
 def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(
     covariance_type, init_params
