@@ -24,6 +24,7 @@ from fastem.covariances import STRUCTURES, CovarianceStructure, structure_of
 from fastem.mixture import GaussianMixture
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.runtime.callers import levels_to_caller
+from fastem.training.background import NOISE_WEIGHT
 from fastem.training.in_memory import TrainingRows
 
 _ALL = "all"
@@ -268,6 +269,9 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
             else clone(self.estimator)
         )
         template.n_components = max(self._numbers())
+        if template.noise and template.noise_weight_init is None:
+            # Not that of the rows that a partition leaves out.
+            template.noise_weight_init = NOISE_WEIGHT
         return template
 
     def _numbers(self) -> list[int]:
