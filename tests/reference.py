@@ -152,7 +152,7 @@ def _estimate_along_common_axes(estimate):
                     turn[[i, j], [i, j]] = np.cos(angle)
                     turn[j, i], turn[i, j] = np.sin(angle), -np.sin(angle)
                     axes = axes @ turn
-            if largest < 1e-13:
+            if largest < 1e-10:
                 break
         along = axes.T @ scatter @ axes
         return axes @ estimate(weights, diagonal_matrices(diagonals(along))) @ axes.T

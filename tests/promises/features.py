@@ -134,6 +134,7 @@ class Float32(Feature):
     def arrange(self, case):
         case.X, case.more = case.X.astype(np.float32), case.more.astype(np.float32)
         case.rounding, case.stillness = 1e-4, 1e-3
+        case.settings["tol"] = 0  # to where changes are rounding
 
 
 class Labels(Feature):

@@ -100,7 +100,7 @@ class Case:
             given = {name: given[name] for name in given if name not in left_out}
             given["init_params"] = "kmeans" if self.labels is None else self.labels
         usual = {
-            "tol": 0,
+            "tol": 1e-12 if self.at_limit else 0,
             "max_iter": AMPLE if self.at_limit else N_ITERATIONS,
             "reg_covar": self.ridge,
             "random_state": 3,
