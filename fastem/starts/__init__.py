@@ -31,8 +31,8 @@ array([0, 6])
 >>> print(abs(model.fit(with_outliers).means_).max() > 50)
 True
 
-The start keeps clear of outliers, and `noise=True` is what EM then explains them with. A
-mixture without has nothing but components for that: allow it one more than there are
+The start keeps clear of outliers, and `noise=True` is what EM then explains them with.
+A mixture without has nothing but components for that: allow it one more than there are
 groups.
 
 `n_init=5` makes five starts and keeps the best. Starts that turn singular are left out
