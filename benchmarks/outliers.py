@@ -231,9 +231,9 @@ def document(options: Options) -> str:
             "--outliers",
             "Standardised tables whose groups are known, K as many, 'full' "
             f"covariances, means over {draws} draws of outliers and over the tables: "
-            "the adjusted Rand index of the rows that are no outliers and, in brackets, "
-            "precision and recall of the outliers. Shuttle: area under the curve and average "
-            "precision of the components' log-density, which says how unlikely a row "
-            f"is.{left_out}",
+            "the adjusted Rand index of the rows that are no outliers and, in "
+            "brackets, precision and recall of the outliers. Shuttle: area under the "
+            "curve and average precision of the components' log-density, which says "
+            f"how unlikely a row is.{left_out}",
         )
     return heading + "\n\n".join(parts) + "\n"
