@@ -21,6 +21,7 @@ The guides stand where the work is done:
   scikit-learn; streams; model files.
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
+- `fastem.choice`: a call that chooses the structure and how many components.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
@@ -38,6 +39,8 @@ from typing import TYPE_CHECKING, Any
 from fastem.version import __version__
 
 if TYPE_CHECKING:
+    from fastem.choice.results import SelectionResults, SelectionRow
+    from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
@@ -52,8 +55,12 @@ __all__ = [
     "Convergence",
     "Degeneracy",
     "GaussianMixture",
+    "GaussianMixtureSelector",
     "Progress",
     "RegularizationWarning",
+    "SelectionProgress",
+    "SelectionResults",
+    "SelectionRow",
     "SingularCovarianceError",
     "StopFit",
     "__version__",
@@ -69,8 +76,12 @@ _HOMES = {
     "Convergence": "fastem.em.convergence",
     "Degeneracy": "fastem.covariances",
     "GaussianMixture": "fastem.mixture",
+    "GaussianMixtureSelector": "fastem.choice.selector",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
+    "SelectionProgress": "fastem.choice.selector",
+    "SelectionResults": "fastem.choice.results",
+    "SelectionRow": "fastem.choice.results",
     "SingularCovarianceError": "fastem.covariances",
     "StopFit": "fastem.em.progress",
     "fit_standardized": "fastem.report.scaling",

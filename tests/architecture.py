@@ -14,6 +14,7 @@ WINGS = [
     ["terminal"],
     ["__init__"],
     ["report", "dask"],
+    ["choice"],
     ["mixture"],
     ["training"],
     ["starts"],

@@ -90,6 +90,12 @@ class CovarianceStructure(ABC):
         """Whether all components have the same covariance."""
         return "V" not in self.code
 
+    @property
+    def takes_bound(self) -> bool:
+        """Whether its likeliest covariances within a bound have a closed form."""
+        volume, shape, _ = list(self.code)
+        return shape in (volume, "I")
+
     def bounded(self, ratio: float, variances: Array) -> Self:
         """The same rule, with a bound on the ratio of eigenvalues.
 
@@ -107,8 +113,7 @@ class CovarianceStructure(ABC):
         ValueError
             If a shared volume or shape ties eigenvalues to each other.
         """
-        volume, shape, _ = list(self.code)
-        if shape not in (volume, "I"):
+        if not self.takes_bound:
             raise ValueError(
                 f"covariance_ratio cannot be used with covariance_type={self.name!r}: "
                 "where components share their volume or their shape alone, cutting off "

@@ -45,7 +45,7 @@ class GaussianMixture(mixture.GaussianMixture):
       worker runs as many tasks at a time as it has threads. So a table should have
       at least as many partitions as the workers have threads.
     - ``predict``, ``predict_proba`` and ``score_samples`` return Dask arrays that are
-      computed when they are asked for; ``score``, ``bic`` and ``aic`` numbers.
+      computed when they are asked for; ``score`` and the criteria numbers.
     - Errors in the values of ``X`` name the partition, and the row in it, from 0.
 
     Examples
@@ -151,13 +151,18 @@ class GaussianMixture(mixture.GaussianMixture):
             return super()._training_rows(X, sample_weight)
         return RowsOnCluster.checked(self, X, sample_weight)
 
-    def _score(self, X: Any, sample_weight: Any) -> tuple[float, counting.RowCount]:
+    def _score(
+        self,
+        X: Any,
+        sample_weight: Any,
+        row_pass: Callable[..., Any] = kernels.log_likelihood_pass,
+    ) -> tuple[float, counting.RowCount]:
         if not is_distributed(X):
-            return super()._score(X, sample_weight)
+            return super()._score(X, sample_weight, row_pass)
         check_is_fitted(self)
         partitions = Partitions.checked(self, X, sample_weight, fitting=False)
         rows, weights = partitions.checked_values()
-        task = self._row_task(kernels.log_likelihood_pass, partitions.dtype)
+        task = self._row_task(row_pass, partitions.dtype)
         shared = delayed(task, traverse=False)
         score = partial(delayed(passes.mean_score, pure=False), task=shared)
 

@@ -248,12 +248,15 @@ class RowsOnCluster:
     def sample(
         self, n_components: int, random_state: np.random.RandomState
     ) -> RowsInMemory:
-        """Rows drawn at random, K (1000 + 20 D) or all, brought to this process.
+        """Rows drawn at random, K (1000 + 20 D) or all, brought to this process."""
+        return self.drawn(enough_rows(n_components, self.n_features), random_state)
+
+    def drawn(self, size: int, random_state: np.random.RandomState) -> RowsInMemory:
+        """Rows drawn at random, so many or all, brought to this process.
 
         A row's share of the draws is that of its weight. What is drawn depends on the
         partitions, and not on who holds them.
         """
-        size = enough_rows(n_components, self.n_features)
         if size < self.shape[0]:
             sizes = random_state.multinomial(size, self.shares / self.shares.sum())
             seeds = random_state.randint(np.iinfo(np.int32).max, size=len(sizes))

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.covariances.representations import Representation
 from fastem.statistics import Array, MixtureParameters
 
 _LEAST_WEIGHT = 1e-280
+_SMALL = 1e-4
 
 
 class Chart:
@@ -69,6 +71,46 @@ class Chart:
             precisions_cholesky,
             background,
         )
+
+    def within(
+        self, structure: CovarianceStructure, coordinates: Array
+    ) -> tuple[MixtureParameters, Array] | None:
+        """The nearest mixture that the structure allows, and where that lies.
+
+        None if it is too far away.
+
+        Steps of charts with other weights add up to covariances that a structure need
+        not have, and whose log-likelihood EM's next step would not reach.
+        """
+        with np.errstate(all="ignore"):
+            parameters = self.parameters(coordinates)
+        values = (
+            *(parameters.weights, parameters.means),
+            *(parameters.covariances, parameters.precisions_cholesky),
+        )
+        if not all(np.isfinite(value).all() for value in values):
+            return None
+        try:
+            confined = structure.confined(parameters)
+        except SingularCovarianceError:
+            return None
+        if confined is parameters:
+            return parameters, coordinates
+        return confined, self.coordinates(confined)
+
+    def any_direction(self) -> Array:
+        """A direction of length 1, the same for each mixture of this shape.
+
+        Components move by as much as seen from their own spread, rather than in the
+        chart: there an empty one would fly away.
+        """
+        base = self._base
+        alike = replace(base, weights=np.ones_like(base.weights))
+        moves = np.random.default_rng(0).standard_normal(len(self.coordinates(base)))
+        moved = Chart(self._representation, alike).parameters(_SMALL * moves)
+        moved = replace(moved, weights=base.weights, background=base.background)
+        direction = self.coordinates(moved)
+        return direction / float(np.linalg.norm(direction))
 
     def _whitened(self, points: Array) -> Array:
         factors = self._base.precisions_cholesky

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -200,44 +199,6 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         float
         """
         return self._score(X, sample_weight)[0]
-
-    def bic(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
-        """Bayesian information criterion: lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, D), or what ``fit`` can read block by block
-        sample_weight : array-like of shape (N,), or name of a column, default=None
-            The number of rows is then the sum of the weights: a common factor matters.
-            Warned of where they are no counts and sum to 10 times more or less than
-            there are rows.
-
-        Returns
-        -------
-        float
-            p log N - 2 log L, with p free parameters and N rows. A background counts
-            as two of them, and as one where ``noise_volume`` or ``noise_bounds`` is
-            given.
-        """
-        mean, n_rows = self._counted_score(X, sample_weight, "bic")
-        return self._criterion(mean, n_rows, math.log(n_rows))
-
-    def aic(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
-        """Akaike's information criterion: lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, D), or what ``fit`` can read block by block
-        sample_weight : array-like of shape (N,), or name of a column, default=None
-            As in :meth:`bic`.
-
-        Returns
-        -------
-        float
-            2 p - 2 log L, with p free parameters.
-        """
-        mean, n_rows = self._counted_score(X, sample_weight, "aic")
-        return self._criterion(mean, n_rows, 2)
 
     def sample(
         self,
@@ -457,36 +418,26 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         structure, fitted = self._fitted()
         return structure.representation.factors(fitted, dtype)
 
-    def _counted_score(
-        self, X: Any, sample_weight: ArrayLike | str | None, criterion: str
-    ) -> tuple[float, float]:
-        """Mean log-likelihood of a row, and the number of rows, for a criterion."""
-        mean, count = self._score(X, sample_weight)
-        count.warn_if_scaled(criterion)
-        return mean, count.total
-
     def _score(
-        self, X: Any, sample_weight: ArrayLike | str | None
+        self,
+        X: Any,
+        sample_weight: ArrayLike | str | None,
+        row_pass: Callable[..., Any] = kernels.log_likelihood_pass,
     ) -> tuple[float, RowCount]:
-        """Mean log-likelihood of a row, and the number of rows."""
+        """Mean of what a pass says of a row, and the number of rows."""
         if sample_weight is None or isinstance(sample_weight, str):
             total, count = 0.0, RowCount()
-            log_densities = self._answers(X, kernels.log_likelihood_pass, sample_weight)
-            for of_rows, w in log_densities:
+            for of_rows, w in self._answers(X, row_pass, sample_weight):
                 weighted = w @ of_rows if len(w) else of_rows.sum(dtype=np.float64)
                 total += float(weighted)
                 count += RowCount.of(w, len(of_rows))
             return total / count.total, count
-        log_likelihoods = self.score_samples(X)
-        weights = counting.check_sample_weight(sample_weight, len(log_likelihoods))
+        of_rows = self._answer(X, row_pass)
+        weights = counting.check_sample_weight(sample_weight, len(of_rows))
         # Scaled, so that no sum overflows; a common factor changes nothing.
         scaled = weights / weights.max()
-        mean = float(np.average(log_likelihoods, weights=scaled))
+        mean = float(np.average(of_rows, weights=scaled))
         return mean, RowCount.of(weights, len(weights))
-
-    def _criterion(self, mean: float, n_rows: float, price: float) -> float:
-        """A price for each parameter, less twice the log-likelihood of all rows."""
-        return price * self._n_parameters() - 2 * mean * n_rows
 
     def _n_parameters(self) -> int:
         """Number of free parameters of the model."""

@@ -28,8 +28,9 @@ from fastem.em.plan import Plan
 from fastem.em.ridge import warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
 from fastem.groups import expectation_of
+from fastem.mixture.criteria import JudgedMixture
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
-from fastem.mixture.fitted import FittedMixture, unchanged_on_error
+from fastem.mixture.fitted import unchanged_on_error
 from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
 from fastem.training.in_memory import RowsInMemory
@@ -64,7 +65,7 @@ def _countable(n_rows: float) -> float:
     return min(n_rows, sys.float_info.max)
 
 
-class OnlineMixture(FittedMixture):
+class OnlineMixture(JudgedMixture):
     """A mixture that learns from rows as they come."""
 
     n_components: int
@@ -77,6 +78,7 @@ class OnlineMixture(FittedMixture):
     on_collapse: str
     n_init: int
     init_params: str | ArrayLike
+    outlier_share: float
     forgetting: float
     memory: float | None
     n_samples_seen_: float
@@ -175,6 +177,7 @@ class OnlineMixture(FittedMixture):
             on_collapse=self.on_collapse,
             method=self.init_params if isinstance(self.init_params, str) else _LABELS,
             given=given or GivenStart(),
+            outlier_share=self.outlier_share,
             # Of a partition there is one start.
             n_starts=self.n_init if isinstance(self.init_params, str) else 1,
             make_path=ExtrapolatedPath if self.accelerate else PlainPath,

@@ -217,6 +217,10 @@ class RowsInBlocks:
             *(facts.sample, facts.sample_weights, len(facts.sample), self.has_gaps)
         )
 
+    def drawn(self, size: int, random_state: np.random.RandomState) -> RowsInMemory:
+        """The sample of the survey, whatever the size."""
+        return self.sample
+
     def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from: of the sample, unless the method is 'random'.
 

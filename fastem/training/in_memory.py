@@ -22,7 +22,12 @@ from fastem.starts.initialization import (
     initial_parameters,
     warn_of_identical,
 )
-from fastem.starts.subsample import best_on_sample, subsample_parameters
+from fastem.starts.subsample import (
+    best_on_sample,
+    draw_subsample,
+    subsample_parameters,
+)
+from fastem.starts.trimming import trimmed_parameters
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
 from fastem.training.survey import Moments
@@ -79,6 +84,9 @@ class TrainingRows(Protocol):
         **settings: Any,
     ) -> Any:
         """What the function makes of all parts of rows and weights, put together."""
+
+    def drawn(self, size: int, random_state: np.random.RandomState) -> "RowsInMemory":
+        """Rows drawn at random by their weights: about so many, or all."""
 
     def labels(self, ask: RowAnswers) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""
@@ -159,6 +167,8 @@ class RowsInMemory:
         table = self.to_start_from(plan)
         if plan.method == "subsample" and plan.given.labels is None:
             return subsample_parameters(*table, plan, maximize)
+        if plan.method == "trimmed" and plan.given.labels is None:
+            return trimmed_parameters(*table, plan, maximize)
         parameters = initial_parameters(*table, plan, maximize)
         warn_of_identical(parameters, plan.representation)
         return parameters
@@ -179,6 +189,14 @@ class RowsInMemory:
     ) -> Any:
         """What the function makes of all rows and weights."""
         return function(self.values, self.weights, **settings)
+
+    def drawn(self, size: int, random_state: np.random.RandomState) -> "RowsInMemory":
+        """Rows drawn at random by their weights: so many, or all."""
+        if size >= len(self.values):
+            return self
+        rows, weights = draw_subsample(self.values, self.weights, size, random_state)
+        total = weights.sum(dtype=np.float64) if len(weights) else len(rows)
+        return RowsInMemory(rows, weights, float(total), self.has_gaps)
 
     def labels(self, ask: RowAnswers) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""

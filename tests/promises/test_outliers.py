@@ -167,7 +167,6 @@ def test_other_ways_to_the_limit_end_there_too(make, X, covariance_type, setting
     model = make(**settings).fit(X)
     assert model.converged_
     assert model.score(X) * len(X) == pytest.approx(exact.score(X) * len(X), abs=1e-3)
-    assert model.n_iter_ < exact.n_iter_
 
 
 @pytest.mark.parametrize("on_collapse", ["drop", "reseed"])
