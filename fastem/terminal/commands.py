@@ -25,6 +25,7 @@ from fastem.terminal.options import (
     Data,
     Decimal,
     DropMissing,
+    Missing,
     ModelPath,
     NaValues,
     Overwrite,
@@ -38,6 +39,7 @@ from fastem.terminal.options import (
     one_of,
     order_of_components,
     split,
+    way_with_missing,
 )
 from fastem.terminal.table_fit import (
     listed,
@@ -145,6 +147,7 @@ def fit(
             "is saved in the units of the data.",
         ),
     ] = False,
+    missing: Missing = None,
     drop_missing: DropMissing = False,
     na_values: NaValues = None,
     decimal: Decimal = None,
@@ -239,10 +242,12 @@ def fit(
             (picture, pictures.SUFFIXES, "plot"),
         )
         check_outputs(data, True, (checkpoint, (".json",), None))
+        way = way_with_missing(missing, drop_missing)
         table = open_table(
             data,
             columns=split(columns),
-            drop_missing=drop_missing,
+            drop_missing=way == "drop",
+            keep_missing=way == "marginalize",
             weights=weights,
             notation=notation(na_values, decimal),
         )
@@ -250,6 +255,7 @@ def fit(
         order = order_of_components(sort, table.names)
         model = GaussianMixture(
             covariance_type=covariance,
+            missing_values="marginalize" if way == "marginalize" else "error",
             noise=noise,
             tol=tol,
             reg_covar=reg_covar if reg_covar == RELATIVE else float(reg_covar),
@@ -355,6 +361,7 @@ def predict(
         Path | None,
         typer.Option("--plot", help="Draw these rows and the clusters (.png)."),
     ] = None,
+    missing: Missing = None,
     drop_missing: DropMissing = False,
     na_values: NaValues = None,
     decimal: Decimal = None,
@@ -370,12 +377,16 @@ def predict(
             (output, memberships.SUFFIXES, "io"),
             (picture, pictures.SUFFIXES, "plot"),
         )
+        way = way_with_missing(missing, drop_missing, file.model.missing_values)
+        keeps = way == "marginalize"
         file.model.n_threads = threads
+        file.model.missing_values = "marginalize" if keeps else "error"
         names = split(columns) or file.columns
         table = open_table(
             data,
             columns=names,
-            drop_missing=drop_missing,
+            drop_missing=way == "drop",
+            keep_missing=keeps,
             notation=notation(na_values, decimal),
             carry=split(keep) or (),
         )
