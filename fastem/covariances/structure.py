@@ -87,6 +87,12 @@ class CovarianceStructure(ABC):
         """Whether all components have the same covariance."""
         return "V" not in self.code
 
+    @property
+    def takes_bound(self) -> bool:
+        """Whether its likeliest covariances within a bound have a closed form."""
+        volume, shape, _ = list(self.code)
+        return shape in (volume, "I")
+
     def bounded(self, ratio: float, variances: Array) -> Self:
         """The same rule, with a bound on the ratio of eigenvalues.
 
@@ -104,8 +110,7 @@ class CovarianceStructure(ABC):
         ValueError
             If a shared volume or shape ties eigenvalues to each other.
         """
-        volume, shape, _ = list(self.code)
-        if shape not in (volume, "I"):
+        if not self.takes_bound:
             raise ValueError(
                 f"covariance_ratio cannot be used with covariance_type={self.name!r}: "
                 "where components share their volume or their shape alone, cutting off "
@@ -123,7 +128,7 @@ class CovarianceStructure(ABC):
         return "V" not in self.code[:2] or self.bound is not None
 
     @property
-    def _scales_own_shapes(self) -> bool:
+    def scales_own_shapes(self) -> bool:
         """Whether a spread that is no more than rounding is scaled up to the others'.
 
         That is where they have a volume in common, but no shape.
@@ -150,7 +155,7 @@ class CovarianceStructure(ABC):
         ridge: Ridge,
     ) -> MixtureParameters:
         """The estimate, with the spreads as they are where they were scaled."""
-        if not self._scales_own_shapes:
+        if not self.scales_own_shapes:
             return parameters
         spreads = self.representation.spreads(statistics, ridge)
         factors = self.representation.cholesky(spreads)
@@ -225,7 +230,7 @@ class CovarianceStructure(ABC):
         )
         self._check_squares(covariances)
         try:
-            if self._scales_own_shapes and not np.any(ridge):
+            if self.scales_own_shapes and not np.any(ridge):
                 has_own_axes = self.code[2] != "E"
                 self._check_spread(spreads, statistics, by_columns=has_own_axes)
             factors = self._factors(covariances, statistics, ridge)

@@ -58,6 +58,9 @@ The background's density is one over the volume of a box around the rows (the sm
 one of two, as in mclust), or over `noise_volume`, or over the volume of `noise_bounds`.
 It is part of `score`, BIC and AIC: compare mixtures with and without it by those.
 
+A start may give outliers components, which the background does not get back from them.
+`init_params='trimmed'` starts without the least likely rows (:mod:`fastem.starts`).
+
 Coming from scikit-learn
 ========================
 Constructor parameters, fitted attributes, methods and warnings are scikit-learn's. From
@@ -89,6 +92,7 @@ is left to gain |
 blocks; Dask |
 | streams, checkpoints | - | `partial_fit`; `fit(X, checkpoint=...)` |
 | a start for large tables | - | `init_params='subsample'` |
+| a start that outliers cannot capture | - | `init_params='trimmed'` |
 | equal rows (pixels) | computed one by one | once, with their number as weight |
 | a start that turns singular | ends the fit | left out with a warning if others are \
 left |

@@ -77,6 +77,7 @@ class OnlineMixture(JudgedMixture):
     on_collapse: str
     n_init: int
     init_params: str | ArrayLike
+    outlier_share: float
     forgetting: float
     memory: float | None
     n_samples_seen_: float
@@ -175,6 +176,7 @@ class OnlineMixture(JudgedMixture):
             on_collapse=self.on_collapse,
             method=self.init_params if isinstance(self.init_params, str) else _LABELS,
             given=given or GivenStart(),
+            outlier_share=self.outlier_share,
             # Of a partition there is one start.
             n_starts=self.n_init if isinstance(self.init_params, str) else 1,
             make_path=ExtrapolatedPath if self.accelerate else PlainPath,

@@ -201,6 +201,14 @@ def fit(
     init: Annotated[
         str, typer.Option(help="How to start.", **one_of("init_params"))
     ] = "kmeans",
+    outlier_share: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="For --init trimmed: the largest share of the rows that may be "
+            "outliers, less than 0.5. The start is judged without so many.",
+        ),
+    ] = 0.05,
     sort: Annotated[
         str | None,
         typer.Option(
@@ -252,6 +260,7 @@ def fit(
             on_collapse=on_collapse,
             n_init=n_init,
             init_params=init,
+            outlier_share=outlier_share,
             random_state=seed,
             n_threads=threads,
         )

@@ -37,6 +37,7 @@ _OPTIONS = {
     "n_init": "--n-init",
     "n_threads": "--threads",
     "on_collapse": "--on-collapse",
+    "outlier_share": "--outlier-share",
     "random_state": "--seed",
     "reg_covar": "--reg-covar",
     "sample_weight": "--weights",

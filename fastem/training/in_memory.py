@@ -25,6 +25,7 @@ from fastem.starts.subsample import (
     draw_subsample,
     subsample_parameters,
 )
+from fastem.starts.trimming import trimmed_parameters
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
 
@@ -148,6 +149,8 @@ class RowsInMemory:
         table = self.values, self.weights
         if plan.method == "subsample" and plan.given.labels is None:
             return subsample_parameters(*table, plan, maximize)
+        if plan.method == "trimmed" and plan.given.labels is None:
+            return trimmed_parameters(*table, plan, maximize)
         parameters = initial_parameters(*table, plan, maximize)
         warn_of_identical(parameters, plan.representation)
         return parameters

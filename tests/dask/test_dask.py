@@ -187,7 +187,8 @@ def test_float32_stays_float32(rows):
 
 @pytest.mark.usefixtures("client")
 @pytest.mark.parametrize(
-    "method", ["kmeans", "k-means++", "random", "random_from_data", "subsample"]
+    "method",
+    ["kmeans", "k-means++", "random", "random_from_data", "subsample", "trimmed"],
 )
 def test_starts_of_a_small_table_are_those_of_one_machine(rows, X, method):
     here, there = both_fits(
@@ -199,7 +200,7 @@ def test_starts_of_a_small_table_are_those_of_one_machine(rows, X, method):
 
 
 @pytest.mark.usefixtures("client")
-@pytest.mark.parametrize("method", ["kmeans", "subsample"])
+@pytest.mark.parametrize("method", ["kmeans", "subsample", "trimmed"])
 def test_starts_of_a_large_one_lead_to_the_same_optimum(rows, X, method):
     models = [
         make(K, init_params=method, tol=1e-8, random_state=0).fit(table)

@@ -350,6 +350,14 @@ def test_warm_start_continues_to_where_one_fit_arrives(X, covariance_type):
     assert whole.lower_bounds_[4:] == parts.lower_bounds_
 
 
+def test_a_fit_that_goes_on_with_other_rows_needs_no_labels_for_them(X):
+    labels = np.arange(len(X)) % K
+    model = GaussianMixture(K, init_params=labels, warm_start=True, random_state=0)
+    assert model.fit(X).fit(X[::2]).n_samples_seen_ == len(X[::2])
+    with pytest.raises(ValueError, match="a label for each row"):
+        model.set_params(warm_start=False).fit(X[::2])
+
+
 @pytest.mark.parametrize(
     "change", [{"n_components": 2}, {"covariance_type": "other"}, {"columns": 3}]
 )
