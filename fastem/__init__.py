@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 from fastem.version import __version__
 
 if TYPE_CHECKING:
+    from fastem.choice.merging import Merging, merge_components
     from fastem.choice.results import SelectionResults, SelectionRow
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.covariances import Degeneracy, SingularCovarianceError
@@ -56,6 +57,7 @@ __all__ = [
     "Degeneracy",
     "GaussianMixture",
     "GaussianMixtureSelector",
+    "Merging",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -67,6 +69,7 @@ __all__ = [
     "__version__",
     "fit_standardized",
     "load_model",
+    "merge_components",
     "save_model",
 ]
 
@@ -78,6 +81,7 @@ _HOMES = {
     "Degeneracy": "fastem.covariances",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
+    "Merging": "fastem.choice.merging",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
@@ -87,6 +91,7 @@ _HOMES = {
     "SingularCovarianceError": "fastem.covariances",
     "StopFit": "fastem.em.progress",
     "fit_standardized": "fastem.report.scaling",
+    "merge_components": "fastem.choice.merging",
     "load_model": "fastem.mixture.model_file",
     "save_model": "fastem.mixture.model_file",
 }

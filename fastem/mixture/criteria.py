@@ -135,7 +135,7 @@ def largest_log_densities(rows: Rows, factors: Any, n_threads: int | None) -> Ar
     """The logarithm of the largest weighted density of a component at each row."""
     log_densities = kernels.log_likelihood_pass(rows, factors, n_threads)
     values = log_densities.astype(np.float64)
-    for part, degrees in _memberships(rows, factors, n_threads):
+    for part, degrees in memberships(rows, factors, n_threads):
         values[part] += np.log(degrees.max(axis=1))
     return values
 
@@ -143,13 +143,13 @@ def largest_log_densities(rows: Rows, factors: Any, n_threads: int | None) -> Ar
 def entropies(rows: Rows, factors: Any, n_threads: int | None) -> Array:
     """The entropy of the memberships of each row."""
     values = np.empty(len(rows))
-    for part, degrees in _memberships(rows, factors, n_threads):
+    for part, degrees in memberships(rows, factors, n_threads):
         logs = np.log(degrees, where=degrees > 0, out=np.zeros_like(degrees))
         values[part] = -(degrees * logs).sum(axis=1)
     return values
 
 
-def _memberships(
+def memberships(
     rows: Rows, factors: Any, n_threads: int | None
 ) -> Iterator[tuple[slice, Array]]:
     """Which rows, and their memberships: a block of them at a time."""
