@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture
     from fastem.mixture.model_file import load_model, save_model
+    from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.scaling import fit_standardized
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "GaussianMixtureSelector",
     "Progress",
     "RegularizationWarning",
+    "SelectionDisplay",
     "SelectionProgress",
     "SelectionResults",
     "SelectionRow",
@@ -79,6 +81,7 @@ _HOMES = {
     "GaussianMixtureSelector": "fastem.choice.selector",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
+    "SelectionDisplay": "fastem.report.choice_pictures",
     "SelectionProgress": "fastem.choice.selector",
     "SelectionResults": "fastem.choice.results",
     "SelectionRow": "fastem.choice.results",
