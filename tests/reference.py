@@ -226,6 +226,69 @@ def weighted_log_densities(X, mixture):
     return np.column_stack([values, np.full(len(X), of_noise)])
 
 
+def row_log_densities(row, mixture, bounds=None):
+    """log(weight) + log-density of what a row with gaps has, (K,), each by itself.
+
+    Noise has a density in each column: one over the width of its ``bounds``, in a unit
+    in which the widths' product is its volume. By default all widths are the same.
+    """
+    has = ~np.isnan(row)
+    with np.errstate(divide="ignore"):
+        values = np.log(np.asarray(mixture.weights))
+    if has.any():
+        values = values + [
+            log_density(row[np.newaxis, has], mean[has], covariance[np.ix_(has, has)])[
+                0
+            ]
+            for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
+        ]
+    if not getattr(mixture, "noise_volume", 0):
+        return values
+    widths = np.ones(len(row)) if bounds is None else bounds[:, 1] - bounds[:, 0]
+    unit = (mixture.noise_volume / widths.prod()) ** (1 / len(row))
+    of_noise = np.log(mixture.noise_weight) - np.log(unit * widths[has]).sum()
+    return np.append(values, of_noise)
+
+
+def completed(row, mean, covariance):
+    """What a row is expected to be given what it has, and how the rest varies."""
+    has = ~np.isnan(row)
+    lacks = ~has
+    inverse = np.linalg.inv(covariance[np.ix_(has, has)])
+    coefficients = covariance[np.ix_(lacks, has)] @ inverse
+    full = row.copy()
+    full[lacks] = mean[lacks] + coefficients @ (row[has] - mean[has])
+    left = np.zeros_like(covariance)
+    left[np.ix_(lacks, lacks)] = (
+        covariance[np.ix_(lacks, lacks)] - coefficients @ covariance[np.ix_(has, lacks)]
+    )
+    return full, left
+
+
+def expectation_with_gaps(X, mixture, row_weights=None, allowed=None):
+    """The expectation step on rows with gaps, row by row, about the means.
+
+    ``allowed`` (N, K) says which components each row may belong to, and noise the last.
+    """
+    row_weights = np.ones(len(X)) if row_weights is None else row_weights
+    K, D = mixture.means.shape
+    log_likelihood, weights = 0.0, np.zeros(K)
+    first, scatter = np.zeros((K, D)), np.zeros((K, D, D))
+    for i, row in enumerate(X):
+        values = row_log_densities(row, mixture)
+        if allowed is not None:
+            values = np.where(allowed[i], values, -np.inf)
+        total = log_sum_exp(values)
+        log_likelihood += row_weights[i] * total
+        for k, r in enumerate(row_weights[i] * np.exp(values[:K] - total)):
+            full, left = completed(row, mixture.means[k], mixture.covariances[k])
+            residual = full - mixture.means[k]
+            weights[k] += r
+            first[k] += r * residual
+            scatter[k] += r * (np.outer(residual, residual) + left)
+    return Statistics(log_likelihood, weights, first, scatter)
+
+
 def log_sum_exp(values):
     """log(sum(exp(values))) along the last axis, without overflow."""
     largest = values.max(axis=-1, keepdims=True)

@@ -169,8 +169,7 @@ class Search:
         if attempt.model is None:
             return []
         n_threads = self.template.n_threads
-        factors = attempt.model._factors(starts.rows.dtype)
-        labels = starts.rows.labels(factors, n_threads).astype(np.int32)
+        labels = starts.rows.labels(attempt.model._row_answers()).astype(np.int32)
         K = attempt.candidate.n_components
         split = starts.from_split(labels, K, random_state, n_threads)
         return [] if split is None else [split]

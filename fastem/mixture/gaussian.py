@@ -141,6 +141,11 @@ class GaussianMixture(PlannedMixture):
     precisions_init : array-like, default=None
         Inverse covariances to start from, in the shape of ``covariances_``, or
         matrices of shape (K, D, D) that the structure can have.
+    missing_values : {'error', 'marginalize'}, default='error'
+        What to do with rows in which values are missing: NaN, None, pandas' NA, masked
+        values, or nulls. With 'marginalize' a row counts with the values that it has,
+        in every method: fits have the largest likelihood of what was observed, and
+        nothing is filled in. :mod:`fastem.groups` has more.
     noise : bool, default=False
         Whether rows may belong to no component: a uniform background with a weight of
         its own takes those that are in none. It is component -1.
@@ -285,6 +290,7 @@ class GaussianMixture(PlannedMixture):
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "precisions_init": ["array-like", None],
+        "missing_values": [StrOptions({"error", "marginalize"})],
         "noise": ["boolean"],
         "noise_weight_init": [Interval(Real, 0.0, 1.0, closed="left"), None],
         "noise_volume": [Interval(Real, 0.0, None, closed="neither"), None],
@@ -316,6 +322,7 @@ class GaussianMixture(PlannedMixture):
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
+        missing_values: str = "error",
         noise: bool = False,
         noise_weight_init: float | None = None,
         noise_volume: float | None = None,
@@ -343,6 +350,7 @@ class GaussianMixture(PlannedMixture):
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init
+        self.missing_values = missing_values
         self.noise = noise
         self.noise_weight_init = noise_weight_init
         self.noise_volume = noise_volume
@@ -426,7 +434,7 @@ class GaussianMixture(PlannedMixture):
         """
         with self._announced():
             rows = self._fit(X, sample_weight)
-            return rows.labels(self._factors(rows.dtype), self.n_threads)
+            return rows.labels(self._row_answers())
 
     def _fit(
         self,

@@ -96,6 +96,7 @@ def test_constructor_is_that_of_scikit_learn_and_little_more():
     assert ours.pop("on_collapse") == "raise"
     assert ours.pop("forgetting") == 2
     assert ours.pop("memory") is None
+    assert ours.pop("missing_values") == "error"
     assert ours.pop("noise") is False
     for name in ("weight_init", "volume", "bounds"):
         assert ours.pop(f"noise_{name}") is None
