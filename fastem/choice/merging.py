@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastem import kernels
+from fastem.checks.rows import read_only
 from fastem.mixture import GaussianMixture
-from fastem.mixture.criteria import memberships
+from fastem.mixture.criteria import parts_of, x_log_x
 from fastem.statistics import Array
 from fastem.training.in_blocks import answer_blocks
 
@@ -189,16 +191,17 @@ def _entropies(
     """Entropy of memberships in groups, and what merging each pair saves: a pass."""
     place = {group: number for number, group in enumerate(groups)}
     first, second = ([place[pair[side]] for pair in pairs] for side in (0, 1))
+    ask = model._row_answers()
     total, saved = 0.0, np.zeros(len(pairs))
     with closing(answer_blocks(model, X, sample_weight)) as blocks:
         for rows, weights in blocks:
-            factors = model._factors(rows.dtype)
-            for part, degrees in memberships(rows, factors, model.n_threads):
-                z = _of_groups(degrees, groups)
+            for part in parts_of(len(rows), len(groups) + len(pairs)):
+                degrees = ask(kernels.probability_pass, read_only(rows[part]))
+                z = _of_groups(degrees.astype(np.float64), groups)
                 w = weights[part] if len(weights) else np.ones(len(z))
-                lost = w @ _x_log_x(z)
+                lost = w @ x_log_x(z)
                 total -= float(lost.sum())
-                together = w @ _x_log_x(z[:, first] + z[:, second])
+                together = w @ x_log_x(z[:, first] + z[:, second])
                 saved += together - lost[first] - lost[second]
     return total, dict(zip(pairs, saved.tolist(), strict=True))
 
@@ -208,11 +211,6 @@ def _of_groups(degrees: Array, groups: list[Group]) -> Array:
     sums = [degrees[:, group].sum(axis=1) for group in groups]
     n_components = sum(map(len, groups))
     return np.column_stack([*sums, degrees[:, n_components:]])
-
-
-def _x_log_x(z: Array) -> Array:
-    logs: Array = np.log(z, where=z > 0, out=np.zeros_like(z))
-    return z * logs
 
 
 def _joined(first: Group, second: Group) -> Group:

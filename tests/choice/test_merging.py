@@ -72,6 +72,16 @@ def test_weights_are_repetitions(model, X):
     assert weighted.entropy == pytest.approx(repeated.entropy, abs=1e-9)
 
 
+def test_a_row_with_a_gap_counts_with_what_it_has():
+    model = GaussianMixture.from_parameters(
+        *([0.5, 0.5], [[0.0, 0.0], [1.0, 9.0]], [[1.0, 1.0], [1.0, 1.0]]),
+        covariance_type="diag",
+        missing_values="marginalize",
+    )
+    merging = merge_components(model, [[0.5, np.nan], [0.5, 0.0]])
+    assert merging.entropy == pytest.approx([0, np.log(2)], abs=1e-12)
+
+
 def test_a_background_is_merged_with_none():
     model = GaussianMixture.from_parameters(
         *([0.4, 0.4], [[0.0], [1.0]], [[[1.0]], [[1.0]]]),
