@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from fastem.choice.merging import Merging, merge_components
     from fastem.choice.results import SelectionResults, SelectionRow
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
+    from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
@@ -66,12 +67,14 @@ __all__ = [
     "SelectionResults",
     "SelectionRow",
     "SingularCovarianceError",
+    "StandardErrors",
     "StopFit",
     "__version__",
     "fit_standardized",
     "load_model",
     "merge_components",
     "save_model",
+    "standard_errors",
 ]
 
 # Imported at their first use: what the command line does about Ctrl-C has to be in
@@ -90,10 +93,12 @@ _HOMES = {
     "SelectionResults": "fastem.choice.results",
     "SelectionRow": "fastem.choice.results",
     "SingularCovarianceError": "fastem.covariances",
+    "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
     "load_model": "fastem.mixture.model_file",
+    "standard_errors": "fastem.choice.uncertainty",
     "save_model": "fastem.mixture.model_file",
 }
 
