@@ -23,6 +23,7 @@ The guides stand where the work is done:
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
 - `fastem.starts`: where EM starts, and which start suits which table.
+- `fastem.groups`: rows with missing values.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
   happens to a component that collapses.
 - `fastem.sources`: tables larger than memory.
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture
     from fastem.mixture.model_file import load_model, save_model
+    from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.scaling import fit_standardized
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "GaussianMixtureSelector",
     "Progress",
     "RegularizationWarning",
+    "SelectionDisplay",
     "SelectionProgress",
     "SelectionResults",
     "SelectionRow",
@@ -78,6 +81,7 @@ _HOMES = {
     "GaussianMixtureSelector": "fastem.choice.selector",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
+    "SelectionDisplay": "fastem.report.choice_pictures",
     "SelectionProgress": "fastem.choice.selector",
     "SelectionResults": "fastem.choice.results",
     "SelectionRow": "fastem.choice.results",

@@ -18,6 +18,7 @@ WINGS = [
     ["mixture"],
     ["training"],
     ["starts"],
+    ["groups"],
     ["em", "sources"],
     ["checks"],
     ["covariances"],

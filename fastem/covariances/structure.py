@@ -25,6 +25,9 @@ _LEAST_VARIANCE = 1e-306
 # count as one. With 1, of 20 tables with such a column up to 3 in float64 (50,000 rows)
 # and up to 5 in float32 were fitted, with condition numbers of rounding; with 8, none.
 _SUMMED_ROUNDINGS = 8
+# The share of a component's rows that have a value in a column must be more: with less
+# EM stays where it is, and the column's parameters in the component are what they were.
+_PRESENT = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +131,7 @@ class CovarianceStructure(ABC):
         return "V" not in self.code[:2] or self.bound is not None
 
     @property
-    def _scales_own_shapes(self) -> bool:
+    def scales_own_shapes(self) -> bool:
         """Whether a spread that is no more than rounding is scaled up to the others'.
 
         That is where they have a volume in common, but no shape.
@@ -155,7 +158,7 @@ class CovarianceStructure(ABC):
         ridge: Ridge,
     ) -> MixtureParameters:
         """The estimate, with the spreads as they are where they were scaled."""
-        if not self._scales_own_shapes:
+        if not self.scales_own_shapes:
             return parameters
         spreads = self.representation.spreads(statistics, ridge)
         factors = self.representation.cholesky(spreads)
@@ -223,6 +226,7 @@ class CovarianceStructure(ABC):
         SingularCovarianceError
             Without a ridge, also where a spread is no more than rounding.
         """
+        _check_present(statistics)
         representation = self.representation
         spreads = representation.spreads(statistics, ridge)
         covariances = self._estimated(
@@ -230,7 +234,7 @@ class CovarianceStructure(ABC):
         )
         self._check_squares(covariances)
         try:
-            if self._scales_own_shapes and not np.any(ridge):
+            if self.scales_own_shapes and not np.any(ridge):
                 has_own_axes = self.code[2] != "E"
                 self._check_spread(spreads, statistics, by_columns=has_own_axes)
             factors = self._factors(covariances, statistics, ridge)
@@ -350,3 +354,17 @@ class CovarianceStructure(ABC):
                 np.flatnonzero(constant[k]) if constant.shape[1] == n_columns else ()
             )
             raise SingularCovarianceError(Degeneracy(k, tuple(int(j) for j in columns)))
+
+
+def _check_present(statistics: SufficientStatistics) -> None:
+    """Raise SingularCovarianceError for a component without values in a column."""
+    if statistics.present is None:
+        return
+    is_empty = statistics.present <= _PRESENT * statistics.weights[:, np.newaxis]
+    is_empty &= statistics.weights[:, np.newaxis] > 0
+    if is_empty.any():
+        k = int(np.argmax(is_empty.any(axis=1)))
+        columns = tuple(int(j) for j in np.flatnonzero(is_empty[k]))
+        raise SingularCovarianceError(Degeneracy(k, empty_columns=columns)).about(
+            statistics.weights, statistics.reference.shape[1], math.inf
+        )

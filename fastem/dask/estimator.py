@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -142,7 +143,8 @@ class GaussianMixture(mixture.GaussianMixture):
     def _row_task(
         self, kernel: Callable[..., np.ndarray], dtype: np.dtype[Any]
     ) -> RowTask:
-        return RowTask(kernel, self._factors(dtype), self.n_threads or 1)
+        ask = self._row_answers()
+        return RowTask(kernel, replace(ask, n_threads=ask.n_threads or 1), dtype)
 
     def _training_rows(self, X: Any, sample_weight: Any) -> TrainingRows:
         if not is_distributed(X):

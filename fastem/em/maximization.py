@@ -204,6 +204,9 @@ class Maximization:
             k = error.component
             if self._on_collapse == "raise" or k is None:
                 raise error
+            is_shared = self.structure.representation.is_shared
+            if is_shared and error.degeneracy.empty_columns:
+                raise error  # what its rows gave to the shared scatter stays there
             # As it was in the whole mixture.
             degeneracy = replace(
                 error.degeneracy,
@@ -216,9 +219,7 @@ class Maximization:
                     f"Components were seeded anew {most} times, and collapsed again"
                 )
             gone.append(left.pop(k))
-            statistics = statistics.without(
-                k, shares_scatter=self.structure.representation.is_shared
-            )
+            statistics = statistics.without(k, shares_scatter=is_shared)
             if not statistics.weights.any():
                 raise error.after("No other component is left that has rows")
             action = DROPPED if self._on_collapse == "drop" else RESEEDED

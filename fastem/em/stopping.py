@@ -103,6 +103,11 @@ class SmallRemainder:
     small data sets with tol = 0.01, three forecasts ended 8 too early, most of them on
     a plateau with another rise behind it; one forecast 31; Aitken's usual one, of the
     gains alone, 58, and three of it 27.
+
+    No forecast sees a plateau, not even twenty in a row that agree: of 1,000 random
+    problems 24 ended on one that EM left later, for over 0.1 nats. So what is said is
+    tested (:class:`fastem.em.plateaus.PlateauTest`): none did then, for 1.18 times the
+    passes.
     """
 
     name: ClassVar[str] = "remaining_gain"

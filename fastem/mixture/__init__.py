@@ -80,6 +80,8 @@ rounding of the data |
 parameters float64 |
 | memory | several arrays of rows x components | none, except the answer of \
 `predict_proba` |
+| rows with missing values | an error | `missing_values='marginalize'`, as \
+:mod:`fastem.groups` has it; `impute` |
 | outliers | - | `noise=True`: a uniform background |
 | covariance structures | 4 | the fourteen of mclust, as :mod:`fastem.covariances` has \
 them; `covariance_ratio` bounds them |
@@ -103,8 +105,6 @@ follows the units |
 | `tol=0` | runs to `max_iter` | ends where only rounding changes |
 | a failed `fit` | changed estimator | estimator as before |
 | threads | BLAS's own | `n_threads`, and the same bits for any number |
-
-Rows with missing values are an error, as in scikit-learn.
 
 Streams
 =======

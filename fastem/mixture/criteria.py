@@ -1,5 +1,7 @@
 """Criteria by which mixtures of the same rows are compared: lower is better."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator
 from typing import Any

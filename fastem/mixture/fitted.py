@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,10 +19,11 @@ from fastem import kernels
 from fastem.checks import counting
 from fastem.checks.counting import RowCount
 from fastem.checks.parameters import check_mixture
-from fastem.checks.rows import Rows, check_names
+from fastem.checks.rows import Rows, allows_gaps, check_names
 from fastem.covariances import CovarianceStructure, structure_of
 from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
+from fastem.groups import RowAnswers, imputed
 from fastem.mixture.drawing import draw_rows
 from fastem.mixture.handing_on import as_sklearn, sorted_parameters
 from fastem.mixture.noise import (
@@ -238,6 +240,58 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         )
         return draw_rows(fitted, structure.representation, int(n_samples), random)
 
+    def impute(
+        self,
+        X: Any,
+        method: str = "mean",
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Rows:
+        """Fill missing values by what the mixture says of them, given those present.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+            Whatever ``missing_values`` is.
+        method : {'mean', 'sample'}, default='mean'
+            'mean': the conditional mean. 'sample': a draw from the conditional
+            distribution; several of them show what missing values leave open (multiple
+            imputation), which means hide.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws; None for the one of the constructor.
+
+        Returns
+        -------
+        array of shape (N, D), float32 if X is, else float64
+            Present values keep their bits.
+
+        Raises
+        ------
+        ValueError
+            If there is a background of which only the volume is known.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastem import GaussianMixture
+        >>> model = GaussianMixture.from_parameters([1.0], [[0.0, 1.0]],
+        ...                                         [[[1.0, 0.5], [0.5, 1.0]]])
+        >>> model.impute([[2.0, np.nan], [2.0, 3.0]])
+        array([[2., 2.],
+               [2., 3.]])
+        """
+        if method not in ("mean", "sample"):
+            raise ValueError(f"method must be 'mean' or 'sample', but is {method!r}")
+        random = None
+        if method == "sample":
+            random = check_random_state(
+                self.random_state if random_state is None else random_state
+            )
+        ask = replace(self._row_answers(), allows_gaps=True)
+        with closing(answer_blocks(self, X, gaps=True)) as blocks, self._announced():
+            parts = [imputed(ask, rows, random) for rows, _ in blocks]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
     def sort_components(self, by: str | int | Sequence[int] = "weight") -> Self:
         """Put the components in an order that does not depend on the start.
 
@@ -297,6 +351,12 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         self._fitted()
         return as_sklearn(self)
 
+    def __sklearn_tags__(self) -> Any:
+        """Whether NaN may be among the rows follows ``missing_values``."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = allows_gaps(self)
+        return tags
+
     def _check_settings(self) -> None:
         """Raise ValueError if a constructor parameter has no meaning."""
         # Not scikit-learn's decorator: where a Ctrl-C meets that, it leaves a setting
@@ -325,30 +385,34 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
 
     def _answer(self, X: Any, row_pass: Callable[..., Any]) -> Any:
         """What a pass says of each row."""
-        answers = [answer for answer, _ in self._answers(X, row_pass)]
-        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+        parts = [answer for answer, _ in self._answers(X, row_pass)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _answers(
         self, X: Any, row_pass: Callable[..., Any], weights: str | None = None
     ) -> Generator[tuple[Any, Array]]:
         """What a pass says of the rows of each block, and their own weights.
 
-        Factors are not kept from one call to the next: attributes may be set by hand.
+        Nothing is kept from one call to the next: attributes may be set by hand.
         """
-        structure, fitted = self._fitted()
-        factors = None
+        ask = self._row_answers()
         with closing(answer_blocks(self, X, weights)) as blocks:
             for rows, of_rows in blocks:
-                if factors is None:
-                    factors = structure.representation.factors(fitted, rows.dtype)
                 with self._announced():
-                    answers = row_pass(rows, factors, self.n_threads)
-                yield answers, of_rows
+                    answer = ask(row_pass, rows)
+                yield answer, of_rows
 
     def _announced(self) -> compiling.announced:
         """Have all that is compiled in a block announced at once."""
         model = f"covariance_type={self.covariance_type!r}"
         return compiling.announced(model, verbose=bool(self.verbose))
+
+    def _row_answers(self) -> RowAnswers:
+        """What can be asked about rows."""
+        structure, fitted = self._fitted()
+        return RowAnswers(
+            structure.representation, fitted, self.n_threads, allows_gaps(self)
+        )
 
     def _factors(self, dtype: DTypeLike) -> Any:
         structure, fitted = self._fitted()

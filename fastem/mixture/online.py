@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 from fastem.checks import counting
 from fastem.checks.parameters import GivenStart
-from fastem.checks.rows import Rows
+from fastem.checks.rows import Rows, allows_gaps
 from fastem.covariances import (
     CovarianceStructure,
     SingularCovarianceError,
@@ -27,6 +27,7 @@ from fastem.em.maximization import Collapse, warn_of_dropped
 from fastem.em.plan import Plan
 from fastem.em.ridge import warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
+from fastem.groups import expectation_of
 from fastem.mixture.criteria import JudgedMixture
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import unchanged_on_error
@@ -265,7 +266,8 @@ class OnlineMixture(JudgedMixture):
         representation = structure_of(self.covariance_type).representation
         structure = self._structure(lambda: representation.column_variances(parameters))
         plan = self._plan(structure, self._ridge, background=parameters.background)
-        expect = ExpectationStep(rows, weights, representation, plan.n_threads)
+        step = expectation_of if allows_gaps(self) else ExpectationStep
+        expect = step(rows, weights, representation, plan.n_threads)
         maximize = plan.maximization(expect)
         new = expect(parameters)
         n_new = new.total

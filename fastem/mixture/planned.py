@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+
 from fastem.checks.labels import Labels
 from fastem.checks.parameters import GivenStart
 from fastem.covariances import SingularCovarianceError, structure_of
@@ -113,6 +115,12 @@ class PlannedMixture(OnlineMixture):
         if not self.n_iter_:
             return None
         plan, parameters = fitted.plan, fitted.best.fit.parameters
+        if plan.structure.scales_own_shapes and np.any(plan.ridge):
+            # How little a component spreads is not seen in what it was scaled to.
+            statistics = rows.expectation(plan.representation, plan.n_threads)(
+                parameters
+            )
+            parameters = plan.structure.unscaled(parameters, statistics, plan.ridge)
         return ridge_warning(
             *(plan.structure, parameters, plan.ridge, self.reg_covar),
             n_rows=rows.n_rows,

@@ -221,7 +221,7 @@ def column_variances(X: Rows, row_weights: Rows) -> Array:
     return variances_of_sums(total, weight, center)
 
 
-def variances_of_sums(squares: Array, weight: float, mean: Array) -> Array:
+def variances_of_sums(squares: Array, weight: float | Array, mean: Array) -> Array:
     """Variances (D,) from weighted sums of squares about the mean."""
     # What rounding of the mean leaves of a constant column is none.
     rounding = weight * (16 * EPS * np.abs(mean)) ** 2

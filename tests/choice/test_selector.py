@@ -150,6 +150,17 @@ def test_rows_in_files_and_weights_lead_to_the_same_choice(tmp_path, large, sele
     assert files.predict(table[["a", "b"]]).shape == (6000,)
 
 
+def test_rows_that_belong_to_none_may_be_told_apart():
+    noise = np.random.default_rng(1).uniform(-30, 30, size=(200, 2))
+    X = np.concatenate([clouds(6000), noise])
+    selector = GaussianMixtureSelector([2, 3, 4], ["diag"], noise=True)
+    selector.set_params(random_state=0, n_threads=1).fit(X)
+    assert selector.best_estimator_.n_threads == 1
+    assert chosen(selector) == ("diag", 3)
+    assert 0.02 < selector.best_estimator_.noise_weight_ < 0.04
+    assert np.mean(selector.predict(noise) == -1) > 0.8
+
+
 def test_the_table_says_what_came_of_each(selector, large):
     table = selector.results_
     assert len(table) == 9

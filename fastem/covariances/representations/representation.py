@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from fastem.covariances.representations import dense
 from fastem.kernels import PassSums, Uniform
@@ -138,6 +138,27 @@ class Representation(ABC):
         dtype: DTypeLike,
     ) -> Any:
         """The kernel's factors, from means relative to the center."""
+
+    @abstractmethod
+    def marginal(
+        self, covariances: Array, factors: Array, columns: NDArray[np.intp]
+    ) -> tuple[Array, Array]:
+        """Covariances and precisions_cholesky of some of the columns."""
+
+    @abstractmethod
+    def lift(
+        self,
+        statistics: SufficientStatistics,
+        covariances: Array,
+        factors: Array,
+        columns: NDArray[np.intp],
+        missing: NDArray[np.intp],
+    ) -> tuple[Array, Array]:
+        """First moments and scatter in all columns, of rows that have ``columns``.
+
+        Their expectations, given what the rows have. ``covariances`` are those of all
+        columns, ``factors`` the precisions_cholesky of the columns present.
+        """
 
     def count_unclaimed(
         self, scatter: Array, second_moment: Callable[[], Array]
