@@ -48,8 +48,9 @@ class Starts:
     @classmethod
     def of(cls, rows: RowsInMemory, random_state: np.random.RandomState) -> "Starts":
         """Of rows; the tree is of some drawn at random if there are many."""
-        weights = rows.weights
-        values = filled(rows.values, column_means(rows.values, weights))
+        values, weights = rows.values, rows.weights
+        if rows.has_gaps:
+            values = filled(values, column_means(values, weights))
         deviations = np.sqrt(column_variances(values, weights))
         scales = 1 / np.where(deviations > 0, deviations, 1)
         center = np.average(

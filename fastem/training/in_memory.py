@@ -139,9 +139,7 @@ class RowsInMemory:
     def column_variances(self) -> Array:
         """The variance of each column, (D,)."""
         if self.has_gaps:
-            moments = Moments(self.values.shape[1])
-            moments.add(self.values, self.weights)
-            return moments.variances
+            return self.moments().variances
         return column_variances(self.values, self.weights)
 
     def repeated(self, columns: Sequence[int]) -> tuple[Repeated, ...]:
@@ -172,6 +170,12 @@ class RowsInMemory:
         parameters = initial_parameters(*table, plan, maximize)
         warn_of_identical(parameters, plan.representation)
         return parameters
+
+    def moments(self) -> Moments:
+        """Mean and variances of the values that there are."""
+        moments = Moments(self.values.shape[1])
+        moments.add(self.values, self.weights)
+        return moments
 
     def to_start_from(self, plan: Plan) -> tuple[Rows, Rows]:
         """Rows without gaps, and their weights."""
