@@ -387,7 +387,7 @@ def test_errors_are_one_line_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["fit", "data.csv"], "Missing option '-k' / '--components'"),
+        (["fit", "data.csv"], "several: fastem select data.csv -k 1-10"),
         (["fit", "data.csv", "-k", 0], "Invalid value for '-k' / '--components'"),
         (["fit", "data.csv", "-k", 2, "--covariance", "O"], "'O' is none of EEE, EEI"),
         (["fit", "data.csv", "-k", 2, "--init", "best"], "'best' is none of k-means++"),
