@@ -115,7 +115,7 @@ class EqualRows(Arranged):
 
     def after(self, case, model):
         if case.is_in_memory:
-            assert self.passes[0][0] == self.n_distinct
+            assert self.passes[-1][0] == self.n_distinct  # the first is a start's
         return model
 
 
@@ -144,6 +144,15 @@ class Labels(Feature):
         case.labels = case.members.copy()
         case.labels[::5] = case.random.integers(case.shape[0], size=len(case.X[::5]))
         case.labels[3::11] = -1
+
+
+class Trimmed(Feature):
+    """The start leaves out the least likely rows."""
+
+    def arrange(self, case):
+        if case.labels is None:  # which are a start already
+            case.settings["init_params"] = "trimmed"
+            case.is_drawn = case.at_limit = case.is_elsewhere = True
 
 
 class SeveralStarts(Feature):
@@ -369,6 +378,7 @@ FEATURES = {
     "weights": Weights(),
     "float32": Float32(),
     "labels": Labels(),
+    "trimmed start": Trimmed(),
     "several starts": SeveralStarts(),
     "dropped": Dropped(),
     "reseeded": Reseeded(),
