@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any
 from fastem.version import __version__
 
 if TYPE_CHECKING:
+    from fastem.choice.merging import Merging, merge_components
     from fastem.choice.results import SelectionResults, SelectionRow
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.covariances import Degeneracy, SingularCovarianceError
@@ -57,6 +58,7 @@ __all__ = [
     "Degeneracy",
     "GaussianMixture",
     "GaussianMixtureSelector",
+    "Merging",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -68,6 +70,7 @@ __all__ = [
     "__version__",
     "fit_standardized",
     "load_model",
+    "merge_components",
     "save_model",
 ]
 
@@ -79,6 +82,7 @@ _HOMES = {
     "Degeneracy": "fastem.covariances",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
+    "Merging": "fastem.choice.merging",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
@@ -88,6 +92,7 @@ _HOMES = {
     "SingularCovarianceError": "fastem.covariances",
     "StopFit": "fastem.em.progress",
     "fit_standardized": "fastem.report.scaling",
+    "merge_components": "fastem.choice.merging",
     "load_model": "fastem.mixture.model_file",
     "save_model": "fastem.mixture.model_file",
 }

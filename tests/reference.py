@@ -212,6 +212,8 @@ def weighted_log_densities(X, mixture):
 
     With noise it is the last one: (N, K + 1).
     """
+    if np.isnan(X).any():
+        return np.stack([row_log_densities(row, mixture) for row in X])
     with np.errstate(divide="ignore"):  # an empty component has weight 0
         log_weights = np.log(mixture.weights)
         log_noise_weight = np.log(getattr(mixture, "noise_weight", 0.0))
@@ -246,7 +248,8 @@ def row_log_densities(row, mixture, bounds=None):
         return values
     widths = np.ones(len(row)) if bounds is None else bounds[:, 1] - bounds[:, 0]
     unit = (mixture.noise_volume / widths.prod()) ** (1 / len(row))
-    of_noise = np.log(mixture.noise_weight) - np.log(unit * widths[has]).sum()
+    with np.errstate(divide="ignore"):
+        of_noise = np.log(mixture.noise_weight) - np.log(unit * widths[has]).sum()
     return np.append(values, of_noise)
 
 
@@ -332,6 +335,8 @@ def moments(X, shares, reference, log_likelihood=0.0):
 
 def expectation(X, mixture, row_weights=None, reference=None):
     """The expectation step, with moments about ``reference`` (the means by default)."""
+    if np.isnan(X).any():
+        return expectation_with_gaps(X, mixture, row_weights)
     row_weights = np.ones(len(X)) if row_weights is None else row_weights
     reference = mixture.means if reference is None else reference
     shares = responsibilities(X, mixture) * row_weights[:, np.newaxis]

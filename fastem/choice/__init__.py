@@ -7,6 +7,7 @@ number of components, and chooses the least BIC. It is an estimator: what it cho
 answers.
 
 >>> import numpy as np
+>>> import fastem
 >>> from fastem import GaussianMixture, GaussianMixtureSelector
 >>> random = np.random.default_rng(1)
 >>> clouds = ((0, 1), (4, 0.5), (9, 2))
@@ -54,6 +55,18 @@ chosen:
 
 If each candidate is one, those are compared that `covariance_ratio` bounds, and a
 warning says so.
+
+Clusters of several components
+==============================
+BIC finds as many components as the density needs; a cluster that is not Gaussian needs
+several. :func:`fastem.merge_components` merges them step by step, those first whose
+rows are torn between them most. It is to look at: nothing is chosen by it.
+
+>>> model = GaussianMixture(4, random_state=0).fit(X[:, :1])
+>>> print(fastem.merge_components(model, X[:, :1]))  # doctest: +ELLIPSIS
+Entropy of memberships, and what is merged next:
+    4 clusters ...
+    1 clusters ...
 
 Large tables
 ============

@@ -10,6 +10,7 @@ from fastem.checks.labels import UNASSIGNED, Labels
 from fastem.checks.rows import Rows, read_only
 from fastem.em import convergence_warnings
 from fastem.starts import kmeans
+from fastem.starts.gaps import column_means, filled
 from fastem.starts.initialization import column_variances
 from fastem.statistics import Array
 from fastem.training.in_memory import RowsInMemory
@@ -30,7 +31,8 @@ class Starts:
     rows : RowsInMemory
         The rows, of which each partition labels some or all.
     scaled : array of shape (N, D)
-        The same with all variances alike, for k-means: units do not matter.
+        The same with all variances alike, for k-means: units do not matter. Gaps are
+        filled with means.
     tree : array of shape (n - 1, 4)
         Of Ward's method on some rows, scaled alike in all directions; one tree has a
         partition for each number of parts.
@@ -47,6 +49,8 @@ class Starts:
     def of(cls, rows: RowsInMemory, random_state: np.random.RandomState) -> "Starts":
         """Of rows; the tree is of some drawn at random if there are many."""
         values, weights = rows.values, rows.weights
+        if rows.has_gaps:
+            values = filled(values, column_means(values, weights))
         deviations = np.sqrt(column_variances(values, weights))
         scales = 1 / np.where(deviations > 0, deviations, 1)
         center = np.average(

@@ -161,6 +161,17 @@ def test_rows_that_belong_to_none_may_be_told_apart():
     assert np.mean(selector.predict(noise) == -1) > 0.8
 
 
+def test_rows_with_gaps_count_with_the_values_they_have():
+    X = clouds(2000)
+    X[np.random.default_rng(1).random(2000) < 0.2, 1] = np.nan
+    template = GaussianMixture(missing_values="marginalize", reg_covar="relative")
+    selector = GaussianMixtureSelector([2, 3, 4], ["diag"], estimator=template)
+    selector.set_params(random_state=0, criterion="icl").fit(X)
+    assert chosen(selector) == ("diag", 3)
+    own = selector.best_estimator_.icl(X)
+    assert selector.results_.ranked[0].value == pytest.approx(own, rel=1e-12)
+
+
 def test_the_table_says_what_came_of_each(selector, large):
     table = selector.results_
     assert len(table) == 9
