@@ -39,8 +39,10 @@ from typing import TYPE_CHECKING, Any
 from fastem.version import __version__
 
 if TYPE_CHECKING:
+    from fastem.choice.merging import Merging, merge_components
     from fastem.choice.results import SelectionResults, SelectionRow
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
+    from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture
     from fastem.mixture.model_file import load_model, save_model
+    from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.scaling import fit_standardized
 
 __all__ = [
@@ -56,17 +59,22 @@ __all__ = [
     "Degeneracy",
     "GaussianMixture",
     "GaussianMixtureSelector",
+    "Merging",
     "Progress",
     "RegularizationWarning",
+    "SelectionDisplay",
     "SelectionProgress",
     "SelectionResults",
     "SelectionRow",
     "SingularCovarianceError",
+    "StandardErrors",
     "StopFit",
     "__version__",
     "fit_standardized",
     "load_model",
+    "merge_components",
     "save_model",
+    "standard_errors",
 ]
 
 # Imported at their first use: what the command line does about Ctrl-C has to be in
@@ -77,15 +85,20 @@ _HOMES = {
     "Degeneracy": "fastem.covariances",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
+    "Merging": "fastem.choice.merging",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
+    "SelectionDisplay": "fastem.report.choice_pictures",
     "SelectionProgress": "fastem.choice.selector",
     "SelectionResults": "fastem.choice.results",
     "SelectionRow": "fastem.choice.results",
     "SingularCovarianceError": "fastem.covariances",
+    "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "fit_standardized": "fastem.report.scaling",
+    "merge_components": "fastem.choice.merging",
     "load_model": "fastem.mixture.model_file",
+    "standard_errors": "fastem.choice.uncertainty",
     "save_model": "fastem.mixture.model_file",
 }
 

@@ -121,11 +121,14 @@ class SelectionResults:
             behind = row.value - ranked[0].value
             added = f"  +{behind:,.1f}" if row is not ranked[0] else ""
             lines.append(f"  {name:14}{row.value:14,.1f}{added}")
+        return "\n".join([*lines, f"{self.fates()} (to_frame() lists all)"])
+
+    def fates(self) -> str:
+        """How many were fitted to all rows, dropped, held up, or failed."""
         counts = Counter(self._fate(row) for row in self.rows)
-        fates = [
+        return ", ".join(
             f"{counts[fate]} {text}" for fate, text in _FATES.items() if counts[fate]
-        ]
-        return "\n".join([*lines, f"{', '.join(fates)} (to_frame() lists all)"])
+        )
 
     def _fate(self, row: SelectionRow) -> str:
         if not row.reason:

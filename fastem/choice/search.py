@@ -19,6 +19,10 @@ from fastem.training.in_memory import RowsInMemory, TrainingRows
 # How much larger the rows of the next round are. Fewer rounds fit more candidates to
 # many rows, more rounds fit the good ones more often.
 _GROWTH = 8
+# So many of the best go on however far they are behind: with more rows EM may climb to
+# another optimum. On 327,346 flights, of 168 candidates, one of five seeds chose a fit
+# 2 % worse than the second best became, where it was dropped.
+_FEWEST = 4
 # What is left to gain where a fit to some of the rows ends, in nats: the criterion's
 # error is some hundreds.
 _SAMPLE_TOL = 0.5
@@ -78,7 +82,8 @@ class Search:
     criterion : Criterion
     margin : float
         Candidates are dropped whose criterion is worse than the best by more than so
-        many standard errors, as the rows of a round tell it. inf drops none.
+        many standard errors, as the rows of a round tell it, but for the four best.
+        inf drops none.
     random_state : RandomState
     report : callable
         Told of each attempt, of how many rows it is to, and of how many attempts are
@@ -130,16 +135,18 @@ class Search:
         tol = self.template.tol if rows is self.rows else _SAMPLE_TOL
         fitter = Fitter(self.template, rows, tol)
         starts = Starts.of(rows, self.random_state)
+        seed = int(self.random_state.randint(2**31))
         n_left = len(candidates)
         attempts: dict[Candidate, Attempt] = {}
         ordered = sorted(candidates, key=lambda candidate: candidate.n_components)
         for K, group in groupby(ordered, lambda candidate: candidate.n_components):
-            shared = self._partitions(starts, K)
+            shared = self._partitions(starts, K, _random_of(seed, K))
             for candidate in group:
                 own = []
                 before = Candidate(candidate.covariance_type, K - 1)
                 if before in attempts:
-                    own = self._splits(starts, attempts[before])
+                    random_state = _random_of(seed, K)
+                    own = self._splits(starts, attempts[before], random_state)
                 partitions = [p for p in shared + own if is_complete(p, K)]
                 attempt = fitter.from_partitions(candidate, partitions)
                 n_left -= 1
@@ -147,25 +154,29 @@ class Search:
                 self.report(attempt, rows.shape[0], n_left)
         return [attempts[candidate] for candidate in candidates]
 
-    def _partitions(self, starts: Starts, n_components: int) -> list[Labels]:
+    def _partitions(
+        self, starts: Starts, n_components: int, random_state: np.random.RandomState
+    ) -> list[Labels]:
         if n_components == 1:
             return [np.zeros(len(starts.scaled), np.int32)]
         n_threads = self.template.n_threads
         return [
             starts.from_tree(n_components),
             *(
-                starts.from_kmeans(n_components, self.random_state, n_threads)
+                starts.from_kmeans(n_components, random_state, n_threads)
                 for _ in range(self.template.n_init)
             ),
         ]
 
-    def _splits(self, starts: Starts, attempt: Attempt) -> list[Labels]:
+    def _splits(
+        self, starts: Starts, attempt: Attempt, random_state: np.random.RandomState
+    ) -> list[Labels]:
         if attempt.model is None:
             return []
         n_threads = self.template.n_threads
         labels = starts.rows.labels(attempt.model._row_answers()).astype(np.int32)
         K = attempt.candidate.n_components
-        split = starts.from_split(labels, K, self.random_state, n_threads)
+        split = starts.from_split(labels, K, random_state, n_threads)
         return [] if split is None else [split]
 
     def _next(
@@ -204,11 +215,11 @@ class Search:
         ]
         best = int(np.argmin(estimates))
         kept = []
-        for i in np.argsort(estimates, kind="stable"):
+        for rank, i in enumerate(np.argsort(estimates, kind="stable")):
             attempt, winner = regular[i], regular[best].candidate
             error = 2 * N * _error_of_mean(values[i] - values[best], weights, n)
             behind = estimates[i] - estimates[best]
-            if behind <= self.margin * error or i == best:
+            if behind <= self.margin * error or rank < _FEWEST:
                 kept.append(attempt)
                 continue
             reason = (
@@ -231,3 +242,8 @@ class Search:
 def _error_of_mean(values: Array, weights: Array, n: float) -> float:
     mean = float(weights @ values)
     return math.sqrt(float(weights @ (values - mean) ** 2) / n)
+
+
+def _random_of(seed: int, n_components: int) -> np.random.RandomState:
+    """Random numbers that do not depend on what else is tried."""
+    return np.random.RandomState((seed + n_components) % 2**32)

@@ -27,7 +27,7 @@ from fastem.runtime.callers import levels_to_caller
 from fastem.training.background import NOISE_WEIGHT
 from fastem.training.in_memory import TrainingRows
 
-_ALL = "all"
+ALL = "all"
 # Of eigenvalues, where each fit without it is a spike of density.
 _BOUND = 1000.0
 
@@ -68,8 +68,8 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
     of the same structure with a component less, of which one is cut in two. Of large
     tables candidates are first fitted to K (1000 + 20 D) rows drawn at random; those
     that are worse than the best by more than ``margin`` standard errors, as these rows
-    tell it, are dropped; the others go on with eight times as many, and in the end
-    with all.
+    tell it, are dropped; the others, and the four best in any case, go on with eight
+    times as many, and in the end with all.
 
     Parameters
     ----------
@@ -83,14 +83,18 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
     estimator : GaussianMixture, default=None
         All else that a fit is made of. ``n_init`` is the number of k-means partitions.
         None for ``GaussianMixture(reg_covar='relative', stopping='remaining_gain',
-        tol=0.01, accelerate=True, max_iter=1000)``: criteria are compared to a
-        hundredth, and units do not matter. :class:`fastem.dask.GaussianMixture`
+        tol=0.01, accelerate=True, max_iter=1000, n_init=3)``: criteria are compared to
+        a hundredth, and units do not matter. :class:`fastem.dask.GaussianMixture`
         chooses for Dask collections.
+    noise : bool, default=False
+        Whether rows may belong to no component, whatever ``estimator`` says.
     margin : float, default=3.0
-        By how many standard errors a candidate may be worse before it is dropped. inf
-        drops none, and fits all to all rows in the end.
+        By how many standard errors a candidate may be worse before it is dropped, if it
+        is none of the four best. inf drops none, and fits all to all rows in the end.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws and of k-means.
+    n_threads : int or None, default=None
+        Largest number of threads to use; None for what ``estimator`` says.
     verbose : int, default=0
         1 prints a line for each fit.
 
@@ -131,8 +135,10 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         "covariance_types": [str, "array-like"],
         "criterion": [StrOptions(set(CRITERIA))],
         "estimator": [GaussianMixture, None],
+        "noise": ["boolean"],
         "margin": [Interval(Real, 0.0, None, closed="both")],
         "random_state": ["random_state"],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "verbose": ["verbose"],
     }
 
@@ -142,20 +148,24 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
     def __init__(
         self,
         n_components: int | Sequence[int] = tuple(range(1, 11)),
-        covariance_types: str | Sequence[str] = _ALL,
+        covariance_types: str | Sequence[str] = ALL,
         *,
         criterion: str = "bic",
         estimator: GaussianMixture | None = None,
+        noise: bool = False,
         margin: float = 3.0,
         random_state: int | np.random.RandomState | None = None,
+        n_threads: int | None = None,
         verbose: int = 0,
     ) -> None:
         self.n_components = n_components
         self.covariance_types = covariance_types
         self.criterion = criterion
         self.estimator = estimator
+        self.noise = noise
         self.margin = margin
         self.random_state = random_state
+        self.n_threads = n_threads
         self.verbose = verbose
 
     def fit(
@@ -272,11 +282,15 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
                 tol=0.01,
                 accelerate=True,
                 max_iter=1000,
+                n_init=3,
             )
             if self.estimator is None
             else clone(self.estimator)
         )
         template.n_components = max(self._numbers())
+        template.noise = template.noise or self.noise
+        if self.n_threads is not None:
+            template.n_threads = self.n_threads
         if template.noise and template.noise_weight_init is None:
             # Not that of the rows that a partition leaves out.
             template.noise_weight_init = NOISE_WEIGHT
@@ -296,7 +310,7 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         """All pairs, without those that are others by another name."""
         given = self.covariance_types
         if isinstance(given, str):
-            given = list(STRUCTURES) if given == _ALL else [given]
+            given = list(STRUCTURES) if given == ALL else [given]
         if not len(given):
             raise ValueError("covariance_types is empty: name one, or 'all'")
         names: dict[CovarianceStructure, str] = {}

@@ -131,7 +131,7 @@ class CovarianceStructure(ABC):
         return "V" not in self.code[:2] or self.bound is not None
 
     @property
-    def _scales_own_shapes(self) -> bool:
+    def scales_own_shapes(self) -> bool:
         """Whether a spread that is no more than rounding is scaled up to the others'.
 
         That is where they have a volume in common, but no shape.
@@ -158,7 +158,7 @@ class CovarianceStructure(ABC):
         ridge: Ridge,
     ) -> MixtureParameters:
         """The estimate, with the spreads as they are where they were scaled."""
-        if not self._scales_own_shapes:
+        if not self.scales_own_shapes:
             return parameters
         spreads = self.representation.spreads(statistics, ridge)
         factors = self.representation.cholesky(spreads)
@@ -234,7 +234,7 @@ class CovarianceStructure(ABC):
         )
         self._check_squares(covariances)
         try:
-            if self._scales_own_shapes and not np.any(ridge):
+            if self.scales_own_shapes and not np.any(ridge):
                 has_own_axes = self.code[2] != "E"
                 self._check_spread(spreads, statistics, by_columns=has_own_axes)
             factors = self._factors(covariances, statistics, ridge)

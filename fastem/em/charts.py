@@ -94,6 +94,13 @@ class Chart:
             confined = structure.confined(parameters)
         except SingularCovarianceError:
             return None
+        factors = confined.precisions_cholesky
+        with np.errstate(divide="ignore"):
+            determinants = structure.representation.log_determinants(
+                factors, confined.means.shape[1]
+            )
+        if not np.isfinite(determinants).all():  # so wide that its density is none
+            return None
         if confined is parameters:
             return parameters, coordinates
         return confined, self.coordinates(confined)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from fastem.checks.known import Known, check_known
@@ -129,6 +130,12 @@ class PlannedMixture(OnlineMixture):
         if not self.n_iter_:
             return None
         plan, parameters = fitted.plan, fitted.best.fit.parameters
+        if plan.structure.scales_own_shapes and np.any(plan.ridge):
+            # How little a component spreads is not seen in what it was scaled to.
+            statistics = rows.expectation(plan.representation, plan.n_threads)(
+                parameters
+            )
+            parameters = plan.structure.unscaled(parameters, statistics, plan.ridge)
         return ridge_warning(
             *(plan.structure, parameters, plan.ridge, self.reg_covar),
             n_rows=rows.n_rows,
