@@ -41,8 +41,9 @@ True
 Where EM starts
 ---------------
 `init_params` works on the complete rows, if there are 4 (D + 1) of them for each
-component. If not, and for a partition of your own, gaps are filled with the column's
-mean; that is for the start only.
+component. If not, gaps are filled with what a single normal distribution, fitted to all
+rows, expects there; for a partition of your own, with the column's mean. That is for
+the start only.
 
 What is an error
 ----------------
