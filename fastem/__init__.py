@@ -2,7 +2,8 @@
 
 A mixture says that rows come from K clouds of points, and to which degree each row
 belongs to each cloud. :class:`GaussianMixture` fits one by Expectation-Maximisation,
-with the interface of scikit-learn's.
+with the interface of scikit-learn's; :class:`StudentMixture` one of clouds with longer
+tails.
 
 >>> import numpy as np
 >>> from fastem import GaussianMixture
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
     from fastem.em.ridge import RegularizationWarning
-    from fastem.mixture import GaussianMixture
+    from fastem.mixture import GaussianMixture, StudentMixture
     from fastem.mixture.model_file import load_model, save_model
     from fastem.report.scaling import fit_standardized
 
@@ -55,6 +56,7 @@ __all__ = [
     "RegularizationWarning",
     "SingularCovarianceError",
     "StopFit",
+    "StudentMixture",
     "__version__",
     "fit_standardized",
     "load_model",
@@ -72,6 +74,7 @@ _HOMES = {
     "RegularizationWarning": "fastem.em.ridge",
     "SingularCovarianceError": "fastem.covariances",
     "StopFit": "fastem.em.progress",
+    "StudentMixture": "fastem.mixture",
     "fit_standardized": "fastem.report.scaling",
     "load_model": "fastem.mixture.model_file",
     "save_model": "fastem.mixture.model_file",

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.em.charts import Chart
+from fastem.em.tails import StudentTails
 from fastem.statistics import Array, MixtureParameters
 
 _MEMORY = 5
@@ -66,7 +67,9 @@ class PlainPath:
 
     extrapolated = False
 
-    def __init__(self, structure: CovarianceStructure) -> None:
+    def __init__(
+        self, structure: CovarianceStructure, tails: StudentTails | None = None
+    ) -> None:
         pass
 
     def choose(
@@ -188,6 +191,7 @@ class ExtrapolatedPath:
     Parameters
     ----------
     structure : CovarianceStructure
+    tails : StudentTails, optional
 
     References
     ----------
@@ -198,8 +202,11 @@ class ExtrapolatedPath:
        335-353.
     """
 
-    def __init__(self, structure: CovarianceStructure) -> None:
+    def __init__(
+        self, structure: CovarianceStructure, tails: StudentTails | None = None
+    ) -> None:
         self._structure = structure
+        self._tails = tails
         self._secants = _Secants()
         self._at: Place | None = None
         self._step = np.empty(0)
@@ -302,6 +309,8 @@ class ExtrapolatedPath:
             confined = self._structure.confined(chosen)
         except SingularCovarianceError:
             return
+        if self._tails is not None:
+            confined = self._tails.confined(confined)
         if confined is not chosen:
             step = chart.coordinates(confined)
         self._step, self._chosen = step, confined

@@ -19,6 +19,7 @@ from fastem.covariances import (
 )
 from fastem.em import convergence_warnings
 from fastem.em.ridge import degeneracy_of
+from fastem.em.tails import StudentTails
 from fastem.statistics import (
     EPS,
     Array,
@@ -114,6 +115,8 @@ class Maximization:
         Given a mixture, a row (D,) that it explains badly. For 'reseed'.
     background : Background, optional
         What is known of it; its weight follows from the statistics.
+    tails : StudentTails, optional
+        How degrees of freedom follow; None for Gaussian components.
     """
 
     def __init__(
@@ -123,12 +126,14 @@ class Maximization:
         on_collapse: str,
         draw_row: Callable[[MixtureParameters], Array],
         background: Background | None = None,
+        tails: StudentTails | None = None,
     ) -> None:
         self._structure = structure
         self._ridge = ridge
         self._on_collapse = on_collapse
         self._draw_row = draw_row
         self._background = background
+        self._tails = tails
         self.collapses: list[Collapse] = []
 
     def begin(self) -> None:
@@ -138,7 +143,8 @@ class Maximization:
     def strict(self) -> "Maximization":
         """The same, for which a collapse is an error."""
         return Maximization(
-            *(self._structure, self._ridge, "raise", self._draw_row, self._background)
+            *(self._structure, self._ridge, "raise", self._draw_row),
+            *(self._background, self._tails),
         )
 
     def start(self, statistics: SufficientStatistics) -> MixtureParameters:
@@ -169,6 +175,8 @@ class Maximization:
         parameters = self._structure.maximize(statistics, self._ridge, before)
         background = background_of(statistics, self._background)
         parameters = replace(parameters, background=background)
+        if self._tails is not None:
+            parameters = self._tails.completed(parameters, statistics, self._structure)
         if self._on_collapse != "raise":
             collapsed = self._held_up(parameters, statistics)
             if collapsed is not None:
@@ -250,6 +258,9 @@ class Maximization:
             ).sum(axis=1)
             for p in (before, after)
         ]
+        if self._tails is not None:
+            # It was the step's before its covariances were divided.
+            penalties[1] /= self._tails.expansions(statistics, self._structure)
         shares = statistics.weights / statistics.total
         return max(0.0, float(shares @ (penalties[0] - penalties[1])) / 2)
 
@@ -301,10 +312,13 @@ class Maximization:
             mean = np.average(covariances, axis=0, weights=parameters.weights)
             covariances = np.insert(covariances, number, mean, axis=0)
             covariances = self._structure.nearest(covariances)
+        v = parameters.degrees_of_freedom
         return MixtureParameters(
             np.insert(parameters.weights * left, number, 1 / n_components),
             np.insert(parameters.means, number, row, axis=0),
             covariances,
             self._structure.representation.cholesky(covariances),
             background,
+            # Of equal ones their own.
+            None if v is None else np.insert(v, number, np.median(v)),
         )

@@ -18,6 +18,7 @@ from fastem.kernels.skipping import (
     choose_reaching,
     drop_faint,
 )
+from fastem.kernels.tails import keep_log_densities, number_of_tails, weigh_rows
 from fastem.kernels.tiles import (
     CHUNK_ROWS,
     load_tile,
@@ -72,22 +73,25 @@ def expectation_chunks(X, row_weights, factors, reach, space, start, stop, sums_
     """Sums over rows start:stop under the parameters in ``factors``.
 
     For each chunk, a row of ``sums_out`` holds the log-likelihood, a number of (row,
-    component) pairs, the K weights and the background's if there is one, the K x D
-    first moments and the scatter. The pairs are those that were computed, or else,
-    counted in the first tile, those that had to be. ``space`` is that of tiles.
+    component) pairs, the K weights and the background's if there is one, 2 K sums
+    where tails are not Gaussian, the K x D first moments and the scatter. The pairs are
+    those that were computed, or else, counted in the first tile, those that had to be.
+    ``space`` is that of tiles.
     """
     n_components, n_features = factors.means.shape
     tile, weights, values = space.tile, space.weights, space.values
     scratch, chosen = space.scratch, space.chosen
     width = tile.shape[1]
-    first_start = 2 + n_components + number_of_backgrounds(factors.background)
+    weights_stop = 2 + n_components + number_of_backgrounds(factors.background)
+    first_start = weights_stop + number_of_tails(factors.tails, n_components)
     scatter_start = first_start + n_components * n_features
     for c in range(sums_out.shape[0]):
         chunk_start = start + c * CHUNK_ROWS
         chunk_stop = min(chunk_start + CHUNK_ROWS, stop)
         sums = sums_out[c]
         sums[:] = 0
-        weight_sums = sums[2:first_start]
+        weight_sums = sums[2:weights_stop]
+        tail_sums = sums[weights_stop:first_start]
         first = sums[first_start:scatter_start].reshape(n_components, n_features)
         scatter = sums[scatter_start:]
         for tile_start in range(chunk_start, chunk_stop, width):
@@ -103,6 +107,7 @@ def expectation_chunks(X, row_weights, factors, reach, space, start, stop, sums_
             else:
                 n_computed, n_chosen = _near_log_densities(factors, reach, space)
                 sums[1] += n_computed * (tile_stop - tile_start)
+            keep_log_densities(factors.tails, values[:n_chosen], space.kept)
             n_all = add_background(factors.background, values, chosen, n_chosen)
             sums[0] += normalize_responsibilities(
                 values[:n_all], weights, scratch, chosen[:n_all], weight_sums
@@ -111,6 +116,8 @@ def expectation_chunks(X, row_weights, factors, reach, space, start, stop, sums_
             if reach is None and tile_start == chunk_start:
                 n_tiles = (chunk_stop - chunk_start) / (tile_stop - tile_start)
                 sums[1] += _count_present(r, weights) * n_tiles
+            of_tails = factors.tails, factors.log_normalizers
+            weigh_rows(*of_tails, present, space.kept, r, tail_sums)
             tile_accumulate(factors, tile, weights, present, r, scratch, first, scatter)
 
 

@@ -160,8 +160,9 @@ array([0, 1])
 """
 
 from fastem.mixture.gaussian import GaussianMixture
+from fastem.mixture.student import StudentMixture
 
-# Its name in pickles, wherever in this package it is written.
-GaussianMixture.__module__ = __name__
+# Their names in pickles, wherever in this package they are written.
+GaussianMixture.__module__ = StudentMixture.__module__ = __name__
 
-__all__ = ["GaussianMixture"]
+__all__ = ["GaussianMixture", "StudentMixture"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
@@ -32,6 +33,12 @@ from fastem.mixture.noise import (
     set_background,
 )
 from fastem.mixture.pickled import VersionedPickle
+from fastem.mixture.tails import (
+    degrees_of_freedom_of,
+    given_tails,
+    n_tail_parameters,
+    set_degrees_of_freedom,
+)
 from fastem.runtime import compiling
 from fastem.statistics import Array, MixtureParameters
 from fastem.training.in_blocks import answer_blocks
@@ -69,6 +76,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         feature_names: ArrayLike | None = None,
         noise_weight: float | None = None,
         noise_volume: float | None = None,
+        degrees_of_freedom: ArrayLike | None = None,
         **parameters: Any,
     ) -> Self:
         """A model with these parameters, ready for every method but needing no data.
@@ -90,6 +98,10 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             Weight of a background, if there is one; in [0, 1).
         noise_volume : float, default=None
             What its density is 1 over; by default the volume of ``noise_bounds``.
+        degrees_of_freedom : float or array-like of shape (K,), default=None
+            Of a :class:`fastem.StudentMixture`, which needs them. A number is kept by
+            later fits; where there is one for each component, their estimates start
+            there.
         **parameters
             Other constructor parameters.
 
@@ -121,13 +133,15 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         )
         fitted = check_mixture(weights, means, covariances, structure, background)
         n_components, n_features = fitted.means.shape
+        v, of_tails = given_tails(cls, degrees_of_freedom, n_components)
+        fitted = replace(fitted, degrees_of_freedom=v)
         model = cls(
             n_components=n_components,
             covariance_type=covariance_type,
             weights_init=fitted.weights / (1 - fitted.background_weight),
             means_init=fitted.means,
             precisions_init=structure.representation.gram(fitted.precisions_cholesky),
-            **{**parameters, **of_noise},
+            **{**parameters, **of_noise, **of_tails},
         )
         model._set_fitted(Fit(fitted, converged=False, lower_bounds=[]))
         model.n_features_in_ = n_features
@@ -360,6 +374,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             self.covariances_,
             self.precisions_cholesky_,
             background_of_model(self),
+            degrees_of_freedom_of(self),
         )
 
     def _answer(self, X: Any, row_pass: Callable[..., Any]) -> Any:
@@ -430,6 +445,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         n_components, n_features = fitted.means.shape
         n_of_means_and_weights: int = n_components * n_features + n_components - 1
         n_of_means_and_weights += n_background_parameters(self)
+        n_of_means_and_weights += n_tail_parameters(self)
         return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
 
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
@@ -460,6 +476,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             fit.parameters.precisions_cholesky
         )
         set_background(self, fit.parameters.background)
+        set_degrees_of_freedom(self, fit.parameters.degrees_of_freedom)
         self.converged_ = fit.converged
         self.convergence_ = fit.convergence
         self.n_dropped_ = n_dropped

@@ -444,7 +444,7 @@ class GaussianMixture(OnlineMixture):
                     ),
                     continued=self._continued(rows.shape[1]),
                     checkpoint=checkpoint,
-                    settings=self.get_params(),
+                    settings={"degrees_of_freedom": None, **self.get_params()},
                 )
             except SingularCovarianceError as error:
                 raise error.among(rows.repeated).with_names(names) from None

@@ -29,6 +29,7 @@ from fastem.em.ridge import warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import FittedMixture, unchanged_on_error
+from fastem.mixture.tails import tails_of_fit
 from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
 from fastem.training.in_memory import RowsInMemory
@@ -182,6 +183,7 @@ class OnlineMixture(FittedMixture):
             random_state=check_random_state(self.random_state),
             n_threads=self.n_threads,
             background=background,
+            tails=tails_of_fit(self),
         )
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
