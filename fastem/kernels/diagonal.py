@@ -38,7 +38,7 @@ class DiagonalFactors(NamedTuple):
     tails: StudentTails | None = None  # Gaussian ones
 
 
-def _log_densities(factors, tile, scratch, chosen, log_densities_out):
+def _log_densities(factors, tile, scratch, chosen, kept_out, log_densities_out):
     n_features, n_rows = tile.shape
     zero = splat_wide(tile.dtype.type(0))
     # Components inside: some rows of a tile stay in the first-level cache, a tile
@@ -59,7 +59,9 @@ def _log_densities(factors, tile, scratch, chosen, log_densities_out):
                 )
                 distance = multiply_add(y, y, distance)
             log_normalizer = splat_wide(factors.log_normalizers[k])
-            log_density = log_density_at(factors.tails, k, distance, log_normalizer)
+            log_density = log_density_at(
+                factors.tails, k, distance, log_normalizer, b, kept_out
+            )
             store(log_density, log_densities_out[a], b)
 
 

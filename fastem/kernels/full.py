@@ -37,7 +37,7 @@ class FullFactors(NamedTuple):
     tails: StudentTails | None = None  # Gaussian ones
 
 
-def _log_densities(factors, tile, scratch, chosen, log_densities_out):
+def _log_densities(factors, tile, scratch, chosen, kept_out, log_densities_out):
     n_features, n_rows = tile.shape
     lanes = wide_lanes(tile)
     residuals = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
@@ -62,7 +62,9 @@ def _log_densities(factors, tile, scratch, chosen, log_densities_out):
                 distance = add_squared_rows((i, i + 1), *place, distance)
             elif rest == 3:
                 distance = add_squared_rows((i, i + 1, i + 2), *place, distance)
-            log_density = log_density_at(factors.tails, k, distance, log_normalizer)
+            log_density = log_density_at(
+                factors.tails, k, distance, log_normalizer, b, kept_out
+            )
             store(log_density, log_densities_out[a], b)
 
 

@@ -18,7 +18,7 @@ from fastem.kernels.skipping import (
     choose_reaching,
     drop_faint,
 )
-from fastem.kernels.tails import keep_log_densities, number_of_tails, weigh_rows
+from fastem.kernels.tails import number_of_tails, weigh_rows
 from fastem.kernels.tiles import (
     CHUNK_ROWS,
     load_tile,
@@ -45,7 +45,8 @@ def _near_log_densities(factors, reach, space):
     n_chosen = choose_central(reach, central, taken, chosen_out)
     for batch in range(2):
         values = values_out[n_done:n_chosen]
-        tile_log_densities(factors, tile, scratch, chosen_out[n_done:n_chosen], values)
+        chosen = chosen_out[n_done:n_chosen]
+        tile_log_densities(factors, tile, scratch, chosen, space.kept, values)
         raise_maximum(values, largest)
         n_done = n_chosen
         if batch == 0:
@@ -101,13 +102,11 @@ def expectation_chunks(X, row_weights, factors, reach, space, start, stop, sums_
             )
             if reach is None:
                 n_chosen = n_components
-                tile_log_densities(
-                    factors, tile, scratch, chosen[:n_chosen], values[:n_chosen]
-                )
+                computed = chosen[:n_chosen], space.kept, values[:n_chosen]
+                tile_log_densities(factors, tile, scratch, *computed)
             else:
                 n_computed, n_chosen = _near_log_densities(factors, reach, space)
                 sums[1] += n_computed * (tile_stop - tile_start)
-            keep_log_densities(factors.tails, values[:n_chosen], space.kept)
             n_all = add_background(factors.background, values, chosen, n_chosen)
             sums[0] += normalize_responsibilities(
                 values[:n_all], weights, scratch, chosen[:n_all], weight_sums
@@ -116,8 +115,7 @@ def expectation_chunks(X, row_weights, factors, reach, space, start, stop, sums_
             if reach is None and tile_start == chunk_start:
                 n_tiles = (chunk_stop - chunk_start) / (tile_stop - tile_start)
                 sums[1] += _count_present(r, weights) * n_tiles
-            of_tails = factors.tails, factors.log_normalizers
-            weigh_rows(*of_tails, present, space.kept, r, tail_sums)
+            weigh_rows(factors.tails, present, space.kept, r, tail_sums)
             tile_accumulate(factors, tile, weights, present, r, scratch, first, scatter)
 
 
@@ -139,7 +137,7 @@ def row_chunks(X, factors, output, space, start, stop, sums_out):
             load_tile(
                 X, weights[:0], factors.center, tile_start, tile_stop, tile, weights
             )
-            components = chosen[:n_components], values[:n_components]
-            tile_log_densities(factors, tile, scratch, *components)
+            computed = chosen[:n_components], space.kept, values[:n_components]
+            tile_log_densities(factors, tile, scratch, *computed)
             add_background(factors.background, values, chosen, n_components)
             write_rows(output, tile_start, tile_stop, values, weights, scratch)

@@ -15,7 +15,6 @@ from fastem.kernels.vectors.arithmetic import (
     add,
     divide,
     load_wide,
-    maximum,
     multiply,
     multiply_add,
     splat_like,
@@ -26,9 +25,9 @@ from fastem.kernels.vectors.arithmetic import (
     where_less,
     wide_lanes,
 )
-from fastem.kernels.vectors.elementary import exp_nonpositive, log_positive
+from fastem.kernels.vectors.elementary import log_positive
 
-# Distances over v that are more count as this: their logarithm is a number.
+# Of distances over v.
 _LARGEST = 1e37
 
 
@@ -52,21 +51,35 @@ def number_of_tails(tails, n_components):
 
 @subroutine(fastmath=FASTMATH_EXACT_ROUNDING)
 def _log_of_one_more(x):
-    """log(1 + x) of a vector x >= 0, with what 1 + x has rounded away."""
+    """log(1 + x) of a vector x >= 0, with what 1 + x has rounded away.
+
+    That is lost / (1 + x), to first order. Near 1 lost is as good, and where x is
+    large it counts for nothing.
+    """
     one = splat_like(x, 1.0)
-    largest = splat_like(x, _LARGEST)
-    x = where_less(x, largest, x, largest)
     rounded = add(one, x)
     lost = subtract(x, subtract(rounded, one))
-    return add(log_positive(rounded), divide(lost, rounded))
+    lost = where_less(x, one, lost, splat_like(x, 0.0))
+    return add(log_positive(rounded), lost)
 
 
 @subroutine()
-def log_density_at(tails, k, distance, log_normalizer):
-    """Log-densities of component k at these squared distances, as vectors."""
+def log_density_at(tails, k, distance, log_normalizer, b, kept_out):
+    """Log-densities of component k at these squared distances, as vectors.
+
+    ``kept`` (2 K, B) gets what :func:`weigh_rows` needs of rows b to b + lanes:
+    1 / (1 + d / v), and the logarithm of 1 + d / v.
+    """
     if tails is None:
         return multiply_add(splat_like(distance, -0.5), distance, log_normalizer)
-    fall = _log_of_one_more(multiply(distance, splat_wide(tails.inverses[k])))
+    # Farther ones count as this far: their logarithm is a number.
+    largest = splat_like(distance, _LARGEST)
+    ratio = multiply(distance, splat_wide(tails.inverses[k]))
+    ratio = where_less(ratio, largest, ratio, largest)
+    one = splat_like(distance, 1.0)
+    fall = _log_of_one_more(ratio)
+    store(divide(one, add(one, ratio)), kept_out[k], b)
+    store(fall, kept_out[tails.halves.shape[0] + k], b)
     return subtract(log_normalizer, multiply(splat_wide(tails.halves[k]), fall))
 
 
@@ -80,41 +93,26 @@ def fall_at(tails, k, distance):
 
 
 @subroutine()
-def keep_log_densities(tails, values, kept_out):
-    """Keep log-densities (n, B), from which distances can be told later."""
-    if tails is not None:
-        for a in range(values.shape[0]):
-            for b in range(0, values.shape[1], wide_lanes(values)):
-                store(load_wide(values[a], b), kept_out[a], b)
-
-
-@subroutine()
-def weigh_rows(tails, log_normalizers, chosen, kept, values, sums_out):
-    """Multiply responsibilities r (n, B) by u, of rows at densities that were kept.
+def weigh_rows(tails, chosen, kept, values, sums_out):
+    """Multiply responsibilities r (n, B) by u, with what was kept of distances.
 
     ``sums`` (2 K,) get the sums of r u, and of r (log u - u).
     """
     if tails is not None:
-        n_components = log_normalizers.shape[0]
+        n_components = tails.halves.shape[0]
         for a in range(chosen.shape[0]):
             k = chosen[a]
-            if log_normalizers[k] == -np.inf:  # no row belongs to it
-                continue
-            value, log_densities = values[a], kept[a]
-            zero = splat_wide(values.dtype.type(0))
-            counts = logarithms = zero
-            log_normalizer = splat_wide(log_normalizers[k])
-            per_half = splat_wide(values.dtype.type(1) / tails.halves[k])
-            scale, log_scale = tails.scales[k], tails.log_scales[k]
+            value, nearness, falls = values[a], kept[k], kept[n_components + k]
+            counts = logarithms = splat_wide(values.dtype.type(0))
+            scale = splat_wide(tails.scales[k])
+            log_scale = splat_wide(tails.log_scales[k])
             for b in range(0, values.shape[1], wide_lanes(values)):
-                fall = subtract(log_normalizer, load_wide(log_densities, b))
-                fall = maximum(multiply(fall, per_half), zero)
-                u = multiply(splat_wide(scale), exp_nonpositive(subtract(zero, fall)))
+                u = multiply(scale, load_wide(nearness, b))
                 r = load_wide(value, b)
                 weighted = multiply(r, u)
                 store(weighted, value, b)
                 counts = add(counts, weighted)
-                log_u = subtract(splat_wide(log_scale), fall)
+                log_u = subtract(log_scale, load_wide(falls, b))
                 logarithms = multiply_add(r, subtract(log_u, u), logarithms)
             sums_out[k] += total(counts)
             sums_out[n_components + k] += total(logarithms)

@@ -53,7 +53,7 @@ class TiedFactors(NamedTuple):
     tails: StudentTails | None = None  # Gaussian ones
 
 
-def _log_densities(factors, tile, scratch, chosen, log_densities_out):
+def _log_densities(factors, tile, scratch, chosen, kept_out, log_densities_out):
     n_features, n_rows = tile.shape
     lanes = wide_lanes(tile)
     panels = scratch.reshape(-1)[: 2 * n_features * lanes]
@@ -79,7 +79,9 @@ def _log_densities(factors, tile, scratch, chosen, log_densities_out):
                 d = subtract(load_wide(whitened[j], 0), splat_wide(mean[j]))
                 distance = multiply_add(d, d, distance)
             log_normalizer = splat_wide(factors.log_normalizers[k])
-            log_density = log_density_at(factors.tails, k, distance, log_normalizer)
+            log_density = log_density_at(
+                factors.tails, k, distance, log_normalizer, b, kept_out
+            )
             store(log_density, log_densities_out[a], b)
 
 

@@ -78,7 +78,7 @@ class TileSpace(NamedTuple):
     values: np.ndarray  # (K, B), with a background (K + 1, B)
     scratch: np.ndarray  # (2 D + 4, B)
     chosen: np.ndarray  # (K,) intp, at first 0 to K - 1; so (K + 1,)
-    kept: np.ndarray  # (K, B), or (0, B) where tails are Gaussian
+    kept: np.ndarray  # (2 K, B), or (0, B) where tails are Gaussian
     near: NearSpace | None  # where components are left out
 
 
@@ -86,7 +86,7 @@ def tile_space(factors: Any, most_rows: int, near: bool = False) -> TileSpace:
     """Space for tiles of as many rows as is best, but of no more than needed."""
     n_components, n_features = factors.means.shape
     n_values = n_components + number_of_backgrounds(factors.background)
-    n_kept = n_components if factors.tails is not None else 0
+    n_kept = 2 * n_components if factors.tails is not None else 0
     dtype = factors.means.dtype
     # A whole tile would take one row as long as all.
     needed = -(-most_rows // SMALLEST_TILE) * SMALLEST_TILE
