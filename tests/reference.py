@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import digamma, gammaln
 
 
 class Mixture(NamedTuple):
@@ -26,6 +28,7 @@ class Robust(NamedTuple):
     covariances: np.ndarray  # (K, D, D), whatever the structure
     noise_weight: float = 0.0
     noise_volume: float = 0.0  # the density of noise is 1 over that; 0 for no noise
+    degrees_of_freedom: np.ndarray | None = None  # (K,); covariances are scales then
 
 
 class Statistics(NamedTuple):
@@ -46,6 +49,10 @@ class Structure(NamedTuple):
     reduce_scatter: Callable[[np.ndarray], np.ndarray]
     # to which two ways of estimating agree, relative to the largest covariance
     tolerance: float = 1e-11
+
+
+# Where a component's covariance may be multiplied by any number.
+FREE_SIZES = {"full", "diag", "spherical", "VEI", "VEE", "VVE", "VEV"}
 
 
 def diagonals(matrices):
@@ -204,6 +211,82 @@ def log_density(X, mean, covariance):
     return -0.5 * (D * math.log(2 * math.pi) + log_determinant + distances)
 
 
+def squared_distances(X, mean, covariance):
+    """Squared Mahalanobis distance of each row: (N,)."""
+    residuals = X - mean
+    return (residuals @ np.linalg.inv(covariance) * residuals).sum(axis=1)
+
+
+def student_log_density(X, mean, scale, v):
+    """Logarithm of the density of a t distribution at each row: (N,)."""
+    D = len(mean)
+    constant = gammaln((v + D) / 2) - gammaln(v / 2) - D / 2 * np.log(v * np.pi)
+    falls = (v + D) / 2 * np.log1p(squared_distances(X, mean, scale) / v)
+    return constant - np.linalg.slogdet(scale)[1] / 2 - falls
+
+
+def row_pulls(X, mixture):
+    """The weights of rows in the moments of components with tails: (N, K)."""
+    D = X.shape[1]
+    return np.stack(
+        [
+            (v + D) / (v + squared_distances(X, mean, scale))
+            for mean, scale, v in zip(
+                mixture.means,
+                mixture.covariances,
+                mixture.degrees_of_freedom,
+                strict=True,
+            )
+        ],
+        axis=1,
+    )
+
+
+def student_step(X, mixture, name, row_weights=None, *, ridge=0.0, wish="estimate"):
+    """An iteration of EM as textbooks have it, with the divisors' mean left free.
+
+    C. Liu, D. B. Rubin, Y. N. Wu (1998): where each component may have any size, its
+    scale is divided by the mean of its rows' pulls; else all are by one mean.
+    """
+    K, D = mixture.means.shape
+    row_weights = np.ones(len(X)) if row_weights is None else row_weights
+    shares = responsibilities(X, mixture) * row_weights[:, np.newaxis]
+    noise, shares = shares[:, K:].sum(), shares[:, :K]
+    pulls, v = row_pulls(X, mixture), mixture.degrees_of_freedom
+    counts, pulled = shares.sum(axis=0), (shares * pulls).sum(axis=0)
+    means = (shares * pulls).T @ X / pulled[:, np.newaxis]
+    scatter = moments(X, shares * pulls, means).scatter
+    scales = STRUCTURES[name].estimate(counts, scatter) + ridge * np.eye(D)
+    expansions = np.full(K, (v * pulled).sum() / (v * counts).sum())
+    if name in FREE_SIZES:
+        expansions = pulled / counts
+    logarithms = np.log(pulls) + digamma((v + D) / 2) - np.log((v + D) / 2)
+    mean_logarithms = (shares * logarithms).sum(axis=0) / counts - np.log(expansions)
+    excess = 1 + mean_logarithms - pulled / counts / expansions
+    if wish == "shared":
+        excess = np.full(K, np.average(excess, weights=counts))
+    if isinstance(wish, str):
+        v = np.array([_degrees_of_freedom(value) for value in excess])
+    total = counts.sum() + noise
+    return Robust(
+        counts / total,
+        means,
+        scales / expansions[:, np.newaxis, np.newaxis],
+        noise / total,
+        mixture.noise_volume,
+        v,
+    )
+
+
+def _degrees_of_freedom(excess):
+    def gap(v):
+        return np.log(v / 2) - digamma(v / 2) + excess
+
+    if gap(1e6) > 0:
+        return 1e6
+    return brentq(gap, 0.01, 1e6, xtol=1e-14, rtol=1e-15) if gap(0.01) > 0 else 0.01
+
+
 def weighted_log_densities(X, mixture):
     """log(weight) + log-density, for each row and component: (N, K).
 
@@ -211,14 +294,20 @@ def weighted_log_densities(X, mixture):
     """
     with np.errstate(divide="ignore"):  # an empty component has weight 0
         log_weights = np.log(mixture.weights)
+    v = getattr(mixture, "degrees_of_freedom", None)
     densities = [
         log_density(X, mean, covariance)
-        for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
+        if v is None
+        else student_log_density(X, mean, covariance, v[k])
+        for k, (mean, covariance) in enumerate(
+            zip(mixture.means, mixture.covariances, strict=True)
+        )
     ]
     values = log_weights + np.stack(densities, axis=1)
     if not getattr(mixture, "noise_volume", 0):
         return values
-    of_noise = np.log(mixture.noise_weight) - np.log(mixture.noise_volume)
+    with np.errstate(divide="ignore"):
+        of_noise = np.log(mixture.noise_weight) - np.log(mixture.noise_volume)
     return np.column_stack([values, np.full(len(X), of_noise)])
 
 

@@ -54,6 +54,24 @@ The background's density is one over the volume of a box around the rows (the sm
 one of two, as in mclust), or over `noise_volume`, or over the volume of `noise_bounds`.
 It is part of `score`, BIC and AIC: compare mixtures with and without it by those.
 
+Where clouds have long tails themselves, :class:`fastem.StudentMixture` has components
+that expect them: the farther out a row lies, the less it counts. BIC tells which tails
+are those of the rows.
+
+>>> from fastem import StudentMixture
+>>> tailed = random.standard_t(3, size=(3000, 2)) + 12 * (np.arange(3000) % 2)[:, None]
+>>> student = StudentMixture(2, random_state=0).fit(tailed)
+>>> gaussian = GaussianMixture(2, random_state=0).fit(tailed)
+>>> student.bic(tailed) < gaussian.bic(tailed)
+True
+>>> bool(np.all(student.degrees_of_freedom_ < 6))
+True
+
+Both go together: `StudentMixture(3, noise=True)`. Neither helps where the start is
+captured: k-means gives outliers that lie together components of their own. On normal
+clouds degrees of freedom grow without a limit, ever more slowly: then
+`accelerate=True`, or a number for them, ends a fit to the limit sooner.
+
 Coming from scikit-learn
 ========================
 Constructor parameters, fitted attributes, methods and warnings are scikit-learn's. From
@@ -72,7 +90,7 @@ rounding of the data |
 parameters float64 |
 | memory | several arrays of rows x components | none, except the answer of \
 `predict_proba` |
-| outliers | - | `noise=True`: a uniform background |
+| outliers | - | `noise=True`: a uniform background; `StudentMixture` |
 | covariance structures | 4 | the fourteen of mclust, as :mod:`fastem.covariances` has \
 them; `covariance_ratio` bounds them |
 | a start from a partition | - | `init_params=labels` |

@@ -227,11 +227,11 @@ def read_model_file(path: PathLike) -> ModelFile:
         )
         if of_tails:
             model.set_params(degrees_of_freedom=wish)
+        if noise:
+            model.set_params(**_noise_settings(background))
         model._validate_params()
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    if noise:
-        model.set_params(**_noise_settings(background))
     model.converged_ = outcome.get("converged", bool)
     model.n_iter_ = outcome.count("n_iter")
     if outcome.values.get("lower_bound") is not None:
