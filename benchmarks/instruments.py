@@ -16,11 +16,13 @@ INSTRUMENTS = {
     "end-to-end": "whole fits with default arguments, each library with its own start",
     "wide": "whole fits of tables of hundreds of columns, against scikit-learn",
     "slow-problems": "passes to the optimum, with and without acceleration; stopping",
+    "plateaus": "how often 'remaining_gain' ends too early, with its test and without",
     "scaling": "time against rows, columns, components and threads: table and picture",
     "starting": "import, first fit, and small problems, against scikit-learn",
     "narrow": "EM passes compiled for processors with narrower vectors",
     "streaming": "peak memory and rates of a fit of a folder larger than memory",
     "streams": "one pass of partial_fit over shuffled rows, against fits",
+    "outliers": "what outliers cost, by start and with noise, on real tables",
     "skipping": "EM passes that leave out what cannot count, on real tables",
 }
 

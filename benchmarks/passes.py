@@ -8,6 +8,7 @@ from statistics import median
 from benchmarks import machine
 from benchmarks.instruments import Options
 from benchmarks.libraries import FASTEM, Prepare, prepare_fastem
+from benchmarks.maximization import maximization_table
 from benchmarks.measure import Result, measure, with_common_peak
 from benchmarks.predictions import against_em_passes, against_scikit_learn
 from benchmarks.problems import PROBLEMS, Problem
@@ -184,5 +185,6 @@ def document(options: Options) -> str:
         comparisons(results),
         predictions,
         small,
+        maximization_table(options, repeats),
     ]
     return heading + "\n\n".join(tables) + "\n"

@@ -22,7 +22,9 @@ The guides stand where the work is done:
   scikit-learn; streams; model files.
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
+- `fastem.choice`: a call that chooses the structure and how many components.
 - `fastem.starts`: where EM starts, and which start suits which table.
+- `fastem.groups`: rows with missing values.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
   happens to a component that collapses.
 - `fastem.sources`: tables larger than memory.
@@ -38,6 +40,8 @@ from typing import TYPE_CHECKING, Any
 from fastem.version import __version__
 
 if TYPE_CHECKING:
+    from fastem.choice.results import SelectionResults, SelectionRow
+    from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
     from fastem.mixture.model_file import load_model, save_model
+    from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.scaling import fit_standardized
 
 __all__ = [
@@ -52,8 +57,13 @@ __all__ = [
     "Convergence",
     "Degeneracy",
     "GaussianMixture",
+    "GaussianMixtureSelector",
     "Progress",
     "RegularizationWarning",
+    "SelectionDisplay",
+    "SelectionProgress",
+    "SelectionResults",
+    "SelectionRow",
     "SingularCovarianceError",
     "StopFit",
     "StudentMixture",
@@ -70,8 +80,13 @@ _HOMES = {
     "Convergence": "fastem.em.convergence",
     "Degeneracy": "fastem.covariances",
     "GaussianMixture": "fastem.mixture",
+    "GaussianMixtureSelector": "fastem.choice.selector",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
+    "SelectionDisplay": "fastem.report.choice_pictures",
+    "SelectionProgress": "fastem.choice.selector",
+    "SelectionResults": "fastem.choice.results",
+    "SelectionRow": "fastem.choice.results",
     "SingularCovarianceError": "fastem.covariances",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",

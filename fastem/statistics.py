@@ -76,6 +76,9 @@ class SufficientStatistics:
         difference: a smaller spread cannot be told from none.
     background : float
         Sum of the responsibilities of the background, which has no moments.
+    present : array of shape (K, D), or None
+        Sums of responsibilities of the rows that have a value in each column; None if
+        all rows have all.
     tails : TailSums, optional
         Where tails are Student's; responsibilities in moments are times u then.
     """
@@ -88,6 +91,7 @@ class SufficientStatistics:
     eps: float = EPS
     blur: float | Array = 0.0
     background: float = 0.0
+    present: Array | None = None
     tails: TailSums | None = None
 
     @property
@@ -116,10 +120,21 @@ class SufficientStatistics:
             max(self.eps, other.eps),
             np.maximum(self.blur, other.blur),
             self.background + other.background,
+            self._present_with(other),
             None
             if self.tails is None or other.tails is None
             else self.tails + other.tails,
         )
+
+    def _present_with(self, other: "SufficientStatistics") -> Array | None:
+        if self.present is None and other.present is None:
+            return None
+        counts = [
+            s.weights[:, np.newaxis] if s.present is None else s.present
+            for s in (self, other)
+        ]
+        present: Array = counts[0] + counts[1]
+        return present
 
     def without(
         self, component: int, *, shares_scatter: bool = False
@@ -139,6 +154,7 @@ class SufficientStatistics:
             first=rest(self.first),
             scatter=self.scatter if shares_scatter else rest(self.scatter),
             blur=rest(self.blur) if isinstance(self.blur, np.ndarray) else self.blur,
+            present=None if self.present is None else rest(self.present),
             tails=None if self.tails is None else self.tails.without(component),
         )
 
@@ -170,6 +186,22 @@ class Background:
             return -math.inf
         return math.log(self.weight) - math.log(self.volume)
 
+    def marginal(self, columns: NDArray[np.intp], n_features: int) -> "Background":
+        """What rows see of it that have these of D columns only.
+
+        Its box has a volume in them, in units in which all columns together give the
+        background's; without a box each column has the same share of that. No column
+        gives 1.
+        """
+        logarithms = np.zeros(n_features)
+        if self.bounds is not None and (self.bounds[:, 0] < self.bounds[:, 1]).all():
+            logarithms = np.log(self.bounds[:, 1] - self.bounds[:, 0])
+        logarithms += (math.log(self.volume) - logarithms.sum()) / n_features
+        volume = self.volume
+        if len(columns) < n_features:
+            volume = math.exp(float(logarithms[columns].sum()))
+        return replace(self, volume=volume, bounds=None)
+
 
 def background_of(
     statistics: SufficientStatistics, known: Background | None
@@ -195,6 +227,8 @@ class MixtureParameters:
         Upper triangular U with U U' = inverse covariance, in the same shape; for
         structures without off-diagonal elements, 1 / standard deviation.
     background : Background, optional
+    origin : array of shape (D,), optional
+        What passes shift the rows by, if not by the mean of the mixture.
     degrees_of_freedom : array of shape (K,), optional
         Those of Student's t; covariances are its scale matrices then. None for normal
         distributions.
@@ -205,6 +239,7 @@ class MixtureParameters:
     covariances: Array
     precisions_cholesky: Array
     background: Background | None = None
+    origin: Array | None = None
     degrees_of_freedom: Array | None = None
 
     @property
@@ -214,7 +249,9 @@ class MixtureParameters:
 
     @property
     def center(self) -> Array:
-        """The mean of the mixture, shape (D,): what passes shift the rows by."""
+        """What passes shift the rows by, shape (D,): the mean of the mixture."""
+        if self.origin is not None:
+            return self.origin
         center: Array = self.weights @ self.means / self.weights.sum()
         return center
 

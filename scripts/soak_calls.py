@@ -100,7 +100,8 @@ class Catalogue:
             "reg_covar": self._choose(0.0, 1e-6, 1e-2),
             "n_init": int(self._choose(1, 1, 2)),
             "init_params": self._choose(
-                "kmeans", "k-means++", "random", "random_from_data", "subsample"
+                *("kmeans", "k-means++", "random", "random_from_data"),
+                *("subsample", "trimmed"),
             ),
             "accelerate": bool(self._choose(False, True)),
             "stopping": self._choose("change", "remaining_gain"),

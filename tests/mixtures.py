@@ -73,7 +73,7 @@ def parameters_of(mixture, name):
         Background(mixture.noise_weight, mixture.noise_volume)
         if getattr(mixture, "noise_volume", 0)
         else None,
-        getattr(mixture, "degrees_of_freedom", None),
+        degrees_of_freedom=getattr(mixture, "degrees_of_freedom", None),
     )
 
 

@@ -108,12 +108,15 @@ def _estimate_evi(weights, scatter):
 def _estimate_vee(weights, scatter):
     """Sizes times one matrix of determinant 1, in turn, from spheres of one size."""
     D = scatter.shape[1]
-    shape = np.eye(D, dtype=scatter.dtype)
+    shape, sizes = np.eye(D, dtype=scatter.dtype), 0 * weights
     for _ in range(500):
         precision, _ = inverse_and_log_determinant(shape)
-        sizes = np.array([(precision * S).sum() for S in scatter]) / (D * weights)
+        before, sizes = sizes, np.array([(precision * S).sum() for S in scatter])
+        sizes /= D * weights
         pooled = sum(S / size for S, size in zip(scatter, sizes, strict=True))
         shape = pooled / _volume(pooled)
+        if (abs(sizes - before) <= 8 * np.finfo(scatter.dtype).eps * sizes).all():
+            break
     return sizes[:, np.newaxis, np.newaxis] * shape
 
 
@@ -156,7 +159,7 @@ def _estimate_along_common_axes(estimate):
                     turn[[i, j], [i, j]] = np.cos(angle)
                     turn[j, i], turn[i, j] = np.sin(angle), -np.sin(angle)
                     axes = axes @ turn
-            if largest < 1e-13:
+            if largest < 1e-10:
                 break
         along = axes.T @ scatter @ axes
         return axes @ estimate(weights, diagonal_matrices(diagonals(along))) @ axes.T
@@ -307,8 +310,72 @@ def weighted_log_densities(X, mixture):
     if not getattr(mixture, "noise_volume", 0):
         return values
     with np.errstate(divide="ignore"):
-        of_noise = np.log(mixture.noise_weight) - np.log(mixture.noise_volume)
+        log_noise_weight = np.log(mixture.noise_weight)
+    of_noise = log_noise_weight - np.log(mixture.noise_volume)
     return np.column_stack([values, np.full(len(X), of_noise)])
+
+
+def row_log_densities(row, mixture, bounds=None):
+    """log(weight) + log-density of what a row with gaps has, (K,), each by itself.
+
+    Noise has a density in each column: one over the width of its ``bounds``, in a unit
+    in which the widths' product is its volume. By default all widths are the same.
+    """
+    has = ~np.isnan(row)
+    with np.errstate(divide="ignore"):
+        values = np.log(np.asarray(mixture.weights))
+    if has.any():
+        values = values + [
+            log_density(row[np.newaxis, has], mean[has], covariance[np.ix_(has, has)])[
+                0
+            ]
+            for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
+        ]
+    if not getattr(mixture, "noise_volume", 0):
+        return values
+    widths = np.ones(len(row)) if bounds is None else bounds[:, 1] - bounds[:, 0]
+    unit = (mixture.noise_volume / widths.prod()) ** (1 / len(row))
+    of_noise = np.log(mixture.noise_weight) - np.log(unit * widths[has]).sum()
+    return np.append(values, of_noise)
+
+
+def completed(row, mean, covariance):
+    """What a row is expected to be given what it has, and how the rest varies."""
+    has = ~np.isnan(row)
+    lacks = ~has
+    inverse = np.linalg.inv(covariance[np.ix_(has, has)])
+    coefficients = covariance[np.ix_(lacks, has)] @ inverse
+    full = row.copy()
+    full[lacks] = mean[lacks] + coefficients @ (row[has] - mean[has])
+    left = np.zeros_like(covariance)
+    left[np.ix_(lacks, lacks)] = (
+        covariance[np.ix_(lacks, lacks)] - coefficients @ covariance[np.ix_(has, lacks)]
+    )
+    return full, left
+
+
+def expectation_with_gaps(X, mixture, row_weights=None, allowed=None):
+    """The expectation step on rows with gaps, row by row, about the means.
+
+    ``allowed`` (N, K) says which components each row may belong to, and noise the last.
+    """
+    row_weights = np.ones(len(X)) if row_weights is None else row_weights
+    K, D = mixture.means.shape
+    log_likelihood, weights = 0.0, np.zeros(K)
+    first, scatter = np.zeros((K, D)), np.zeros((K, D, D))
+    for i, row in enumerate(X):
+        values = row_log_densities(row, mixture)
+        if allowed is not None:
+            values = np.where(allowed[i], values, -np.inf)
+        total = log_sum_exp(values)
+        log_likelihood += row_weights[i] * total
+        for k, r in enumerate(row_weights[i] * np.exp(values[:K] - total)):
+            full, left = completed(row, mixture.means[k], mixture.covariances[k])
+            residual = full - mixture.means[k]
+            weights[k] += r
+            first[k] += r * residual
+            scatter[k] += r * (np.outer(residual, residual) + left)
+    return Statistics(log_likelihood, weights, first, scatter)
 
 
 def log_sum_exp(values):
@@ -390,10 +457,17 @@ def start_from_labels(X, labels, name, ridge=0.0):
 def iterate(X, mixture, name, ridge, n_iterations, row_weights=None):
     """``n_iterations`` of EM: the mixture, and the lower bound of each iteration."""
     lower_bounds = []
+    total = len(X) if row_weights is None else row_weights.sum()
     for _ in range(n_iterations):
-        statistics = expectation(X, mixture, row_weights)
-        lower_bounds.append(statistics.log_likelihood / statistics.weights.sum())
-        mixture = maximization(statistics, mixture.means, name, ridge)
+        before, statistics = mixture, expectation(X, mixture, row_weights)
+        lower_bounds.append(statistics.log_likelihood / total)
+        mixture = maximization(statistics, before.means, name, ridge)
+        if isinstance(before, Robust):
+            weights = statistics.weights / total
+            mixture = before._replace(
+                **{**mixture._asdict(), "weights": weights},
+                noise_weight=1 - weights.sum(),
+            )
     return mixture, lower_bounds
 
 

@@ -153,6 +153,21 @@ def check_enough_rows(X: Rows, row_weights: Rows, n_components: int) -> None:
     check_distinct(distinct, n_components)
 
 
+def check_enough_kept(
+    X: Rows, row_weights: Rows, outlier_share: float, n_needed: int, n_components: int
+) -> None:
+    """At least as many rows as a start needs, without those that it leaves out."""
+    n_counted = np.count_nonzero(row_weights) if len(row_weights) else len(X)
+    n_kept = (1 - outlier_share) * n_counted
+    if n_kept < n_needed:
+        raise ValueError(
+            f"outlier_share={outlier_share:g} keeps {n_kept:.4g} of {n_counted} rows, "
+            f"but the means and covariances of n_components={n_components} need "
+            f"{n_needed}. Lower outlier_share, use fewer components, or another "
+            "init_params."
+        )
+
+
 def add_distinct(
     X: Rows, row_weights: Rows, n_components: int, distinct_out: set[bytes]
 ) -> None:

@@ -20,6 +20,8 @@ Rows = NDArray[np.floating[Any]]
 
 # What to do with rows that cannot be used, in Python.
 DROP_ROWS = "drop them (for example X[np.isfinite(X).all(axis=1)])"
+# What else to do with missing values, wherever rows are.
+MARGINALIZE = "missing_values='marginalize' uses what such rows have"
 
 # A block is walked over twice, for its least and its largest value: at 16384 rows it
 # is still in the core's cache then (200,000 x 16 float64: 1.1 ms; at once: 2.0 ms with
@@ -39,24 +41,48 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
-def check_rows(estimator: Any, X: Any, *, fitting: bool) -> Rows:
-    """X as a C-contiguous, read-only, finite float32 or float64 array (N, D).
+def allows_gaps(estimator: Any) -> bool:
+    """Whether values may be missing from the rows of an estimator."""
+    return getattr(estimator, "missing_values", "error") == "marginalize"
+
+
+def check_rows(
+    estimator: Any, X: Any, *, fitting: bool, gaps: bool | None = None
+) -> Rows:
+    """X as a C-contiguous, read-only float32 or float64 array (N, D) of finite numbers.
+
+    NaN is a missing value, if there may be ``gaps``; by default the estimator says so.
 
     Raises
     ------
     ValueError, TypeError
         With the row and column of the first value that cannot be used.
     """
+    if gaps is None:
+        gaps = allows_gaps(estimator)
     rows = (
         X
         if not fitting and _is_like_the_fitted(estimator, X)
-        else _validated(estimator, X, fitting)
+        else _validated(estimator, X, fitting, gaps=gaps)
     )
     rows = np.require(rows, requirements=["C", "A"])
-    largest = check_range(rows, lambda column: column_name(X, column))
+    largest = check_range(rows, lambda column: column_name(X, column), gaps=gaps)
     if fitting:
+        if gaps:
+            check_any_value(np.isnan(rows).all(axis=0), lambda j: column_name(X, j))
         _check_sums(rows, largest, X)
     return read_only(rows)
+
+
+def check_any_value(
+    is_empty: NDArray[np.bool_], column_name: Callable[[int], str]
+) -> None:
+    """Raise ValueError for a column without any value."""
+    if is_empty.any():
+        raise ValueError(
+            f"X has no value in {column_name(int(np.argmax(is_empty)))}: every one is "
+            "missing. Leave that column out"
+        )
 
 
 def check_columns(
@@ -139,19 +165,28 @@ def _is_like_the_fitted(estimator: Any, X: Any) -> bool:
 
 
 def _validated(
-    estimator: Any, X: Any, fitting: bool, min_rows: int | None = None
+    estimator: Any,
+    X: Any,
+    fitting: bool,
+    min_rows: int | None = None,
+    *,
+    gaps: bool = True,
 ) -> Rows:
     """X as an array of numbers; the errors of a table name its columns."""
     check_collected(X)
-    if np.ma.isMaskedArray(X) and np.ma.getmaskarray(X).any():
+    if np.ma.isMaskedArray(X) and gaps:
+        dtype = X.dtype if X.dtype == np.float32 else np.float64
+        X = np.ma.filled(X.astype(dtype), np.nan)
+    elif np.ma.isMaskedArray(X) and np.ma.getmaskarray(X).any():
         mask = np.ma.getmaskarray(X)
         row, column = (int(i) for i in np.argwhere(mask)[0])
         raise ValueError(
             f"X is a masked array with {int(mask.sum())} masked values, the first in "
             f"row {row}, {column_name(X, column)}. Drop those rows (for example "
-            "X[~X.mask.any(axis=1)].data) or fill the gaps."
+            f"X[~X.mask.any(axis=1)].data) or fill the gaps; {MARGINALIZE}."
         )
     _refuse_images(X)
+    X = _with_nan(X)
     column_types = _types_of_columns(X)
     times = [j for j, dtype in enumerate(column_types) if dtype.kind in "mM"]
     if times:
@@ -181,6 +216,33 @@ def _validated(
             "Leave that column out, or encode it as numbers."
         ) from error
     return rows
+
+
+def _with_nan(X: Any) -> Any:
+    """The same with NaN for None and pandas' NA among objects."""
+    if isinstance(X, np.ndarray) and X.dtype == object:
+        return _without_na(X)
+    if hasattr(X, "iloc") and hasattr(X, "dtypes") and getattr(X, "ndim", 0) == 2:
+        kinds = [getattr(dtype, "kind", "") for dtype in X.dtypes]
+        objects = [j for j, kind in enumerate(kinds) if kind == "O"]
+        if objects:
+            X = X.copy()
+            for j in objects:
+                X.isetitem(j, _without_na(X.iloc[:, j].to_numpy()))
+    return X
+
+
+def _without_na(values: np.ndarray) -> np.ndarray:
+    """An array of objects with NaN for None and pandas' NA, as numbers if it can be."""
+    is_missing = np.vectorize(
+        lambda value: value is None or type(value).__name__ in {"NAType", "NaTType"},
+        otypes=[bool],
+    )(values)
+    if not is_missing.any():
+        return values
+    filled = values.copy()
+    filled[is_missing] = np.nan
+    return filled
 
 
 def _refuse_images(X: Any) -> None:
@@ -251,8 +313,12 @@ def check_range(
     X: Rows,
     column_name: Callable[[int], str],
     row_name: Callable[[int], str] = "row {}".format,
+    *,
+    gaps: bool = False,
 ) -> float:
     """Every value must be finite and small enough to be squared; their largest size.
+
+    With ``gaps`` they may be missing.
 
     Errors name rows and columns as these functions do, given their number in X.
     """
@@ -265,7 +331,13 @@ def check_range(
         if least >= -largest and most <= largest:
             seen = max(seen, -float(least), float(most))
             continue
-        _raise_not_finite(X, column_name, row_name)
+        if gaps:
+            # NaN, too, is ignored by these: of no value it is the answer.
+            least, most = np.fmin.reduce(block, None), np.fmax.reduce(block, None)
+            if not (least < -largest or most > largest):
+                seen = max(seen, np.fmax(-float(least), float(most), dtype=float))
+                continue
+        _raise_not_finite(X, column_name, row_name, gaps)
         row, column = (int(i) for i in np.argwhere(np.abs(block) > largest)[0])
         raise ValueError(
             f"X has values too large to be squared in {X.dtype} (above "
@@ -284,11 +356,12 @@ def _check_sums(X: Rows, largest: float, table: Any) -> None:
         return
     squares = np.zeros(X.shape[1])
     for start in range(0, len(X), _BLOCK_ROWS):
-        squares += ((X[start : start + _BLOCK_ROWS] / largest) ** 2).sum(axis=0)
+        block = X[start : start + _BLOCK_ROWS]
+        squares += np.nansum((block / largest) ** 2, axis=0)
     share = float(squares.sum()) / X.size
     if not _can_be_summed(X.dtype, X.size, largest, share):
         column = int(squares.argmax())
-        size = float(np.abs(X[:, column]).max())
+        size = float(np.nanmax(np.abs(X[:, column])))
         _raise_too_large(X.dtype, size, column_name(table, column))
 
 
@@ -326,16 +399,19 @@ def _raise_too_large(dtype: np.dtype[Any], largest: float, column: str) -> None:
 
 
 def _raise_not_finite(
-    X: Rows, column_name: Callable[[int], str], row_name: Callable[[int], str]
+    X: Rows,
+    column_name: Callable[[int], str],
+    row_name: Callable[[int], str],
+    gaps: bool,
 ) -> None:
     n_nan = n_infinite = n_rows = 0
     first: tuple[int, int] | None = None
     for start in range(0, len(X), _BLOCK_ROWS):
         block = X[start : start + _BLOCK_ROWS]
-        bad = ~np.isfinite(block)
+        bad = np.isinf(block) if gaps else ~np.isfinite(block)
         if not bad.any():
             continue
-        n_nan += int(np.isnan(block).sum())
+        n_nan += int(np.isnan(block[bad]).sum())
         n_infinite += int(np.isinf(block).sum())
         n_rows += int(bad.any(axis=1).sum())
         if first is None:
@@ -349,7 +425,7 @@ def _raise_not_finite(
         f"X contains {' and '.join(counts)} in {n_rows} of {len(X)} rows, the first "
         f"in {row_name(first[0])}, {column_name(first[1])}. Rows with "
         f"{' or '.join(kinds)} values cannot be used: {DROP_ROWS} or "
-        "replace the values first."
+        f"replace the values first{f'; {MARGINALIZE}' if n_nan else ''}."
     )
 
 

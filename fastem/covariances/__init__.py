@@ -114,6 +114,18 @@ _NAMED = {
 COVARIANCE_TYPES = tuple(_NAMED)
 
 
+def boundable(structure: CovarianceStructure) -> CovarianceStructure:
+    """The same, or if it takes no bound, the one stored alike that ties nothing."""
+    if structure.takes_bound:
+        return structure
+    alike = (
+        rule
+        for rule in STRUCTURES.values()
+        if type(rule.representation) is type(structure.representation)
+    )
+    return max(alike, key=lambda rule: rule.n_parameters(2, 2))
+
+
 def structure_of(covariance_type: str) -> CovarianceStructure:
     """The rule of that name, or of that code of three letters.
 
@@ -145,6 +157,7 @@ __all__ = [
     "Find",
     "Repeated",
     "SingularCovarianceError",
+    "boundable",
     "condition_number",
     "named_columns",
     "needed_rows",

@@ -41,6 +41,8 @@ class Degeneracy:
         to scale and offset, or -1; empty if there is none.
     is_everywhere : bool
         Whether columns are collinear in every component that has rows.
+    empty_columns : tuple of int
+        Columns of which its rows have no value.
     """
 
     component: int | None
@@ -52,11 +54,16 @@ class Degeneracy:
     condition_number: float = math.inf
     copied_columns: tuple[int, ...] = ()
     is_everywhere: bool = False
+    empty_columns: tuple[int, ...] = ()
 
     @property
     def columns(self) -> tuple[int, ...]:
-        """Constant and collinear columns together, in order."""
-        return tuple(sorted({*self.constant_columns, *self.collinear_columns}))
+        """Constant, collinear and empty columns together, in order."""
+        return tuple(
+            sorted(
+                {*self.constant_columns, *self.collinear_columns, *self.empty_columns}
+            )
+        )
 
     @property
     def lacks_rows(self) -> bool:

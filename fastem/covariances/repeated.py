@@ -77,10 +77,14 @@ def repeated_values(
     """
     found = []
     for j in columns:
+        is_known = ~np.isnan(rows[:, j])
+        if not is_known.any():
+            continue
         values, numbers, counts = np.unique(
-            rows[:, j], return_inverse=True, return_counts=True
+            rows[is_known, j], return_inverse=True, return_counts=True
         )
-        sums = np.bincount(numbers, weights) if len(weights) else counts
+        known_weights = weights[is_known] if len(weights) else weights
+        sums = np.bincount(numbers, known_weights) if len(weights) else counts
         most = int(np.argmax(sums))
         share = float(sums[most] / sums.sum())
         if counts[most] > 1 and share >= _LEAST_SHARE:

@@ -145,6 +145,8 @@ class SingularCovarianceError(ValueError):
         )
         if self._remedy:
             return [self._remedy, raise_ridge]
+        if self.degeneracy.empty_columns:
+            return ["use fewer components", "leave such columns out"]
         is_only_one = self.component is not None and self.weight == 1
         remedies = []
         if not (is_only_one or self.repeated or self._is_of_columns):
@@ -174,6 +176,10 @@ class SingularCovarianceError(ValueError):
     def _reasons(self) -> str:
         """Which columns are why, if they are known."""
         reasons = []
+        if self.degeneracy.empty_columns:
+            columns, _ = self._named(self.degeneracy.empty_columns)
+            has = "has" if len(self.degeneracy.empty_columns) == 1 else "have"
+            reasons.append(f"{columns} {has} no value")
         if self.constant_columns:
             columns, is_or_are = self._named(self.constant_columns)
             reasons.append(f"{columns} {is_or_are} constant{self._values()}")

@@ -25,6 +25,9 @@ _LEAST_VARIANCE = 1e-306
 # count as one. With 1, of 20 tables with such a column up to 3 in float64 (50,000 rows)
 # and up to 5 in float32 were fitted, with condition numbers of rounding; with 8, none.
 _SUMMED_ROUNDINGS = 8
+# The share of a component's rows that have a value in a column must be more: with less
+# EM stays where it is, and the column's parameters in the component are what they were.
+_PRESENT = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,12 @@ class CovarianceStructure(ABC):
         """Whether all components have the same covariance."""
         return "V" not in self.code
 
+    @property
+    def takes_bound(self) -> bool:
+        """Whether its likeliest covariances within a bound have a closed form."""
+        volume, shape, _ = list(self.code)
+        return shape in (volume, "I")
+
     def bounded(self, ratio: float, variances: Array) -> Self:
         """The same rule, with a bound on the ratio of eigenvalues.
 
@@ -104,8 +113,7 @@ class CovarianceStructure(ABC):
         ValueError
             If a shared volume or shape ties eigenvalues to each other.
         """
-        volume, shape, _ = list(self.code)
-        if shape not in (volume, "I"):
+        if not self.takes_bound:
             raise ValueError(
                 f"covariance_ratio cannot be used with covariance_type={self.name!r}: "
                 "where components share their volume or their shape alone, cutting off "
@@ -128,7 +136,7 @@ class CovarianceStructure(ABC):
         return self.code[0] == "V" and self.bound is None
 
     @property
-    def _scales_own_shapes(self) -> bool:
+    def scales_own_shapes(self) -> bool:
         """Whether a spread that is no more than rounding is scaled up to the others'.
 
         That is where they have a volume in common, but no shape.
@@ -155,7 +163,7 @@ class CovarianceStructure(ABC):
         ridge: Ridge,
     ) -> MixtureParameters:
         """The estimate, with the spreads as they are where they were scaled."""
-        if not self._scales_own_shapes:
+        if not self.scales_own_shapes:
             return parameters
         spreads = self.representation.spreads(statistics, ridge)
         factors = self.representation.cholesky(spreads)
@@ -223,6 +231,7 @@ class CovarianceStructure(ABC):
         SingularCovarianceError
             Without a ridge, also where a spread is no more than rounding.
         """
+        _check_present(statistics)
         representation = self.representation
         spreads = representation.spreads(statistics, ridge)
         covariances = self._estimated(
@@ -230,7 +239,7 @@ class CovarianceStructure(ABC):
         )
         self._check_squares(covariances)
         try:
-            if self._scales_own_shapes and not np.any(ridge):
+            if self.scales_own_shapes and not np.any(ridge):
                 has_own_axes = self.code[2] != "E"
                 self._check_spread(spreads, statistics, by_columns=has_own_axes)
             factors = self._factors(covariances, statistics, ridge)
@@ -350,3 +359,17 @@ class CovarianceStructure(ABC):
                 np.flatnonzero(constant[k]) if constant.shape[1] == n_columns else ()
             )
             raise SingularCovarianceError(Degeneracy(k, tuple(int(j) for j in columns)))
+
+
+def _check_present(statistics: SufficientStatistics) -> None:
+    """Raise SingularCovarianceError for a component without values in a column."""
+    if statistics.present is None:
+        return
+    is_empty = statistics.present <= _PRESENT * statistics.weights[:, np.newaxis]
+    is_empty &= statistics.weights[:, np.newaxis] > 0
+    if is_empty.any():
+        k = int(np.argmax(is_empty.any(axis=1)))
+        columns = tuple(int(j) for j in np.flatnonzero(is_empty[k]))
+        raise SingularCovarianceError(Degeneracy(k, empty_columns=columns)).about(
+            statistics.weights, statistics.reference.shape[1], math.inf
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -44,7 +45,7 @@ class GaussianMixture(mixture.GaussianMixture):
       worker runs as many tasks at a time as it has threads. So a table should have
       at least as many partitions as the workers have threads.
     - ``predict``, ``predict_proba`` and ``score_samples`` return Dask arrays that are
-      computed when they are asked for; ``score``, ``bic`` and ``aic`` numbers.
+      computed when they are asked for; ``score`` and the criteria numbers.
     - Errors in the values of ``X`` name the partition, and the row in it, from 0.
 
     Examples
@@ -142,20 +143,26 @@ class GaussianMixture(mixture.GaussianMixture):
     def _row_task(
         self, kernel: Callable[..., np.ndarray], dtype: np.dtype[Any]
     ) -> RowTask:
-        return RowTask(kernel, self._factors(dtype), self.n_threads or 1)
+        ask = self._row_answers()
+        return RowTask(kernel, replace(ask, n_threads=ask.n_threads or 1), dtype)
 
     def _training_rows(self, X: Any, sample_weight: Any) -> TrainingRows:
         if not is_distributed(X):
             return super()._training_rows(X, sample_weight)
         return RowsOnCluster.checked(self, X, sample_weight)
 
-    def _score(self, X: Any, sample_weight: Any) -> tuple[float, counting.RowCount]:
+    def _score(
+        self,
+        X: Any,
+        sample_weight: Any,
+        row_pass: Callable[..., Any] = kernels.log_likelihood_pass,
+    ) -> tuple[float, counting.RowCount]:
         if not is_distributed(X):
-            return super()._score(X, sample_weight)
+            return super()._score(X, sample_weight, row_pass)
         check_is_fitted(self)
         partitions = Partitions.checked(self, X, sample_weight, fitting=False)
         rows, weights = partitions.checked_values()
-        task = self._row_task(kernels.log_likelihood_pass, partitions.dtype)
+        task = self._row_task(row_pass, partitions.dtype)
         shared = delayed(task, traverse=False)
         score = partial(delayed(passes.mean_score, pure=False), task=shared)
 

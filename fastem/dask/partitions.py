@@ -62,7 +62,7 @@ class Partitions:
             _example(X if named is None else _without(X, named)),
             fitting=fitting,
         )
-        columns = mixture.GaussianMixture()
+        columns = mixture.GaussianMixture(missing_values=estimator.missing_values)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(estimator, name):
                 setattr(columns, name, getattr(estimator, name))

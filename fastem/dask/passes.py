@@ -6,6 +6,8 @@ tasks at a time as it has threads.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,11 +16,17 @@ from fastem import kernels
 from fastem.checks.counting import RowCount
 from fastem.checks.labels import Labels
 from fastem.checks.rows import Rows, read_only
+from fastem.covariances.representations import Representation
+from fastem.groups import GroupedExpectation, RowAnswers, groups_of
 from fastem.kernels import PassSums
 from fastem.starts import partition
+from fastem.starts.gaps import column_means, filled
+from fastem.starts.initialization import variances_of_sums
 from fastem.starts.partition import Sums
 from fastem.starts.subsample import draw_subsample
-from fastem.statistics import Array
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+
+_LEAST_WEIGHT = 1e-300  # to divide by
 
 
 def _for_kernels(array: Rows) -> Rows:
@@ -65,6 +73,79 @@ class ExpectationTask:
         return sums._replace(share=sums.share * len(rows) / self.n_rows)
 
 
+@dataclass(frozen=True)
+class GroupsTask:
+    """The same for rows with gaps, of which a pass gives statistics."""
+
+    representation: Representation
+    parameters: MixtureParameters
+    n_threads: int
+
+    def statistics(self, rows: Rows, row_weights: Rows) -> SufficientStatistics:
+        """Those of a partition."""
+        rows, row_weights = _for_kernels(rows), _for_kernels(row_weights)
+        expect = GroupedExpectation(
+            *(rows, row_weights, groups_of(rows), self.representation, self.n_threads)
+        )
+        return expect(self.parameters)
+
+
+def grouped_expectation(
+    rows: Rows, row_weights: Rows, task: GroupsTask
+) -> SufficientStatistics:
+    """The statistics of a partition with gaps."""
+    return task.statistics(rows, row_weights)
+
+
+def statistics_of_all(parts: list[SufficientStatistics]) -> SufficientStatistics:
+    """Those of several partitions, added in their order."""
+    return reduce(add, parts)
+
+
+class GapFacts(NamedTuple):
+    """What is known of the gaps in rows."""
+
+    n_gappy: int  # rows that lack values
+    n_empty: int  # and those that lack all
+    weights: Array  # (D,) sums of the weights of the values in each column
+    means: Array  # (D,) of those values; 0 where there are none
+    squares: Array  # (D,) weighted sums of their squares about the means
+
+    @property
+    def variances(self) -> Array:
+        """The variance of each column, (D,)."""
+        weights = np.maximum(self.weights, _LEAST_WEIGHT)
+        return variances_of_sums(self.squares, weights, self.means)
+
+
+def gap_facts(rows: Rows, row_weights: Rows) -> GapFacts:
+    """Of a partition with rows."""
+    gaps = np.isnan(rows)
+    w = row_weights.astype(np.float64) if len(row_weights) else np.ones(len(rows))
+    weights: Array = w @ ~gaps
+    means = column_means(rows, row_weights)
+    residuals = np.where(gaps, 0.0, rows - means)
+    n_gappy, n_empty = gaps.any(axis=1).sum(), gaps.all(axis=1).sum()
+    return GapFacts(int(n_gappy), int(n_empty), weights, means, w @ residuals**2)
+
+
+def gap_facts_of_all(parts: list[GapFacts]) -> GapFacts:
+    """Those of several partitions: the parallel axes of Chan, Golub and LeVeque."""
+    total = parts[0]
+    for other in parts[1:]:
+        weights = total.weights + other.weights
+        share = other.weights / np.maximum(weights, _LEAST_WEIGHT)
+        step = other.means - total.means
+        total = GapFacts(
+            total.n_gappy + other.n_gappy,
+            total.n_empty + other.n_empty,
+            weights,
+            total.means + step * share,
+            total.squares + other.squares + step**2 * (total.weights * share),
+        )
+    return total
+
+
 def expectation(rows: Rows, row_weights: Rows, task: ExpectationTask) -> PassSums:
     """The sums of a partition."""
     return task.sums(rows, row_weights)
@@ -86,22 +167,25 @@ class RowTask:
     ----------
     kernel : callable
         One of the passes over rows in :mod:`fastem.kernels`.
-    factors : NamedTuple
-    n_threads : int
+    ask : RowAnswers
+        The mixture.
+    dtype : dtype
+        Of the rows.
     """
 
-    kernel: Callable[[Rows, Any, int], np.ndarray]
-    factors: Any
-    n_threads: int
+    kernel: Callable[..., np.ndarray]
+    ask: RowAnswers
+    dtype: np.dtype[Any]
 
     def values(self, rows: Rows) -> np.ndarray:
         """The values of a partition's rows."""
-        return self.kernel(_for_kernels(rows), self.factors, self.n_threads)
+        values: np.ndarray = self.ask(self.kernel, _for_kernels(rows))
+        return values
 
     def values_of_none(self) -> np.ndarray:
         """Those of a partition without rows: their type and shape."""
-        means = self.factors.means
-        return self.values(np.empty((0, means.shape[1]), means.dtype))
+        n_features = self.ask.parameters.means.shape[1]
+        return self.values(np.empty((0, n_features), self.dtype))
 
 
 def row_values(rows: Rows, task: RowTask) -> np.ndarray:
@@ -177,11 +261,16 @@ def member_sums(
     has_matrices: bool,
     is_shared: bool,
     n_threads: int,
+    means: Array | None = None,
 ) -> Sums:
-    """The sums of a partition's rows that are labelled so, (n,)."""
-    sums = partition.member_sums(
-        _for_kernels(rows), _for_kernels(row_weights), labels, n_threads
-    )
+    """The sums of a partition's rows that are labelled so, (n,).
+
+    ``means`` (D,) are put in gaps, if there are any.
+    """
+    rows = _for_kernels(rows)
+    if means is not None:
+        rows = filled(rows, means)
+    sums = partition.member_sums(rows, _for_kernels(row_weights), labels, n_threads)
     return sums(reference, has_matrices, is_shared)
 
 

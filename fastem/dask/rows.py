@@ -1,7 +1,7 @@
 """The rows of a fit, where they are: on the workers of a cluster."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self, final
 
@@ -12,21 +12,28 @@ import numpy as np
 from fastem import kernels
 from fastem.checks import counting
 from fastem.checks.labels import Labels
-from fastem.checks.rows import Rows, read_only
+from fastem.checks.rows import (
+    Rows,
+    allows_gaps,
+    check_any_value,
+    column_name,
+    read_only,
+)
 from fastem.covariances import Repeated
 from fastem.covariances.representations import Representation, Variances
 from fastem.dask import passes
 from fastem.dask.outputs import values_of_rows
 from fastem.dask.partitions import Partitions
-from fastem.dask.passes import ExpectationTask, RowTask
+from fastem.dask.passes import ExpectationTask, GapFacts, RowTask
 from fastem.dask.trees import Add, summed
-from fastem.em.expectation import MemorylessExpectation
+from fastem.em.expectation import Expectation, Memoryless, MemorylessExpectation
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
+from fastem.groups import RowAnswers, warn_of_empty_rows
 from fastem.starts.initialization import parameters_of_partition
 from fastem.starts.partition import MemberSums, Sums
 from fastem.starts.subsample import enough_rows
-from fastem.statistics import Array, MixtureParameters
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.storage.json_values import digest
 from fastem.training.in_memory import RowsInMemory, start_on_sample
 
@@ -56,6 +63,8 @@ class RowsOnCluster:
         Number of rows, each as often as its weight says.
     n_features : int
     dtype : dtype
+    gaps : GapFacts or None
+        None where no value is missing.
     """
 
     client: distributed.Client
@@ -66,6 +75,7 @@ class RowsOnCluster:
     n_rows: float
     n_features: int
     dtype: np.dtype[Any]
+    gaps: GapFacts | None = None
 
     @classmethod
     def checked(cls, estimator: Any, X: Any, sample_weight: Any) -> Self:
@@ -102,7 +112,7 @@ class RowsOnCluster:
                 )
                 shares[filled] = [f.largest / largest * f.relative_sum for f in facts]
             n_rows = largest * float(shares.sum())
-        return cls(
+        checked = cls(
             client,
             values,
             weights,
@@ -112,6 +122,17 @@ class RowsOnCluster:
             partitions.columns.n_features_in_,
             partitions.dtype,
         )
+        if not allows_gaps(estimator):
+            return checked
+        gaps: GapFacts = checked.total(passes.gap_facts, passes.gap_facts_of_all)
+        check_any_value(gaps.weights == 0, lambda j: column_name(X, j))
+        warn_of_empty_rows(gaps.n_empty)
+        return replace(checked, gaps=gaps) if gaps.n_gappy else checked
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether values are missing."""
+        return self.gaps is not None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -148,6 +169,8 @@ class RowsOnCluster:
 
         Sums are taken about a row, which is as near to the mean as rows are.
         """
+        if self.gaps is not None:
+            return self.gaps.variances
         representation = Variances()
         row = self._results(passes.first_row, self._filled[:1])[0]
         ones = np.ones((1, self.n_features))
@@ -162,8 +185,10 @@ class RowsOnCluster:
 
     def expectation(
         self, representation: Representation, n_threads: int | None
-    ) -> "ExpectationOnCluster":
+    ) -> Expectation:
         """The expectation step on these rows."""
+        if self.has_gaps:
+            return GroupsOnCluster(self, representation, n_threads)
         return ExpectationOnCluster(self, representation, n_threads)
 
     def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
@@ -176,7 +201,10 @@ class RowsOnCluster:
             return RowsInMemory(none, none[:, 0], 0.0).start(plan, maximize)
         if plan.given.labels is not None:
             sums = self._member_sums(plan.given.labels, plan.n_threads)
-            row = self._results(passes.first_row, self._filled[:1])[0][0]
+            if self.gaps is None:
+                row = self._results(passes.first_row, self._filled[:1])[0][0]
+            else:
+                row = self.gaps.means
             return parameters_of_partition(sums, row, plan, maximize)
         some = self.sample(plan.n_components, plan.random_state)
         if len(some.values) == self.shape[0]:
@@ -205,25 +233,30 @@ class RowsOnCluster:
                 has_matrices=has_matrices,
                 is_shared=is_shared,
                 n_threads=n_threads or 1,
+                means=None if self.gaps is None else self.gaps.means,
             )
             return found
 
         return sums
 
-    def labels(self, factors: Any, n_threads: int | None) -> Any:
+    def labels(self, ask: RowAnswers) -> Any:
         """The most likely component of each row, (N,): a Dask array, not computed."""
-        task = RowTask(kernels.label_pass, factors, n_threads or 1)
+        ask = replace(ask, n_threads=ask.n_threads or 1)
+        task = RowTask(kernels.label_pass, ask, self.dtype)
         return values_of_rows(self.values, self.lengths.tolist(), task)
 
     def sample(
         self, n_components: int, random_state: np.random.RandomState
     ) -> RowsInMemory:
-        """Rows drawn at random, K (1000 + 20 D) or all, brought to this process.
+        """Rows drawn at random, K (1000 + 20 D) or all, brought to this process."""
+        return self.drawn(enough_rows(n_components, self.n_features), random_state)
+
+    def drawn(self, size: int, random_state: np.random.RandomState) -> RowsInMemory:
+        """Rows drawn at random, so many or all, brought to this process.
 
         A row's share of the draws is that of its weight. What is drawn depends on the
         partitions, and not on who holds them.
         """
-        size = enough_rows(n_components, self.n_features)
         if size < self.shape[0]:
             sizes = random_state.multinomial(size, self.shares / self.shares.sum())
             seeds = random_state.randint(np.iinfo(np.int32).max, size=len(sizes))
@@ -236,7 +269,7 @@ class RowsOnCluster:
             read_only(np.concatenate(arrays)) for arrays in zip(*parts, strict=True)
         )
         n_rows = weights.sum(dtype=np.float64) if len(weights) else len(rows)
-        return RowsInMemory(rows, weights, float(n_rows))
+        return RowsInMemory(rows, weights, float(n_rows), self.has_gaps)
 
     def total(
         self, function: Callable[..., Any], add: Add, *arguments: Any, **settings: Any
@@ -313,6 +346,37 @@ class ExpectationOnCluster(MemorylessExpectation):
             passes.expectation, passes.added, task=sent
         )
         return sums
+
+
+@final
+class GroupsOnCluster(Memoryless):
+    """The same of rows with gaps, of which each partition gives statistics."""
+
+    def __init__(
+        self,
+        rows: RowsOnCluster,
+        representation: Representation,
+        n_threads: int | None,
+    ) -> None:
+        self._rows = rows
+        self._representation = representation
+        self._n_threads = n_threads
+
+    def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
+        """The statistics under the parameters, up to rounding."""
+        task = passes.GroupsTask(self._representation, parameters, self._n_threads or 1)
+        statistics: SufficientStatistics = self._rows.total(
+            passes.grouped_expectation, passes.statistics_of_all, task=task
+        )
+        return statistics
+
+    def draw_ill_explained(
+        self, parameters: MixtureParameters, random_state: np.random.RandomState
+    ) -> Array:
+        """A row (D,) from the twentieth explained worst of rows drawn at random."""
+        some = self._rows.sample(len(parameters.weights), random_state)
+        expect = some.expectation(self._representation, self._n_threads)
+        return expect.draw_ill_explained(parameters, random_state)
 
 
 def _client() -> distributed.Client:

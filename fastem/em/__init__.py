@@ -9,7 +9,9 @@ rest N(1.5, 1), the default stops after 7 iterations, 815 nats short, and says s
 `convergence_`: 950.
 
 With `stopping='remaining_gain'` a fit ends when `tol` is more than all that EM would
-still gain in total log-likelihood. That needs more iterations: raise `max_iter`.
+still gain in total log-likelihood. That needs more iterations: raise `max_iter`. The
+last of them test the end: where EM hardly moves need not be a maximum. From a plateau
+it goes on, on a way that its own steps would find after thousands more, or never.
 
 >>> import numpy as np
 >>> from fastem import GaussianMixture, SingularCovarianceError, StopFit

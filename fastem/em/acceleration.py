@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Protocol, final
 
 import numpy as np
 
-from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.covariances import CovarianceStructure
 from fastem.em.charts import Chart
 from fastem.em.tails import StudentTails
 from fastem.statistics import Array, MixtureParameters
@@ -291,27 +291,16 @@ class ExtrapolatedPath:
 
     def _extrapolate(self, chart: Chart, em_step: Array) -> None:
         step = self._secants.step(em_step)
-        length = float(np.linalg.norm(step))
+        with np.errstate(over="ignore"):  # of a spike of density
+            length = float(np.linalg.norm(step))
         em_length = float(np.linalg.norm(em_step))
         longest = max(_LONGEST, _LONGEST_IN_EM_STEPS * em_length)
         if not length > 0 or not math.isfinite(length) or step @ em_step <= 0:
             return
         if length > longest:
             step *= longest / length
-        with np.errstate(all="ignore"):
-            chosen = chart.parameters(step)
-        values = (chosen.weights, chosen.means, chosen.covariances)
-        if not all(np.isfinite(value).all() for value in values):
+        found = chart.within(self._structure, step, self._tails)
+        if found is None:
             return
-        # Steps of charts with other weights add up to covariances that a structure
-        # need not have, and whose log-likelihood EM's next step would not reach.
-        try:
-            confined = self._structure.confined(chosen)
-        except SingularCovarianceError:
-            return
-        if self._tails is not None:
-            confined = self._tails.confined(confined)
-        if confined is not chosen:
-            step = chart.coordinates(confined)
-        self._step, self._chosen = step, confined
+        self._chosen, self._step = found
         self.extrapolated = True

@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import polygamma
 
+from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.covariances.representations import Representation
+from fastem.em.tails import StudentTails
 from fastem.statistics import Array, MixtureParameters
 
 _LEAST_WEIGHT = 1e-280
+_SMALL = 1e-4
 
 
 class Chart:
@@ -71,7 +74,7 @@ class Chart:
             self._representation.invert(precisions_cholesky),
             precisions_cholesky,
             background,
-            self._tails_at(tails),
+            degrees_of_freedom=self._tails_at(tails),
         )
 
     def _of_tails(self, parameters: MixtureParameters) -> Array:
@@ -93,6 +96,58 @@ class Chart:
         information = v**2 * polygamma(1, v / 2) / 4 - v / 2
         scales: Array = np.sqrt(self._base.weights * information)
         return scales
+
+    def within(
+        self,
+        structure: CovarianceStructure,
+        coordinates: Array,
+        tails: StudentTails | None = None,
+    ) -> tuple[MixtureParameters, Array] | None:
+        """The nearest mixture that the structure allows, and where that lies.
+
+        None if it is too far away.
+
+        Steps of charts with other weights add up to covariances that a structure need
+        not have, and whose log-likelihood EM's next step would not reach.
+        """
+        with np.errstate(all="ignore"):
+            parameters = self.parameters(coordinates)
+        values = (
+            *(parameters.weights, parameters.means),
+            *(parameters.covariances, parameters.precisions_cholesky),
+        )
+        if not all(np.isfinite(value).all() for value in values):
+            return None
+        try:
+            confined = structure.confined(parameters)
+        except SingularCovarianceError:
+            return None
+        if tails is not None:
+            confined = tails.confined(confined)
+        factors = confined.precisions_cholesky
+        with np.errstate(divide="ignore"):
+            determinants = structure.representation.log_determinants(
+                factors, confined.means.shape[1]
+            )
+        if not np.isfinite(determinants).all():  # so wide that its density is none
+            return None
+        if confined is parameters:
+            return parameters, coordinates
+        return confined, self.coordinates(confined)
+
+    def any_direction(self) -> Array:
+        """A direction of length 1, the same for each mixture of this shape.
+
+        Components move by as much as seen from their own spread, rather than in the
+        chart: there an empty one would fly away.
+        """
+        base = self._base
+        alike = replace(base, weights=np.ones_like(base.weights))
+        moves = np.random.default_rng(0).standard_normal(len(self.coordinates(base)))
+        moved = Chart(self._representation, alike).parameters(_SMALL * moves)
+        moved = replace(moved, weights=base.weights, background=base.background)
+        direction = self.coordinates(moved)
+        return direction / float(np.linalg.norm(direction))
 
     def _whitened(self, points: Array) -> Array:
         factors = self._base.precisions_cholesky

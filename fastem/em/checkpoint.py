@@ -18,7 +18,9 @@ from fastem.em.expectation import Expectation
 from fastem.em.loop import Fit, Position
 from fastem.em.maximization import Collapse, Maximization
 from fastem.em.plan import Plan
+from fastem.em.plateaus import End, PlateauTest
 from fastem.em.restarts import Search
+from fastem.runtime import blas
 from fastem.statistics import Background, MixtureParameters
 from fastem.storage.json_text import Section, brief, readable
 from fastem.storage.json_values import digest, from_json, to_json
@@ -35,7 +37,7 @@ _LARGEST_SHARE = 1 / 20
 
 _IRRELEVANT = {"n_threads", "verbose", "verbose_interval"}
 _VALUES = (
-    *(Background, Collapse, Convergence, Degeneracy, Fit, MixtureParameters),
+    *(Background, Collapse, Convergence, Degeneracy, End, Fit, MixtureParameters),
     *(Pair, Place, Trace),
 )
 
@@ -116,6 +118,7 @@ class Checkpoint:
                 "parameters": position.parameters,
                 "reached": position.reached,
                 "path": position.path.state(),
+                "tested": None if position.test is None else position.test.end,
             },
             "expectation": self.expect.state(),
             "collapses": list(self.maximize.collapses),
@@ -152,6 +155,10 @@ class Checkpoint:
         self.expect.restore(expectation)
         self.maximize.collapses = collapses
         self.plan.random_state.set_state(random_state)
+        test = None
+        if place["tested"] is not None:
+            with blas.one_thread():
+                test = PlateauTest(self.maximize, place["tested"])
         return Position(
             place["parameters"],
             place["reached"],
@@ -159,6 +166,7 @@ class Checkpoint:
             way,
             place["iteration"],
             partial(float, place["largest_fall"]),
+            test,
         )
 
     def _check_identity(self, content: Section) -> None:

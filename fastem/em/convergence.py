@@ -1,5 +1,6 @@
 """How near a fit is to its limit, as far as its last steps can tell."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ class Convergence:
     remaining_gain : float
         Total log-likelihood (the sum over rows, times their weights, in nats) that
         EM would still gain if it went on for ever. It is a forecast from how the
-        last gains shrink, and foresees no second rise after a plateau. nan if it
+        last gains shrink, and foresees no second rise after a plateau;
+        ``stopping='remaining_gain'`` looks for one before a fit ends. nan if it
         cannot be told: too few iterations, gains that do not shrink steadily yet, or
         losses: with a ridge, EM may lower the log-likelihood for ever.
     rate : float
@@ -32,7 +34,8 @@ class Convergence:
     n_decreases : int
         Iterations that lowered the log-likelihood by more than rounding does.
     n_rejected : int
-        Passes over the rows that ``accelerate`` spent on steps it had to take back.
+        Passes over the rows that left the parameters as they were: steps that
+        ``accelerate`` had to take back, and those that tested the end.
     """
 
     remaining_gain: float = math.nan
@@ -92,7 +95,9 @@ class Trace:
         As in :class:`Convergence`.
     broken_at : list of int
         Indices of lower bounds that are those of another mixture than the ones before:
-        a component was dropped or seeded anew.
+        a component was dropped or seeded anew, or EM left a plateau.
+    plateaus : list of float
+        The last lower bounds before EM left a plateau.
     """
 
     n_rows: float
@@ -102,6 +107,7 @@ class Trace:
     plain_from: int = 0
     n_rejected: int = 0
     broken_at: list[int] = field(default_factory=list)
+    plateaus: list[float] = field(default_factory=list)
 
     def add(self, lower_bound: float, *, extrapolated: bool) -> None:
         """A step was taken, by EM or by extrapolation."""
@@ -113,6 +119,17 @@ class Trace:
         """The next lower bound will be that of another mixture."""
         self.plain_from = len(self.lower_bounds)
         self.broken_at.append(len(self.lower_bounds))
+
+    def returns(self, claim: float) -> int:
+        """How often EM, having left a plateau, came to one that is no higher.
+
+        By no more than ``claim``: without a ridge that cannot happen.
+        """
+        highest = itertools.accumulate(self.plateaus, max)
+        return sum(
+            after <= before + claim
+            for before, after in zip(highest, self.plateaus[1:], strict=False)
+        )
 
     def is_fall(self, lower_bound: float) -> bool:
         """Whether this is less than what was attained, by more than rounding."""

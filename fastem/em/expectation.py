@@ -61,8 +61,21 @@ class Expectation(Protocol):
         """A row (D,) from the twentieth of all that the mixture explains worst."""
 
 
-class MemorylessExpectation(ABC):
-    """Statistics of rows that are computed as they are, each pass like the last.
+class Memoryless:
+    """An expectation step in which each pass is made like the last."""
+
+    def forget(self) -> None:
+        """Nothing is remembered from one pass to the next."""
+
+    def state(self) -> None:
+        """Nothing."""
+
+    def restore(self, state: None) -> None:
+        """Nothing is to be done."""
+
+
+class MemorylessExpectation(Memoryless, ABC):
+    """Statistics of rows that are computed as they are.
 
     None are merged or put in order, as :class:`ExpectationStep` does where that pays.
     """
@@ -77,16 +90,6 @@ class MemorylessExpectation(ABC):
     @abstractmethod
     def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
         """The sums of a pass over all rows, with these factors of the parameters."""
-
-    # Not abstract: to do nothing is what they are for.
-    def forget(self) -> None:  # noqa: B027
-        """Nothing is remembered from one pass to the next."""
-
-    def state(self) -> None:  # noqa: B027
-        """Nothing."""
-
-    def restore(self, state: None) -> None:  # noqa: B027
-        """Nothing is to be done."""
 
     def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
         """The statistics under the parameters, up to rounding."""

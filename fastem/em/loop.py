@@ -11,6 +11,7 @@ from fastem.em import convergence_warnings
 from fastem.em.acceleration import Path
 from fastem.em.convergence import UNKNOWN, Convergence, Trace
 from fastem.em.maximization import Collapse, Maximization
+from fastem.em.plateaus import Answer, End, PlateauTest
 from fastem.em.progress import Reporter
 from fastem.em.stopping import StoppingRule
 from fastem.runtime import blas, compiling
@@ -34,6 +35,7 @@ class Fit:
     stopped: bool = False  # by the callback
     change: float = math.inf  # what the last step gained; inf if that is not known
     collapses: Sequence[Collapse] = ()
+    untested: bool = False  # a test of the end was not over
 
     @property
     def n_iter(self) -> int:
@@ -55,6 +57,8 @@ class Fit:
                 f"the mean log-likelihood still changed by {self.change:.1e} in one, "
                 f"{self.convergence}, and tol is {tol:g}"
             )
+        if self.untested:
+            achieved += "; the test of that was not over"
         return (
             f"Best performing initialization did not converge. {achieved}. Increase "
             "max_iter or tol, or try another start."
@@ -80,6 +84,8 @@ class Position:
         Number of iterations so far.
     largest_fall : callable
         Returns by how much the next lower bound may be less than the last.
+    test : PlateauTest or None
+        Asks for the next passes, since the rule is met.
     """
 
     parameters: MixtureParameters
@@ -88,11 +94,41 @@ class Position:
     path: Path
     iteration: int
     largest_fall: Callable[[], float]
+    test: PlateauTest | None = None
 
     @classmethod
     def start(cls, parameters: MixtureParameters, trace: Trace, path: Path) -> Self:
         """Where a run begins."""
         return cls(parameters, parameters, trace, path, 0, partial(float, math.inf))
+
+    def begin_anew(self, parameters: MixtureParameters) -> None:
+        """Go on from another mixture."""
+        self.trace.break_off()
+        self.path.begin_anew()
+        self.largest_fall = partial(float, math.inf)
+        self.parameters = parameters
+        self.test = None
+
+    def begin_test(self, test: PlateauTest) -> None:
+        """Ask for the passes of the test next."""
+        self.test = test
+        if test.asked is not None:
+            self.parameters = test.asked
+
+    def hear(self, answer: Answer) -> None:
+        """The answer of the pass that the test asked for."""
+        assert self.test is not None
+        self.test.hear(answer)
+        if self.test.way_up is not None:
+            self.trace.plateaus.append(self.trace.last)
+            self.begin_anew(self.test.way_up)
+        elif self.test.asked is not None:
+            self.parameters = self.test.asked
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether no test of what was reached is under way."""
+        return self.test is None or self.test.asked is None
 
 
 class Recorder(Protocol):
@@ -134,7 +170,7 @@ def fit(
         Whether to drop the fit. Asked after each iteration.
     recorder : Recorder, optional
         Is shown the position before each iteration, and where the callback stopped
-        the fit.
+        the fit; of a test only where it begins.
 
     Raises
     ------
@@ -147,7 +183,7 @@ def fit(
     at, trace, path = position, position.trace, position.path
     reporter.begin(at.iteration)
     # A position that was recorded when the callback stopped the fit may be its end.
-    converged = rule.is_met(trace)
+    converged = rule.is_met(trace) and at.is_tested
     dropped = not converged and is_hopeless(trace)
     stopped = False
 
@@ -161,16 +197,21 @@ def fit(
 
     with blas.one_thread():
         while at.iteration < max_iter and not (converged or dropped or stopped):
-            recorder.record(at)
+            if at.test is None:
+                recorder.record(at)
             began = compiling.clock()
             at.iteration += 1
-            statistics = expect(at.parameters)
+            parameters = at.parameters
+            statistics = expect(parameters)
             lower_bound = statistics.log_likelihood / statistics.total
             image, mended = _image(
-                *(statistics, lower_bound, maximize, path),
-                *(at.parameters, at.iteration),
+                *(statistics, lower_bound, maximize, parameters, at.iteration),
+                is_trial=path.extrapolated or at.test is not None,
             )
-            if image is None or (path.extrapolated and trace.is_fall(lower_bound)):
+            if at.test is not None:
+                trace.n_rejected += 1
+                at.hear(Answer(lower_bound, image))
+            elif image is None or (path.extrapolated and trace.is_fall(lower_bound)):
                 at.parameters = path.reject(image)
                 trace.n_rejected += 1
             else:
@@ -178,23 +219,27 @@ def fit(
                 _warn_of_fall(trace, at.largest_fall, at.iteration)
                 at.reached = image
                 if mended:
-                    trace.break_off()
-                    path.begin_anew()
-                    at.largest_fall = partial(float, math.inf)
-                    at.parameters = image
+                    at.begin_anew(image)
                 else:
                     at.largest_fall = partial(
-                        maximize.largest_fall, statistics, at.parameters, image
+                        maximize.largest_fall, statistics, parameters, image
                     )
-                    at.parameters = path.choose(at.parameters, image, is_near)
-            converged = rule.is_met(trace)
+                    at.parameters = path.choose(parameters, image, is_near)
+            is_met = rule.is_met(trace)
+            claim = rule.claim(trace) if is_met and at.test is None else None
+            if claim is not None:
+                shares = statistics.weights / statistics.total
+                end = End(parameters, at.reached, lower_bound, shares, claim)
+                at.begin_test(PlateauTest(maximize, end))
+                recorder.record(at, at_once=True)
+            converged = is_met and at.is_tested
             dropped = not converged and is_hopeless(trace)
             seconds = compiling.clock() - began
             stopped = reporter.iteration(
                 *(at.iteration, trace.last, trace.change, seconds),
                 iterations_left,
             )
-    if stopped:
+    if stopped and at.test is None:
         recorder.record(at, at_once=True)
     convergence = trace.certificate(path.remaining())
     reporter.end(converged, dropped, trace.last, convergence)
@@ -207,6 +252,7 @@ def fit(
         stopped,
         trace.change,
         maximize.collapses,
+        not at.is_tested,
     )
 
 
@@ -214,16 +260,17 @@ def _image(
     statistics: SufficientStatistics,
     lower_bound: float,
     maximize: Maximization,
-    path: Path,
     before: MixtureParameters,
     iteration: int,
+    *,
+    is_trial: bool,
 ) -> tuple[MixtureParameters | None, bool]:
     """Where EM goes from here, and whether a collapse had to be mended for that.
 
-    None if it cannot go on, and need not.
+    None if it cannot go on, and need not, since ``is_trial``.
     """
     if not math.isfinite(lower_bound):
-        if path.extrapolated:
+        if is_trial:
             return None, False
         raise ValueError(
             f"The log-likelihood is {lower_bound} at iteration {iteration}: some rows "
@@ -233,7 +280,7 @@ def _image(
     try:
         return maximize(statistics, before), False
     except SingularCovarianceError as error:
-        if path.extrapolated:
+        if is_trial:
             return None, False
         return maximize.mend(statistics, error, iteration), True
 

@@ -117,6 +117,13 @@ class Maximization:
         What is known of it; its weight follows from the statistics.
     tails : StudentTails, optional
         How degrees of freedom follow; None for Gaussian components.
+
+    Attributes
+    ----------
+    structure : CovarianceStructure
+    tails : StudentTails or None
+    collapses : list of Collapse
+        What happened to components in this run.
     """
 
     def __init__(
@@ -128,12 +135,12 @@ class Maximization:
         background: Background | None = None,
         tails: StudentTails | None = None,
     ) -> None:
-        self._structure = structure
+        self.structure = structure
         self._ridge = ridge
         self._on_collapse = on_collapse
         self._draw_row = draw_row
         self._background = background
-        self._tails = tails
+        self.tails = tails
         self.collapses: list[Collapse] = []
 
     def begin(self) -> None:
@@ -143,8 +150,8 @@ class Maximization:
     def strict(self) -> "Maximization":
         """The same, for which a collapse is an error."""
         return Maximization(
-            *(self._structure, self._ridge, "raise", self._draw_row),
-            *(self._background, self._tails),
+            *(self.structure, self._ridge, "raise", self._draw_row),
+            *(self._background, self.tails),
         )
 
     def start(self, statistics: SufficientStatistics) -> MixtureParameters:
@@ -172,11 +179,11 @@ class Maximization:
         SingularCovarianceError
             If a component collapsed; with 'raise', not if the ridge holds it up.
         """
-        parameters = self._structure.maximize(statistics, self._ridge, before)
+        parameters = self.structure.maximize(statistics, self._ridge, before)
         background = background_of(statistics, self._background)
         parameters = replace(parameters, background=background)
-        if self._tails is not None:
-            parameters = self._tails.completed(parameters, statistics, self._structure)
+        if self.tails is not None:
+            parameters = self.tails.completed(parameters, statistics, self.structure)
         if self._on_collapse != "raise":
             collapsed = self._held_up(parameters, statistics)
             if collapsed is not None:
@@ -206,6 +213,9 @@ class Maximization:
             k = error.component
             if self._on_collapse == "raise" or k is None:
                 raise error
+            is_shared = self.structure.representation.is_shared
+            if is_shared and error.degeneracy.empty_columns:
+                raise error  # what its rows gave to the shared scatter stays there
             # As it was in the whole mixture.
             degeneracy = replace(
                 error.degeneracy,
@@ -218,9 +228,7 @@ class Maximization:
                     f"Components were seeded anew {most} times, and collapsed again"
                 )
             gone.append(left.pop(k))
-            statistics = statistics.without(
-                k, shares_scatter=self._structure.representation.is_shared
-            )
+            statistics = statistics.without(k, shares_scatter=is_shared)
             if not statistics.weights.any():
                 raise error.after("No other component is left that has rows")
             action = DROPPED if self._on_collapse == "drop" else RESEEDED
@@ -248,21 +256,27 @@ class Maximization:
         precision_kjj, with the sums n_k of this step's responsibilities: that does
         not fall, so the log-likelihood falls by no more than the other term does.
         """
+        shares = statistics.weights / statistics.total
+        of_after = shares
+        if self.tails is not None:
+            # It was the step's before its covariances were divided.
+            of_after = shares / self.tails.expansions(statistics, self.structure)
+        return max(0.0, self.penalty(shares, before) - self.penalty(of_after, after))
+
+    def penalty(self, shares: Array, parameters: MixtureParameters) -> float:
+        """What the ridge takes from the mean log-likelihood of a row, for EM's steps.
+
+        With these shares of the components in the rows.
+        """
         if not np.any(self._ridge):
             return 0.0
-        representation = self._structure.representation
-        penalties = [
-            np.broadcast_to(
-                representation.ridge_shares(p.precisions_cholesky, self._ridge),
-                p.means.shape,
-            ).sum(axis=1)
-            for p in (before, after)
-        ]
-        if self._tails is not None:
-            # It was the step's before its covariances were divided.
-            penalties[1] /= self._tails.expansions(statistics, self._structure)
-        shares = statistics.weights / statistics.total
-        return max(0.0, float(shares @ (penalties[0] - penalties[1])) / 2)
+        ridge_shares = np.broadcast_to(
+            self.structure.representation.ridge_shares(
+                parameters.precisions_cholesky, self._ridge
+            ),
+            parameters.means.shape,
+        )
+        return float(shares @ ridge_shares.sum(axis=1)) / 2
 
     def _held_up(
         self, parameters: MixtureParameters, statistics: SufficientStatistics
@@ -275,11 +289,11 @@ class Maximization:
         weights = statistics.weights
         if len(weights) == 1:
             return None
-        hides_empty = self._structure.hides_empty_components
+        hides_empty = self.structure.hides_empty_components
         collapsed = weights <= (_EMPTY * weights.sum() if hides_empty else 0)
         if np.any(self._ridge) and not hides_empty:
-            parameters = self._structure.unscaled(parameters, statistics, self._ridge)
-            shares = self._structure.representation.ridge_shares(
+            parameters = self.structure.unscaled(parameters, statistics, self._ridge)
+            shares = self.structure.representation.ridge_shares(
                 parameters.precisions_cholesky, self._ridge
             )
             held_up = shares > _HELD_UP
@@ -291,7 +305,7 @@ class Maximization:
             n_features = parameters.means.shape[1]
             return Degeneracy(k, weight=0.0, n_rows=0.0, n_features=n_features)
         return degeneracy_of(
-            self._structure, parameters, k, weights, self._ridge, _HELD_UP
+            self.structure, parameters, k, weights, self._ridge, _HELD_UP
         )
 
     def _with_another(
@@ -308,17 +322,19 @@ class Maximization:
         if background is not None:
             background = replace(background, weight=background.weight * left)
         covariances = parameters.covariances
-        if not self._structure.representation.is_shared:
+        if not self.structure.representation.is_shared:
             mean = np.average(covariances, axis=0, weights=parameters.weights)
             covariances = np.insert(covariances, number, mean, axis=0)
-            covariances = self._structure.nearest(covariances)
+            covariances = self.structure.nearest(covariances)
         v = parameters.degrees_of_freedom
         return MixtureParameters(
             np.insert(parameters.weights * left, number, 1 / n_components),
             np.insert(parameters.means, number, row, axis=0),
             covariances,
-            self._structure.representation.cholesky(covariances),
+            self.structure.representation.cholesky(covariances),
             background,
             # Of equal ones their own.
-            None if v is None else np.insert(v, number, np.median(v)),
+            degrees_of_freedom=None
+            if v is None
+            else np.insert(v, number, np.median(v)),
         )

@@ -38,6 +38,8 @@ class Plan:
         How EM starts, if the given start has no labels: one of ``init_params``.
     given : GivenStart
         Replaces what the method gives.
+    outlier_share : float
+        What part of the rows the method 'trimmed' leaves out.
     n_starts : int
         Number of starts, of which the best is kept.
     make_path : callable
@@ -62,6 +64,7 @@ class Plan:
     on_collapse: str = "raise"
     method: str = "kmeans"
     given: GivenStart = field(default_factory=GivenStart)
+    outlier_share: float = 0.05
     n_starts: int = 1
     make_path: Callable[[CovarianceStructure, StudentTails | None], Path] = PlainPath
     stopping: StoppingRule = field(default_factory=lambda: SmallChange(1e-3))

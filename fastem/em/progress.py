@@ -23,7 +23,7 @@ class Progress:
         Number of the iteration, from 1.
     lower_bound : float
         Mean log-likelihood of a row at the start of the iteration. After a step that
-        ``accelerate`` took back, the one before it once more.
+        ``accelerate`` took back, or that tested the end, the one before it once more.
     change : float
         ``lower_bound`` less that of the iteration before; inf in the first one, unless
         an earlier fit goes on.

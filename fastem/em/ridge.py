@@ -173,7 +173,14 @@ def degeneracy_of(
     )
 
 
-def warn_of_ridge(
+def warn_of_ridge(*fit: Any, **settings: Any) -> None:
+    """Warn of what :func:`ridge_warning` finds, given the same."""
+    warning = ridge_warning(*fit, **settings)
+    if warning is not None:
+        warnings.warn(warning, stacklevel=levels_to_caller())
+
+
+def ridge_warning(
     structure: CovarianceStructure,
     parameters: MixtureParameters,
     ridge: Ridge,
@@ -183,8 +190,8 @@ def warn_of_ridge(
     names: Sequence[str] | None,
     find: Find,
     before: MixtureParameters | None = None,
-) -> None:
-    """Warn if the ridge is a noticeable share of a variance.
+) -> RegularizationWarning | None:
+    """What to say if the ridge is a noticeable share of a variance.
 
     Parameters
     ----------
@@ -206,7 +213,7 @@ def warn_of_ridge(
         known = _shares(structure, before, ridge) > _NOTICEABLE
         is_new = affected & ~known.any(axis=1)
     if not is_new.any():
-        return
+        return None
     n_affected = int(np.count_nonzero(affected))
     worst = int(np.argmax(shares.max(axis=1)))
     share = float(shares[worst].max())
@@ -247,13 +254,17 @@ def warn_of_ridge(
         advice = "use fewer components"
         if not everywhere:
             advice += ", or on_collapse='drop'"
-    warnings.warn(
-        RegularizationWarning(
-            *(reg_covar, degeneracy, share, n_affected, len(shares), advice, names),
-            *(trouble, repeated),
-        ),
-        stacklevel=levels_to_caller(),
+    return RegularizationWarning(
+        *(reg_covar, degeneracy, share, n_affected, len(shares), advice, names),
+        *(trouble, repeated),
     )
+
+
+def largest_ridge_share(
+    structure: CovarianceStructure, parameters: MixtureParameters, ridge: Ridge
+) -> float:
+    """The ridge's share of what a column varies, where it is largest."""
+    return float(_shares(structure, parameters, ridge).max())
 
 
 def _shares(

@@ -10,6 +10,7 @@ from fastem.em.convergence import FORECAST_BOUNDS, Trace
 _AGREEING_FORECASTS = 3
 _STEPS_TO_AGREE = FORECAST_BOUNDS + _AGREEING_FORECASTS - 2
 _NEGLIGIBLE = 1e-4
+_MOST_RETURNS = 10
 _STEPS_TO_DROP = 20
 _FORECASTS_TO_DROP = 10
 _GENEROSITY = 1000.0
@@ -44,6 +45,12 @@ class StoppingRule(Protocol):
     def is_met(self, trace: Trace) -> bool:
         """Whether the fit may end."""
 
+    def claim(self, trace: Trace) -> float | None:
+        """What it says that EM gains less than, of a row, if the fit may end.
+
+        That is to be tested; None if there is nothing to test.
+        """
+
     def iterations_left(self, trace: Trace) -> float:
         """When it will be met, as the last gains foretell; inf if they do not."""
 
@@ -74,6 +81,9 @@ class SmallChange:
             return _is_still(trace, trace.resolution)
         return abs(trace.change) < self.tol and trace.is_plain
 
+    def claim(self, trace: Trace) -> None:
+        """Nothing is said of what is left to gain."""
+
     def iterations_left(self, trace: Trace) -> float:
         """Until the last gain has shrunk to ``tol``."""
         return _steps_until(self.tol, trace.change, trace.forecast()[1])
@@ -93,6 +103,11 @@ class SmallRemainder:
     small data sets with tol = 0.01, three forecasts ended 8 too early, most of them on
     a plateau with another rise behind it; one forecast 31; Aitken's usual one, of the
     gains alone, 58, and three of it 27.
+
+    No forecast sees a plateau, not even twenty in a row that agree: of 1,000 random
+    problems 24 ended on one that EM left later, for over 0.1 nats. So what is said is
+    tested (:class:`fastem.em.plateaus.PlateauTest`): none did then, for 1.18 times the
+    passes.
     """
 
     name: ClassVar[str] = "remaining_gain"
@@ -119,6 +134,15 @@ class SmallRemainder:
         return trace.n_plain >= _AGREEING_FORECASTS and all(
             abs(trace.forecast(ago)[0]) < self.tol for ago in range(_AGREEING_FORECASTS)
         )
+
+    def claim(self, trace: Trace) -> float | None:
+        """That it is ``tol`` in total, or what is lost in rounding.
+
+        With a ridge EM may come back, or go round in circles: after the tenth time
+        that it left a plateau for one no higher, nothing is tested.
+        """
+        claim = max(self.tol / trace.n_rows, trace.resolution)
+        return claim if trace.returns(claim) < _MOST_RETURNS else None
 
     def iterations_left(self, trace: Trace) -> float:
         """Until what is left to gain has shrunk to ``tol``."""

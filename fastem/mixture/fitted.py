@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -20,25 +19,15 @@ from fastem import kernels
 from fastem.checks import counting
 from fastem.checks.counting import RowCount
 from fastem.checks.parameters import check_mixture
-from fastem.checks.rows import Rows, check_names
+from fastem.checks.rows import Rows, allows_gaps, check_names
 from fastem.covariances import CovarianceStructure, structure_of
 from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
+from fastem.groups import RowAnswers, imputed
+from fastem.mixture import noise, tails
 from fastem.mixture.drawing import draw_rows
 from fastem.mixture.handing_on import as_sklearn, sorted_parameters
-from fastem.mixture.noise import (
-    background_of_model,
-    given_background,
-    n_background_parameters,
-    set_background,
-)
 from fastem.mixture.pickled import VersionedPickle
-from fastem.mixture.tails import (
-    degrees_of_freedom_of,
-    given_tails,
-    n_tail_parameters,
-    set_degrees_of_freedom,
-)
 from fastem.runtime import compiling
 from fastem.statistics import Array, MixtureParameters
 from fastem.training.in_blocks import answer_blocks
@@ -125,15 +114,13 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         array([[0.5, 0.5]])
         """
         structure = structure_of(covariance_type)
-        background, of_noise = given_background(
-            noise_weight,
-            noise_volume,
-            parameters.get("noise_bounds"),
+        background, of_noise = noise.given_background(
+            *(noise_weight, noise_volume, parameters.get("noise_bounds")),
             np.shape(means)[-1] if np.ndim(means) else 0,
         )
         fitted = check_mixture(weights, means, covariances, structure, background)
         n_components, n_features = fitted.means.shape
-        v, of_tails = given_tails(cls, degrees_of_freedom, n_components)
+        v, of_tails = tails.given_tails(cls, degrees_of_freedom, n_components)
         fitted = replace(fitted, degrees_of_freedom=v)
         model = cls(
             n_components=n_components,
@@ -213,44 +200,6 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         """
         return self._score(X, sample_weight)[0]
 
-    def bic(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
-        """Bayesian information criterion: lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, D), or what ``fit`` can read block by block
-        sample_weight : array-like of shape (N,), or name of a column, default=None
-            The number of rows is then the sum of the weights: a common factor matters.
-            Warned of where they are no counts and sum to 10 times more or less than
-            there are rows.
-
-        Returns
-        -------
-        float
-            p log N - 2 log L, with p free parameters and N rows. A background counts
-            as two of them, and as one where ``noise_volume`` or ``noise_bounds`` is
-            given.
-        """
-        mean, n_rows = self._counted_score(X, sample_weight, "bic")
-        return self._criterion(mean, n_rows, math.log(n_rows))
-
-    def aic(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
-        """Akaike's information criterion: lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (N, D), or what ``fit`` can read block by block
-        sample_weight : array-like of shape (N,), or name of a column, default=None
-            As in :meth:`bic`.
-
-        Returns
-        -------
-        float
-            2 p - 2 log L, with p free parameters.
-        """
-        mean, n_rows = self._counted_score(X, sample_weight, "aic")
-        return self._criterion(mean, n_rows, 2)
-
     def sample(
         self,
         n_samples: int = 1,
@@ -290,6 +239,58 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             self.random_state if random_state is None else random_state
         )
         return draw_rows(fitted, structure.representation, int(n_samples), random)
+
+    def impute(
+        self,
+        X: Any,
+        method: str = "mean",
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Rows:
+        """Fill missing values by what the mixture says of them, given those present.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+            Whatever ``missing_values`` is.
+        method : {'mean', 'sample'}, default='mean'
+            'mean': the conditional mean. 'sample': a draw from the conditional
+            distribution; several of them show what missing values leave open (multiple
+            imputation), which means hide.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws; None for the one of the constructor.
+
+        Returns
+        -------
+        array of shape (N, D), float32 if X is, else float64
+            Present values keep their bits.
+
+        Raises
+        ------
+        ValueError
+            If there is a background of which only the volume is known.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastem import GaussianMixture
+        >>> model = GaussianMixture.from_parameters([1.0], [[0.0, 1.0]],
+        ...                                         [[[1.0, 0.5], [0.5, 1.0]]])
+        >>> model.impute([[2.0, np.nan], [2.0, 3.0]])
+        array([[2., 2.],
+               [2., 3.]])
+        """
+        if method not in ("mean", "sample"):
+            raise ValueError(f"method must be 'mean' or 'sample', but is {method!r}")
+        random = None
+        if method == "sample":
+            random = check_random_state(
+                self.random_state if random_state is None else random_state
+            )
+        ask = replace(self._row_answers(), allows_gaps=True)
+        with closing(answer_blocks(self, X, gaps=True)) as blocks, self._announced():
+            parts = [imputed(ask, rows, random) for rows, _ in blocks]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def sort_components(self, by: str | int | Sequence[int] = "weight") -> Self:
         """Put the components in an order that does not depend on the start.
@@ -350,6 +351,12 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         self._fitted()
         return as_sklearn(self)
 
+    def __sklearn_tags__(self) -> Any:
+        """Whether NaN may be among the rows follows ``missing_values``."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = allows_gaps(self)
+        return tags
+
     def _check_settings(self) -> None:
         """Raise ValueError if a constructor parameter has no meaning."""
         # Not scikit-learn's decorator: where a Ctrl-C meets that, it leaves a setting
@@ -373,79 +380,73 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             self.means_,
             self.covariances_,
             self.precisions_cholesky_,
-            background_of_model(self),
-            degrees_of_freedom_of(self),
+            noise.background_of_model(self),
+            degrees_of_freedom=tails.degrees_of_freedom_of(self),
         )
 
     def _answer(self, X: Any, row_pass: Callable[..., Any]) -> Any:
         """What a pass says of each row."""
-        answers = [answer for answer, _ in self._answers(X, row_pass)]
-        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+        parts = [answer for answer, _ in self._answers(X, row_pass)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _answers(
         self, X: Any, row_pass: Callable[..., Any], weights: str | None = None
     ) -> Generator[tuple[Any, Array]]:
         """What a pass says of the rows of each block, and their own weights.
 
-        Factors are not kept from one call to the next: attributes may be set by hand.
+        Nothing is kept from one call to the next: attributes may be set by hand.
         """
-        structure, fitted = self._fitted()
-        factors = None
+        ask = self._row_answers()
         with closing(answer_blocks(self, X, weights)) as blocks:
             for rows, of_rows in blocks:
-                if factors is None:
-                    factors = structure.representation.factors(fitted, rows.dtype)
                 with self._announced():
-                    answers = row_pass(rows, factors, self.n_threads)
-                yield answers, of_rows
+                    answer = ask(row_pass, rows)
+                yield answer, of_rows
 
     def _announced(self) -> compiling.announced:
         """Have all that is compiled in a block announced at once."""
         model = f"covariance_type={self.covariance_type!r}"
         return compiling.announced(model, verbose=bool(self.verbose))
 
+    def _row_answers(self) -> RowAnswers:
+        """What can be asked about rows."""
+        structure, fitted = self._fitted()
+        return RowAnswers(
+            structure.representation, fitted, self.n_threads, allows_gaps(self)
+        )
+
     def _factors(self, dtype: DTypeLike) -> Any:
         structure, fitted = self._fitted()
         return structure.representation.factors(fitted, dtype)
 
-    def _counted_score(
-        self, X: Any, sample_weight: ArrayLike | str | None, criterion: str
-    ) -> tuple[float, float]:
-        """Mean log-likelihood of a row, and the number of rows, for a criterion."""
-        mean, count = self._score(X, sample_weight)
-        count.warn_if_scaled(criterion)
-        return mean, count.total
-
     def _score(
-        self, X: Any, sample_weight: ArrayLike | str | None
+        self,
+        X: Any,
+        sample_weight: ArrayLike | str | None,
+        row_pass: Callable[..., Any] = kernels.log_likelihood_pass,
     ) -> tuple[float, RowCount]:
-        """Mean log-likelihood of a row, and the number of rows."""
+        """Mean of what a pass says of a row, and the number of rows."""
         if sample_weight is None or isinstance(sample_weight, str):
             total, count = 0.0, RowCount()
-            log_densities = self._answers(X, kernels.log_likelihood_pass, sample_weight)
-            for of_rows, w in log_densities:
+            for of_rows, w in self._answers(X, row_pass, sample_weight):
                 weighted = w @ of_rows if len(w) else of_rows.sum(dtype=np.float64)
                 total += float(weighted)
                 count += RowCount.of(w, len(of_rows))
             return total / count.total, count
-        log_likelihoods = self.score_samples(X)
-        weights = counting.check_sample_weight(sample_weight, len(log_likelihoods))
+        of_rows = self._answer(X, row_pass)
+        weights = counting.check_sample_weight(sample_weight, len(of_rows))
         # Scaled, so that no sum overflows; a common factor changes nothing.
         scaled = weights / weights.max()
-        mean = float(np.average(log_likelihoods, weights=scaled))
+        mean = float(np.average(of_rows, weights=scaled))
         return mean, RowCount.of(weights, len(weights))
-
-    def _criterion(self, mean: float, n_rows: float, price: float) -> float:
-        """A price for each parameter, less twice the log-likelihood of all rows."""
-        return price * self._n_parameters() - 2 * mean * n_rows
 
     def _n_parameters(self) -> int:
         """Number of free parameters of the model."""
         structure, fitted = self._fitted()
         n_components, n_features = fitted.means.shape
         n_of_means_and_weights: int = n_components * n_features + n_components - 1
-        n_of_means_and_weights += n_background_parameters(self)
-        n_of_means_and_weights += n_tail_parameters(self)
+        n_of_means_and_weights += noise.n_background_parameters(self)
+        n_of_means_and_weights += tails.n_tail_parameters(self)
         return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
 
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
@@ -475,8 +476,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         self.precisions_ = structure.representation.gram(
             fit.parameters.precisions_cholesky
         )
-        set_background(self, fit.parameters.background)
-        set_degrees_of_freedom(self, fit.parameters.degrees_of_freedom)
+        noise.set_background(self, fit.parameters.background)
+        tails.set_degrees_of_freedom(self, fit.parameters.degrees_of_freedom)
         self.converged_ = fit.converged
         self.convergence_ = fit.convergence
         self.n_dropped_ = n_dropped

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 from fastem.checks import counting
 from fastem.checks.parameters import GivenStart
-from fastem.checks.rows import Rows
+from fastem.checks.rows import Rows, allows_gaps
 from fastem.covariances import (
     CovarianceStructure,
     SingularCovarianceError,
@@ -27,8 +27,10 @@ from fastem.em.maximization import Collapse, warn_of_dropped
 from fastem.em.plan import Plan
 from fastem.em.ridge import warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
+from fastem.groups import expectation_of
+from fastem.mixture.criteria import JudgedMixture
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
-from fastem.mixture.fitted import FittedMixture, unchanged_on_error
+from fastem.mixture.fitted import unchanged_on_error
 from fastem.mixture.tails import tails_of_fit
 from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
@@ -64,7 +66,7 @@ def _countable(n_rows: float) -> float:
     return min(n_rows, sys.float_info.max)
 
 
-class OnlineMixture(FittedMixture):
+class OnlineMixture(JudgedMixture):
     """A mixture that learns from rows as they come."""
 
     n_components: int
@@ -77,6 +79,7 @@ class OnlineMixture(FittedMixture):
     on_collapse: str
     n_init: int
     init_params: str | ArrayLike
+    outlier_share: float
     forgetting: float
     memory: float | None
     n_samples_seen_: float
@@ -175,6 +178,7 @@ class OnlineMixture(FittedMixture):
             on_collapse=self.on_collapse,
             method=self.init_params if isinstance(self.init_params, str) else _LABELS,
             given=given or GivenStart(),
+            outlier_share=self.outlier_share,
             # Of a partition there is one start.
             n_starts=self.n_init if isinstance(self.init_params, str) else 1,
             make_path=ExtrapolatedPath if self.accelerate else PlainPath,
@@ -264,7 +268,8 @@ class OnlineMixture(FittedMixture):
         representation = structure_of(self.covariance_type).representation
         structure = self._structure(lambda: representation.column_variances(parameters))
         plan = self._plan(structure, self._ridge, background=parameters.background)
-        expect = ExpectationStep(rows, weights, representation, plan.n_threads)
+        step = expectation_of if allows_gaps(self) else ExpectationStep
+        expect = step(rows, weights, representation, plan.n_threads)
         maximize = plan.maximization(expect)
         new = expect(parameters)
         n_new = new.total

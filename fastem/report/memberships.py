@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastem import kernels
-from fastem.checks.rows import Rows, read_only
+from fastem.checks.rows import Rows, allows_gaps, read_only
 from fastem.mixture import GaussianMixture
 from fastem.mixture.noise import background_of_model
 from fastem.report.membership_files import Answers, Wanted, with_gaps, write_answers
@@ -129,12 +129,10 @@ def _parts(model: GaussianMixture, rows: Rows) -> Iterator[Rows]:
 
 def probabilities_of(model: GaussianMixture, blocks: Iterable[Rows]) -> Iterator[Rows]:
     """``model.predict_proba`` of rows whose values and columns have been checked."""
-    factors = None
+    ask = model._row_answers()
     for rows in blocks:
-        if factors is None:
-            factors = model._factors(rows.dtype)
         for part in _parts(model, read_only(np.require(rows, requirements=["C", "A"]))):
-            yield kernels.probability_pass(part, factors, model.n_threads)
+            yield ask(kernels.probability_pass, part)
 
 
 def measure_certainty(model: GaussianMixture, X: Any) -> Certainty:
@@ -222,18 +220,19 @@ def write_memberships(
                 return Written(tally.certainty(), tally.n_outliers)
             temporary.mkdir()
             temporary /= "part-0.parquet"
-        with closing(_blocks(rows, kept)) as blocks:
+        gaps = allows_gaps(model)
+        with closing(_blocks(rows, kept, gaps=gaps)) as blocks:
             answers = _answers_about(model, blocks, wanted.densities)
             write(temporary, Path(path).suffix or ".parquet", answers)
     return Written(tally.certainty(), tally.n_outliers)
 
 
 def _blocks(
-    rows: Rows | Source, kept: NDArray[np.bool_] | None = None
+    rows: Rows | Source, kept: NDArray[np.bool_] | None = None, *, gaps: bool
 ) -> Generator[Block]:
     """Blocks of rows that can be used; an array is one."""
     if isinstance(rows, Source):
-        yield from read_ahead(checked_blocks(rows))
+        yield from read_ahead(checked_blocks(rows, gaps=gaps))
     else:
         yield Block(rows, kept=kept)
 
@@ -243,7 +242,7 @@ def _answers_by_file(
 ) -> Iterator[tuple[Path, Iterator[Answers]]]:
     """For each file of X that has rows its name in the folder, and what is said."""
     root = X.path if X.path.is_dir() else X.path.parent
-    with closing(_blocks(X)) as blocks:
+    with closing(_blocks(X, gaps=allows_gaps(model))) as blocks:
         for file, of_file in groupby(blocks, key=lambda block: block.file):
             assert file is not None
             yield file.relative_to(root), _answers_about(model, of_file, with_densities)
@@ -253,6 +252,7 @@ def _answers_about(
     model: GaussianMixture, blocks: Iterable[Block], with_densities: bool
 ) -> Iterator[Answers]:
     """What is said of the rows of blocks that have been checked."""
+    ask = model._row_answers()
     for block in blocks:
         if not len(block.values):
             if block.kept is not None:
@@ -261,14 +261,11 @@ def _answers_about(
                     nobody, nobody[:, 0] if with_densities else None, block.kept
                 )
             continue
-        factors = model._factors(block.values.dtype)
         rows = read_only(np.require(block.values, requirements=["C", "A"]))
         parts = (
             (
-                kernels.probability_pass(part, factors, model.n_threads),
-                kernels.log_likelihood_pass(part, factors, model.n_threads)
-                if with_densities
-                else None,
+                ask(kernels.probability_pass, part),
+                ask(kernels.log_likelihood_pass, part) if with_densities else None,
             )
             for part in _parts(model, rows)
         )

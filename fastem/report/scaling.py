@@ -231,10 +231,10 @@ def fit_standardized(
     >>> fit_standardized(model, meters_and_grams).means_.round(2).tolist()
     [[0.59, 59481.73], [-0.01, 1013.22]]
     """
+    model._check_settings()
     kind: Any = StudentMixture if isinstance(model, StudentMixture) else GaussianMixture
     on_training_rows: Any = type(kind.__name__, (_OnTrainingRows, kind), {})
     fitted = on_training_rows(**clone(model).get_params(deep=False))
-    fitted._check_settings()
     rows = training_rows(fitted, X, sample_weight)
     scaling = Scaling.of_training(rows)
     rounding = np.finfo(rows.dtype).eps * np.abs(scaling.means)

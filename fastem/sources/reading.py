@@ -36,7 +36,11 @@ def block_rows(source: Source) -> int:
 
 
 def blocks_of(
-    source: Source, sample_weight: Array | None = None, *, checked: bool = False
+    source: Source,
+    sample_weight: Array | None = None,
+    *,
+    checked: bool = False,
+    gaps: bool = False,
 ) -> Generator[tuple[Rows, Array]]:
     """Rows and weights in blocks on the grid, the next of which a thread reads.
 
@@ -49,6 +53,8 @@ def blocks_of(
         Instead of the source's own weights.
     checked : bool, default=False
         Whether the values are known to be good, from an earlier pass.
+    gaps : bool, default=False
+        Whether values may be missing.
 
     Yields
     ------
@@ -63,7 +69,7 @@ def blocks_of(
         For values that cannot be used, with the row in all and in its file.
     """
     size = block_rows(source)
-    blocks = source.blocks(size) if checked else checked_blocks(source)
+    blocks = source.blocks(size) if checked else checked_blocks(source, gaps=gaps)
     return read_ahead(_cut(blocks, size, sample_weight))
 
 
@@ -115,8 +121,11 @@ def read_ahead(items: Generator[Item]) -> Generator[Item]:
             items.close()
 
 
-def checked_blocks(source: Source) -> Generator[Block]:
-    """The blocks as they come, if their values can be used."""
+def checked_blocks(source: Source, *, gaps: bool = False) -> Generator[Block]:
+    """The blocks as they come, if their values can be used.
+
+    With ``gaps`` they may be missing.
+    """
     blocks = source.blocks(block_rows(source))
 
     def column_name(column: int) -> str:
@@ -131,7 +140,7 @@ def checked_blocks(source: Source) -> Generator[Block]:
         if block is None:
             return
         row_name = _row_names(block, number, n_before)
-        check_range(block.values, column_name, row_name)
+        check_range(block.values, column_name, row_name, gaps=gaps)
         if block.weights is not None:
             check_range_of_weights(block.weights, row_name)
         yield block

@@ -99,7 +99,9 @@ def parameters_of_start(
             statistics.reference + mean_shifts(statistics),
             *_shape_of(given.precisions, plan.representation),
             background_of(statistics, plan.background),
-            None if plan.tails is None else plan.tails.start(plan.n_components),
+            degrees_of_freedom=None
+            if plan.tails is None
+            else plan.tails.start(plan.n_components),
         )
     # Of all rows, not of those that a component has claimed: scikit-learn's way, by
     # which the weights of k-means++ and random_from_data sum to K / N.
@@ -220,7 +222,7 @@ def column_variances(X: Rows, row_weights: Rows) -> Array:
     return variances_of_sums(total, weight, center)
 
 
-def variances_of_sums(squares: Array, weight: float, mean: Array) -> Array:
+def variances_of_sums(squares: Array, weight: float | Array, mean: Array) -> Array:
     """Variances (D,) from weighted sums of squares about the mean."""
     # What rounding of the mean leaves of a constant column is none.
     rounding = weight * (16 * EPS * np.abs(mean)) ** 2

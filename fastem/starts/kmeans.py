@@ -87,7 +87,7 @@ def choose_seeds(
     2007. ``center`` is a point to take the rows relative to; one of them by default.
     """
     n_trials = 2 + int(np.log(n_clusters))
-    seeds = [_draw_row(row_weights, len(X), random_state)]
+    seeds = [draw_row(row_weights, len(X), random_state)]
     if center is None:
         center = X[seeds[0]].astype(np.float64)
     distances = np.full(len(X), np.inf, X.dtype)
@@ -120,7 +120,7 @@ def choose_seeds(
     return np.array(seeds)
 
 
-def _draw_row(
+def draw_row(
     row_weights: Rows, n_rows: int, random_state: np.random.RandomState
 ) -> int:
     """A row by weight, the one that ``random_state.choice`` draws with them."""

@@ -1,4 +1,4 @@
-"""The command line: fit, predict and info for files.
+"""The command line: fit, select, predict and info for files.
 
 Install `fastem[cli]`, and `fastem[cli,plot]` for pictures. Tables are CSV, TSV,
 Parquet, Arrow or NPY files, folders of Parquet files, or CSV on standard input (`-`).
@@ -13,11 +13,14 @@ out; without it they are an error. `--columns A,B,C` chooses columns, `--weights
 names that of the row weights, and `--assign memberships.csv` saves memberships
 together with the fit.
 
-How many components? `-k 1-6` fits each number from 1 to 6, shows what each is worth,
-and goes on with the fit that has the lowest BIC. `fit` and `info` tell BIC and AIC: of
+How many components, and of which form? `select` fits each form of covariances with each
+number of components, on some of the rows first, shows the best and what they are worth,
+and saves the one with the lowest BIC, or ICL (see `fastem.choice`). Fits that only
+`reg_covar` holds up are not chosen. `fit`, `select` and `info` tell BIC and AIC: of
 fits to the same rows and columns the one with the least is the best.
 
-    $ fastem fit cars.csv -k 1-6 --columns speed,load --output best.json
+    $ fastem select cars.csv -k 1-4 --columns speed,load --output best.json
+    $ fastem select cars.csv -k 2,3 --covariance full,diag --criterion icl --plot c.png
     $ fastem fit cars.csv -k 3 --columns speed,load --weights cars --assign degrees.csv
 
 `fastem predict` writes a row for each row of the data; `--keep` carries columns of the

@@ -1,4 +1,4 @@
-"""The commands: fit, predict, info."""
+"""The commands: fit, select, predict, info."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,14 +12,13 @@ from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture, StudentMixture
 from fastem.mixture.model_file import ModelFile, read_model_file, save_model
 from fastem.report import memberships, pictures
-from fastem.report.criteria import Criteria
+from fastem.report.criteria import Criteria, measure_criteria
 from fastem.report.membership_files import Wanted
 from fastem.report.memberships import measure_certainty, write_memberships
 from fastem.report.pictures import draw_clusters
 from fastem.sources.data_files import SUFFIXES
 from fastem.sources.tables import open_table
 from fastem.terminal import display
-from fastem.terminal.candidates import fit_candidates
 from fastem.terminal.console import plain_messages, say
 from fastem.terminal.options import (
     Data,
@@ -29,17 +28,18 @@ from fastem.terminal.options import (
     NaValues,
     Overwrite,
     Threads,
-    check_numbers_of_components,
     check_outputs,
     example,
     notation,
+    number_of_components,
     number_or_relative,
-    numbers_of_components,
     one_of,
     order_of_components,
     split,
 )
+from fastem.terminal.selection import select
 from fastem.terminal.table_fit import (
+    fit_table,
     listed,
     say_dropped,
     say_used,
@@ -96,22 +96,21 @@ def _main(
 @app.command(
     epilog=example(
         "fastem fit cars.csv -k 3 --standardize --output model.json",
-        "fastem fit cars.csv -k 1-6 --columns speed,load --plot clusters.png",
+        "fastem fit cars.csv -k 4 --columns speed,load --plot clusters.png",
         "gunzip -c cars.csv.gz | fastem fit - -k 3",
     )
 )
 def fit(
     data: Data,
     components: Annotated[
-        str,
+        str | None,
         typer.Option(
             *("-k", "--components", "--n-components"),
-            callback=check_numbers_of_components,
-            metavar="K|FIRST-LAST",
-            help="Number of components, or a range: a fit of each is made, and the one "
-            "with the lowest BIC kept.",
+            metavar="K",
+            help="Number of components. fastem select chooses it.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     covariance: Annotated[
         str,
         typer.Option(
@@ -210,6 +209,14 @@ def fit(
     init: Annotated[
         str, typer.Option(help="How to start.", **one_of("init_params"))
     ] = "kmeans",
+    outlier_share: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="For --init trimmed: the largest share of the rows that may be "
+            "outliers, less than 0.5. The start is judged without so many.",
+        ),
+    ] = 0.05,
     sort: Annotated[
         str | None,
         typer.Option(
@@ -239,6 +246,7 @@ def fit(
             (picture, pictures.SUFFIXES, "plot"),
         )
         check_outputs(data, True, (checkpoint, (".json",), None))
+        n_components = number_of_components(components, data)
         table = open_table(
             data,
             columns=split(columns),
@@ -250,6 +258,7 @@ def fit(
         order = order_of_components(sort, table.names)
         kind = StudentMixture if student else GaussianMixture
         model = kind(
+            n_components,
             covariance_type=covariance,
             noise=noise,
             tol=tol,
@@ -260,17 +269,12 @@ def fit(
             on_collapse=on_collapse,
             n_init=n_init,
             init_params=init,
+            outlier_share=outlier_share,
             random_state=seed,
             n_threads=threads,
         )
-        numbers = numbers_of_components(components)
-        candidates = fit_candidates(
-            *(model, table, numbers),
-            standardize=standardize,
-            checkpoint=checkpoint,
-        )
-        best = min(candidates, key=lambda candidate: candidate.criteria.bic)
-        model, criteria = best.model, best.criteria
+        model = fit_table(model, table, standardize=standardize, checkpoint=checkpoint)
+        criteria = measure_criteria(model, table.values, table.weights)
         if order is not None:
             model.sort_components(order)
         # Files first: whoever reads the table may close the pipe (fastem fit | head).
@@ -293,11 +297,18 @@ def fit(
             say_written("picture", picture)
         if certainty is None:
             certainty = measure_certainty(model, table.values)
-        if len(numbers) > 1:
-            display.print_candidates(candidates, best)
         display.print_components(model, table.names, certainty)
         display.print_certainty(certainty)
         display.print_criteria(criteria)
+
+
+app.command(
+    epilog=example(
+        "fastem select cars.csv -k 1-6 --output best.json",
+        "fastem select cars.csv -k 2,4,8 --covariance full,diag --criterion icl",
+        "fastem select cars.csv -k 1-12 --plot choice.png",
+    )
+)(select)
 
 
 @app.command(

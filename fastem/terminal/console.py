@@ -17,6 +17,7 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from rich.progress import Progress as ProgressBar
 
 from fastem.checks.rows import DROP_ROWS
+from fastem.choice.selector import SelectionProgress
 from fastem.covariances import SingularCovarianceError
 from fastem.em.progress import Progress
 from fastem.em.ridge import RegularizationWarning
@@ -36,6 +37,7 @@ _OPTIONS = {
     "n_init": "--n-init",
     "n_threads": "--threads",
     "on_collapse": "--on-collapse",
+    "outlier_share": "--outlier-share",
     "random_state": "--seed",
     "reg_covar": "--reg-covar",
     "sample_weight": "--weights",
@@ -237,3 +239,33 @@ class FitProgress:
         if progress.iteration == 1 or progress.iteration % 10 == 0 or due:
             self._last_line = now
             say(f"{where}, mean {state}")
+
+
+class SelectionProgressLine(FitProgress):
+    """Follows a choice: a bar on a terminal, otherwise a line now and then."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1, standardized=False)
+
+    def follow(self, progress: SelectionProgress) -> None:
+        """A fit of a candidate is over."""
+        n_fits = progress.n_done + progress.n_left
+        where = f"{progress.n_done} of {n_fits} fits to {progress.n_rows:,} rows"
+        state = (
+            f"{progress.covariance_type}, {progress.n_components}, "
+            f"{_left(progress.seconds_left)}"
+        )
+        self._doing = where
+        if self._console.is_terminal:
+            self._bar.update(
+                self._task,
+                description=where,
+                total=n_fits,
+                completed=progress.n_done,
+                state=state,
+            )
+            return
+        now = time.perf_counter()
+        if not progress.n_left or now - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            say(f"{where}: {state}")

@@ -11,14 +11,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from fastem.choice.results import SelectionResults
 from fastem.mixture import GaussianMixture
 from fastem.mixture.noise import background_of_model
 from fastem.report.criteria import Criteria
 from fastem.report.description import Trait, component_variances, distinctive_traits
 from fastem.report.memberships import Certainty, Written
-from fastem.terminal.candidates import Candidate
 
 _LOG_WIDTH = 110
+_MOST_CANDIDATES = 10
 # Of tables: beside each column, and beside the last one more.
 _BORDER = 3
 _EDGE = _BORDER + 1
@@ -116,33 +117,46 @@ def print_criteria(criteria: Criteria) -> None:
     )
 
 
-def print_candidates(candidates: Sequence[Candidate], best: Candidate) -> None:
-    """A table of fits of several numbers of components, and which of them is kept."""
+def print_selection(results: SelectionResults) -> None:
+    """A table of the best candidates, what came of the others, and the choice."""
     grid = Grid(
         box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False
     )
+    grid.add_column("covariance", no_wrap=True, vertical="bottom")
     for head in (
-        *("-k", "log-\nlikelihood", "para-\nmeters", "BIC", "AIC"),
-        *("con-\nverged", "time"),
+        *("-k", results.criterion, "worse\nby", "log-\nlikelihood"),
+        *("para-\nmeters", "smallest\nweight", "con-\nverged", "time"),
     ):
         grid.add_column(head, justify="right", vertical="bottom", no_wrap=True)
-    for candidate in candidates:
+    best, *others = results.ranked
+    for row in (best, *others[: _MOST_CANDIDATES - 1]):
         grid.add_row(
-            str(candidate.n_components),
-            f"{candidate.log_likelihood:,.1f}",
-            f"{candidate.n_parameters:,}",
-            f"{candidate.criteria.bic:,.1f}",
-            f"{candidate.criteria.aic:,.1f}",
-            "yes" if candidate.model.converged_ else "no",
-            f"{candidate.seconds:.1f} s",
-            style="bold" if candidate is best else None,
+            *(row.covariance_type, str(row.n_components), f"{row.value:,.1f}"),
+            f"{row.value - best.value:,.1f}" if row is not best else "",
+            *(f"{row.log_likelihood:,.1f}", f"{row.n_parameters:,}"),
+            *(f"{row.smallest_weight:.1%}", "yes" if row.converged else "no"),
+            f"{row.seconds:.1f} s",
+            style="bold" if row is best else None,
         )
-    output().print(grid)
+    console = output()
+    console.print(grid)
+    console.print(f"Of {len(results)} candidates: {results.fates()}.")
+    least = min(results, key=lambda row: row.value)  # nan is never less
+    if least.value < best.value:
+        console.print(
+            f"Not chosen, though its {results.criterion} is {least.value:,.1f}: "
+            f"{least.covariance_type}, {least.n_components}. {least.reason}",
+            markup=False,
+        )
     components = "component" if best.n_components == 1 else "components"
-    text = f"Chosen: {best.n_components} {components}, by the lowest BIC."
-    if len(candidates) > 1 and best is candidates[-1]:
-        text += " At the largest number tried it still falls: try more."
-    output().print(text)
+    text = (
+        f"Chosen: {best.covariance_type}, {best.n_components} {components}, by the "
+        f"lowest {results.criterion}."
+    )
+    numbers = {row.n_components for row in results}
+    if best.n_components == max(numbers) > min(numbers):
+        text += " At the largest number tried it may still fall: try more."
+    console.print(text)
 
 
 def print_means(model: GaussianMixture, columns: Sequence[str]) -> None:

@@ -1,13 +1,16 @@
 """Arguments and options of the commands: their help, and what they may be."""
 
 import math
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from fastem.choice.selector import ALL
+from fastem.covariances import structure_of
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture
 from fastem.sources.delimited import Notation
@@ -16,7 +19,12 @@ from fastem.storage import writing
 
 def one_of(parameter: str) -> dict[str, Any]:
     """Choices that the estimator declares for a parameter."""
-    choices = sorted(GaussianMixture._parameter_constraints[parameter][0].options)
+    return one_of_texts(GaussianMixture._parameter_constraints[parameter][0].options)
+
+
+def one_of_texts(texts: Iterable[str]) -> dict[str, Any]:
+    """The choice of one of these."""
+    choices = sorted(texts)
 
     def check(value: str) -> str:
         if value not in choices:
@@ -30,23 +38,62 @@ def one_of(parameter: str) -> dict[str, Any]:
     return {"callback": check, "metavar": "|".join(choices)}
 
 
-def numbers_of_components(text: str) -> range:
-    """'3', or '1-5' for each from 1 to 5."""
-    first, dash, last = text.partition("-")
+def numbers_of_components(text: str) -> list[int]:
+    """'3', '1-5' for each from 1 to 5, or '2,4,8'."""
+    numbers: list[int] = []
     try:
-        numbers = range(int(first), int(last if dash else first) + 1)
+        for part in text.split(","):
+            first, dash, last = part.partition("-")
+            found = range(int(first), int(last if dash else first) + 1)
+            numbers += found or [0]
     except ValueError:
-        numbers = range(0)
-    if not numbers or numbers[0] < 1:
+        numbers = [0]
+    if min(numbers) < 1:
         raise typer.BadParameter(
-            f"{text!r} is neither a whole number, 1 or more, nor a range such as 1-5"
+            f"{text!r} is neither a whole number, 1 or more, nor a range such as 1-5, "
+            "nor numbers such as 2,4,8"
         )
     return numbers
 
 
 def check_numbers_of_components(text: str) -> str:
-    """Check the text that says how many components there are to be."""
+    """Check the text that says how many components there may be."""
     numbers_of_components(text)
+    return text
+
+
+def number_of_components(text: str | None, data: Path) -> int:
+    """The one number of components of a fit.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or several; the text names the command that chooses.
+    """
+    numbers = [] if text is None else numbers_of_components(text)
+    if len(numbers) == 1:
+        return numbers[0]
+    lacks = "needs a number of components, -k" if text is None else "takes one number"
+    command = f"fastem select {shlex.quote(str(data))} -k {text or '1-10'}"
+    raise ValueError(f"fastem fit {lacks}. This chooses among several: {command}")
+
+
+def structures(text: str) -> str | list[str]:
+    """'all', or names of structures between commas."""
+    if text == ALL:
+        return text
+    names = split(text) or []
+    try:
+        for name in names:
+            structure_of(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return names
+
+
+def check_structures(text: str) -> str:
+    """Check the text that names structures."""
+    structures(text)
     return text
 
 

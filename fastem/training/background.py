@@ -35,6 +35,10 @@ class RowsToMeasure(Protocol):
     def dtype(self) -> np.dtype[Any]:
         """float32 or float64."""
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether values are missing."""
+
     def gathered(
         self,
         function: Callable[..., Any],
@@ -89,7 +93,7 @@ def background_region(
     volume : float or None
         Given by the user; by default that of the bounds, or the smaller one of the box
         around the rows and the box around them in the directions of their principal
-        components.
+        components (of rows with gaps the former).
     bounds : array-like of shape (D, 2) or None
         Given by the user; by default the ranges of the rows.
 
@@ -126,7 +130,7 @@ def background_region(
 
 def _smaller(rows: RowsToMeasure, box: _Box) -> _Box:
     """The box, or the one along the principal components if that is smaller."""
-    if len(box.center) == 1 or not box.widths.all():
+    if len(box.center) == 1 or not box.widths.all() or rows.has_gaps:
         return box
     middle = box.bounds.mean(axis=1)
     sums = rows.gathered(_products, _added, center=middle)
@@ -179,10 +183,16 @@ def _extremes(rows: Rows, weights: Rows, center: Array, axes: Array) -> Array:
     for block, w in weighted_blocks(rows, weights, len(center)):
         counted = block[w > 0]
         if len(counted):
-            along = (counted - center) @ axes
-            np.maximum(largest[0], -along.min(axis=0), out=largest[0])
-            np.maximum(largest[1], along.max(axis=0), out=largest[1])
+            along = _along(counted, center, axes)
+            np.fmax(largest[0], -np.fmin.reduce(along), out=largest[0])
+            np.fmax(largest[1], np.fmax.reduce(along), out=largest[1])
     return largest
+
+
+def _along(rows: Array, center: Array, axes: Array) -> Array:
+    """Coordinates of rows along axes; of those with gaps these are the columns."""
+    residuals = rows - center
+    return residuals if np.isnan(residuals).any() else residuals @ axes
 
 
 def _products(rows: Rows, weights: Rows, center: Array) -> Array:
@@ -197,7 +207,7 @@ def _products(rows: Rows, weights: Rows, center: Array) -> Array:
 def _outside(rows: Rows, weights: Rows, box: _Box) -> int:
     n_outside = 0
     for block, w in weighted_blocks(rows, weights, len(box.center)):
-        along = (block - box.center) @ box.axes
+        along = _along(block, box.center, box.axes)
         is_outside = (along < box.bounds[:, 0]) | (along > box.bounds[:, 1])
         n_outside += int(np.count_nonzero(is_outside.any(axis=1) & (w > 0)))
     return n_outside

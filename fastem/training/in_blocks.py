@@ -4,6 +4,8 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any, Self, final
 
 import numpy as np
@@ -13,15 +15,30 @@ from sklearn.utils import check_random_state
 from fastem import kernels
 from fastem.checks import counting
 from fastem.checks.labels import Labels
-from fastem.checks.rows import Rows, check_columns, check_rows, check_sums, read_only
+from fastem.checks.rows import (
+    Rows,
+    allows_gaps,
+    check_any_value,
+    check_columns,
+    check_rows,
+    check_sums,
+    read_only,
+)
 from fastem.covariances import Repeated
 from fastem.covariances.representations import Representation
-from fastem.em.expectation import ExpectationStep, MemorylessExpectation
+from fastem.em.expectation import Expectation, Memoryless, MemorylessExpectation
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
+from fastem.groups import (
+    GroupedExpectation,
+    RowAnswers,
+    groups_of,
+    warn_of_empty_rows,
+)
 from fastem.sources.blocks import Source
 from fastem.sources.opening import source_of, without_column
 from fastem.sources.reading import blocks_of, name_column
+from fastem.starts.gaps import filled
 from fastem.starts.initialization import (
     parameters_of_partition,
     parameters_of_start,
@@ -76,7 +93,8 @@ class RowsInBlocks:
         # A start must find the random numbers that it would find without the sample.
         random_state = deepcopy(check_random_state(estimator.random_state))
         K = estimator.n_components
-        with closing(blocks_of(source, weights)) as blocks:
+        gaps = allows_gaps(estimator)
+        with closing(blocks_of(source, weights, gaps=gaps)) as blocks:
             facts = survey(
                 blocks,
                 source.n_features,
@@ -93,10 +111,13 @@ class RowsInBlocks:
             raise ValueError("sample_weight is zero for every row: none is left to use")
         with np.errstate(over="ignore"):
             mean_squares = facts.variances + facts.mean**2
-        check_sums(
-            *(source.dtype, facts.n_rows, facts.largest, mean_squares),
-            lambda column: name_column(source.names, column),
-        )
+
+        def column_name(column: int) -> str:
+            return name_column(source.names, column)
+
+        check_any_value(facts.is_empty, column_name)
+        warn_of_empty_rows(facts.n_empty)
+        check_sums(source.dtype, facts.n_rows, facts.largest, mean_squares, column_name)
         return cls(source, weights, facts)
 
     @property
@@ -108,6 +129,11 @@ class RowsInBlocks:
     def dtype(self) -> np.dtype[Any]:
         """float32 or float64."""
         return self.source.dtype
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether values are missing."""
+        return self.survey.n_gappy > 0
 
     @property
     def n_rows(self) -> float:
@@ -159,10 +185,18 @@ class RowsInBlocks:
                 f"{n_rows}: it must give the same ones each time"
             )
 
+    def _filled_blocks(self) -> Generator[tuple[Rows, Rows]]:
+        """The same with columns' means in the gaps: for starts only."""
+        with closing(self.blocks()) as blocks:
+            for rows, weights in blocks:
+                yield filled(rows, self.survey.mean), weights
+
     def expectation(
         self, representation: Representation, n_threads: int | None
-    ) -> "ExpectationInBlocks":
+    ) -> Expectation:
         """The expectation step on these rows."""
+        if self.has_gaps:
+            return GroupsInBlocks(self, representation, n_threads)
         return ExpectationInBlocks(self, representation, n_threads)
 
     def gathered(
@@ -179,7 +213,13 @@ class RowsInBlocks:
     def sample(self) -> RowsInMemory:
         """Some of the rows, or all."""
         facts = self.survey
-        return RowsInMemory(facts.sample, facts.sample_weights, len(facts.sample))
+        return RowsInMemory(
+            *(facts.sample, facts.sample_weights, len(facts.sample), self.has_gaps)
+        )
+
+    def drawn(self, size: int, random_state: np.random.RandomState) -> RowsInMemory:
+        """The sample of the survey, whatever the size."""
+        return self.sample
 
     def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from: of the sample, unless the method is 'random'.
@@ -203,7 +243,7 @@ class RowsInBlocks:
         def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
             totals: Any = (0.0, 0.0, 0.0, 0.0)
             start = 0
-            with closing(self.blocks()) as blocks:
+            with closing(self._filled_blocks()) as blocks:
                 for rows, weights in blocks:
                     stop = start + len(rows)
                     of_block = member_sums(rows, weights, labels[start:stop], n_threads)
@@ -218,7 +258,7 @@ class RowsInBlocks:
     def _random(self, plan: Plan) -> tuple[SufficientStatistics, float]:
         """Statistics of random responsibilities, and the sum of weights."""
         width = max(plan.n_components, self.source.n_features)
-        with closing(self.blocks()) as blocks:
+        with closing(self._filled_blocks()) as blocks:
             statistics = statistics_of_random(
                 (part for block in blocks for part in weighted_blocks(*block, width)),
                 *(self.survey.mean, self.dtype, plan),
@@ -226,14 +266,14 @@ class RowsInBlocks:
         total = self.survey.total_weight / (self.survey.largest_weight or 1.0)
         return statistics, total if self.survey.largest_weight else self.shape[0]
 
-    def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
+    def labels(self, ask: RowAnswers) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""
         labels = np.empty(self.survey.n_rows, np.intp)
         start = 0
         with closing(self.blocks()) as blocks:
             for rows, _ in blocks:
                 stop = start + len(rows)
-                labels[start:stop] = kernels.label_pass(rows, factors, n_threads)
+                labels[start:stop] = ask(kernels.label_pass, rows)
                 start = stop
         return labels
 
@@ -272,15 +312,48 @@ class ExpectationInBlocks(MemorylessExpectation):
         self, parameters: MixtureParameters, random_state: np.random.RandomState
     ) -> Array:
         """A row (D,) from the twentieth of the sample that is explained worst."""
-        sample = self._rows.sample
-        step = ExpectationStep(
-            sample.values, sample.weights, self._representation, self._n_threads
-        )
+        step = self._rows.sample.expectation(self._representation, self._n_threads)
+        return step.draw_ill_explained(parameters, random_state)
+
+
+@final
+class GroupsInBlocks(Memoryless):
+    """The same of rows with gaps: the groups of each block, one after the other."""
+
+    def __init__(
+        self,
+        rows: RowsInBlocks,
+        representation: Representation,
+        n_threads: int | None,
+    ) -> None:
+        self._rows = rows
+        self._representation = representation
+        self._n_threads = n_threads
+
+    def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
+        """The statistics under the parameters, up to rounding."""
+        with closing(self._rows.blocks()) as blocks:
+            return reduce(
+                add,
+                (
+                    GroupedExpectation(
+                        *(rows, weights, groups_of(rows)),
+                        *(self._representation, self._n_threads),
+                    )(parameters)
+                    for rows, weights in blocks
+                ),
+            )
+
+    def draw_ill_explained(
+        self, parameters: MixtureParameters, random_state: np.random.RandomState
+    ) -> Array:
+        """A row (D,) from the twentieth of the sample that is explained worst."""
+        step = self._rows.sample.expectation(self._representation, self._n_threads)
         return step.draw_ill_explained(parameters, random_state)
 
 
 def answerable(
-    estimator: Any, X: Any, weights: str | None = None
+    estimator: Any, X: Any, weights: str | None = None, gaps: bool | None = None
 ) -> tuple[Rows | Source, np.ndarray | None]:
     """What there is to answer about: validated rows, or a source of rows.
 
@@ -296,18 +369,23 @@ def answerable(
     of_rows = None
     if weights is not None:
         X, of_rows = without_column(X, weights)
-    return check_rows(estimator, X, fitting=False), of_rows
+    return check_rows(estimator, X, fitting=False, gaps=gaps), of_rows
 
 
 def answer_blocks(
-    estimator: Any, X: Any, sample_weight: ArrayLike | str | None = None
+    estimator: Any,
+    X: Any,
+    sample_weight: ArrayLike | str | None = None,
+    *,
+    gaps: bool | None = None,
 ) -> Generator[tuple[Rows, Array]]:
     """Rows to answer about, validated, and weights; an array is one block.
 
     Weights are those of a column of X if ``sample_weight`` is its name; none are empty.
+    Whether there may be ``gaps`` the estimator says by default.
     """
     named = sample_weight if isinstance(sample_weight, str) else None
-    rows, of_column = answerable(estimator, X, named)
+    rows, of_column = answerable(estimator, X, named, gaps)
     if not isinstance(rows, Source):
         weights = sample_weight if named is None else of_column
         yield rows, _weights_of(weights, len(rows))
@@ -316,7 +394,8 @@ def answer_blocks(
     if not named and sample_weight is not None:
         given = _weights_of(sample_weight)
     n_rows = 0
-    with closing(blocks_of(rows, given)) as blocks:
+    gaps = allows_gaps(estimator) if gaps is None else gaps
+    with closing(blocks_of(rows, given, gaps=gaps)) as blocks:
         for block in blocks:
             n_rows += len(block[0])
             yield block

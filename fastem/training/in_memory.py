@@ -9,20 +9,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastem import kernels
 from fastem.checks import counting
-from fastem.checks.rows import Rows, check_rows
+from fastem.checks.rows import Rows, allows_gaps, check_rows
 from fastem.covariances import Repeated, SingularCovarianceError, repeated_values
 from fastem.covariances.representations import Representation
 from fastem.em.expectation import Expectation, ExpectationStep
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
+from fastem.groups import RowAnswers, expectation_of, has_gaps, warn_of_empty_rows
+from fastem.starts.gaps import rows_to_start_from
 from fastem.starts.initialization import (
     column_variances,
     initial_parameters,
     warn_of_identical,
 )
-from fastem.starts.subsample import best_on_sample, subsample_parameters
+from fastem.starts.subsample import (
+    best_on_sample,
+    draw_subsample,
+    subsample_parameters,
+)
+from fastem.starts.trimming import trimmed_parameters
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
+from fastem.training.survey import Moments
 
 # Rows, evenly from the whole table, by which it is known again.
 _ROWS_TO_KNOW = 10_000
@@ -40,6 +48,10 @@ class TrainingRows(Protocol):
     @property
     def dtype(self) -> np.dtype[Any]:
         """float32 or float64."""
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether values are missing."""
 
     @property
     def n_rows(self) -> float:
@@ -73,7 +85,10 @@ class TrainingRows(Protocol):
     ) -> Any:
         """What the function makes of all parts of rows and weights, put together."""
 
-    def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
+    def drawn(self, size: int, random_state: np.random.RandomState) -> "RowsInMemory":
+        """Rows drawn at random by their weights: about so many, or all."""
+
+    def labels(self, ask: RowAnswers) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""
 
 
@@ -85,12 +100,16 @@ class RowsInMemory:
     values: Rows
     weights: Rows
     n_rows: float
+    has_gaps: bool = False
 
     @classmethod
     def checked(cls, estimator: Any, X: Any, sample_weight: ArrayLike | None) -> Self:
         """From what the user passed to ``fit``; remembers the columns' names."""
         rows = check_rows(estimator, X, fitting=True)
-        return cls(rows, *counting.check_row_weights(sample_weight, rows))
+        gaps = allows_gaps(estimator) and has_gaps(rows)
+        if gaps:
+            warn_of_empty_rows(int(np.isnan(rows).all(axis=1).sum()))
+        return cls(rows, *counting.check_row_weights(sample_weight, rows), gaps)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -119,6 +138,10 @@ class RowsInMemory:
 
     def column_variances(self) -> Array:
         """The variance of each column, (D,)."""
+        if self.has_gaps:
+            moments = Moments(self.values.shape[1])
+            moments.add(self.values, self.weights)
+            return moments.variances
         return column_variances(self.values, self.weights)
 
     def repeated(self, columns: Sequence[int]) -> tuple[Repeated, ...]:
@@ -132,18 +155,31 @@ class RowsInMemory:
 
     def expectation(
         self, representation: Representation, n_threads: int | None
-    ) -> ExpectationStep:
+    ) -> Expectation:
         """The expectation step on these rows."""
-        return ExpectationStep(self.values, self.weights, representation, n_threads)
+        table = self.values, self.weights
+        if self.has_gaps:
+            return expectation_of(*table, representation, n_threads)
+        return ExpectationStep(*table, representation, n_threads)
 
     def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from."""
-        table = self.values, self.weights
+        table = self.to_start_from(plan)
         if plan.method == "subsample" and plan.given.labels is None:
             return subsample_parameters(*table, plan, maximize)
+        if plan.method == "trimmed" and plan.given.labels is None:
+            return trimmed_parameters(*table, plan, maximize)
         parameters = initial_parameters(*table, plan, maximize)
         warn_of_identical(parameters, plan.representation)
         return parameters
+
+    def to_start_from(self, plan: Plan) -> tuple[Rows, Rows]:
+        """Rows without gaps, and their weights."""
+        table = self.values, self.weights
+        if not self.has_gaps:
+            return table
+        is_partition = plan.given.labels is not None
+        return rows_to_start_from(*table, plan.n_components, all_rows=is_partition)
 
     def gathered(
         self,
@@ -154,9 +190,18 @@ class RowsInMemory:
         """What the function makes of all rows and weights."""
         return function(self.values, self.weights, **settings)
 
-    def labels(self, factors: Any, n_threads: int | None) -> NDArray[np.intp]:
+    def drawn(self, size: int, random_state: np.random.RandomState) -> "RowsInMemory":
+        """Rows drawn at random by their weights: so many, or all."""
+        if size >= len(self.values):
+            return self
+        rows, weights = draw_subsample(self.values, self.weights, size, random_state)
+        total = weights.sum(dtype=np.float64) if len(weights) else len(rows)
+        return RowsInMemory(rows, weights, float(total))
+
+    def labels(self, ask: RowAnswers) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""
-        return kernels.label_pass(self.values, factors, n_threads)
+        labels: NDArray[np.intp] = ask(kernels.label_pass, self.values)
+        return labels
 
 
 def start_on_sample(
@@ -168,8 +213,9 @@ def start_on_sample(
     the start is k-means on it.
     """
     if plan.method == "subsample":
+        table = sample.to_start_from(plan)
         try:
-            return best_on_sample(sample.values, sample.weights, n_rows, plan)
+            return best_on_sample(*table, n_rows, plan)
         except SingularCovarianceError:
             plan = replace(plan, method="kmeans")
     return sample.start(plan, maximize)

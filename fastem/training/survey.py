@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from fastem.checks import counting
 from fastem.checks.rows import Rows, read_only
@@ -13,6 +13,8 @@ from fastem.sources.blocks import Source
 from fastem.sources.reading import blocks_of
 from fastem.starts.initialization import variances_of_sums, weighted_blocks
 from fastem.statistics import Array
+
+_LEAST_WEIGHT = 1e-300  # to divide by
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class Survey:
     mean, variances : arrays of shape (D,)
     n_counted : int
         Number of rows of positive weight.
+    is_empty : array of bool of shape (D,)
+        Which columns have no value.
+    n_gappy, n_empty : int
+        Number of rows that lack values, and of those that lack all.
     distinct : set of bytes
         Different rows: all, or as many as were asked for.
     sample : array of shape (m, D)
@@ -48,6 +54,9 @@ class Survey:
     mean: Array
     variances: Array
     n_counted: int
+    is_empty: NDArray[np.bool_]
+    n_gappy: int
+    n_empty: int
     distinct: set[bytes]
     sample: Rows
     sample_weights: Rows
@@ -68,39 +77,57 @@ class Moments:
 
     def __init__(self, n_features: int) -> None:
         self.weight = 0.0
+        self._weights = np.zeros(n_features)  # of the values of each column
         self._squares = np.zeros(n_features)
         self._shift = np.zeros(n_features)  # of the mean, from the first row
-        self._first: Array | None = None
+        self._first = np.full(n_features, np.nan)
 
-    def add(self, rows: Rows, weights: Array) -> None:
+    def add(self, rows: Rows, weights: Rows) -> None:
         """Count more rows; no weights mean 1 for each."""
         for block, w in weighted_blocks(rows, weights, rows.shape[1]):
             weight = float(w.sum())
             if weight == 0:
                 continue
-            if self._first is None:
-                self._first = block[0].copy()
+            self.weight += weight
+            weights = np.full(len(self._first), weight)
+            is_new = np.isnan(self._first)
+            self._first[is_new] = block[0, is_new]
+            gaps = np.isnan(block)
+            if gaps.any():
+                weights = w @ ~gaps
+                firsts = block[gaps.argmin(axis=0), np.arange(len(weights))]
+                is_new = np.isnan(self._first)
+                self._first[is_new] = firsts[is_new]
             block -= self._first
-            mean = w @ block / weight
+            block[gaps] = 0
+            total = self._weights + weights
+            seen = np.maximum(weights, _LEAST_WEIGHT)
+            mean = w @ block / seen
             block -= mean
+            block[gaps] = 0
             step = mean - self._shift
-            total = self.weight + weight
+            share = weights / np.maximum(total, _LEAST_WEIGHT)
             with np.errstate(over="ignore"):
-                self._squares += w @ block**2 + step**2 * (self.weight / total * weight)
-            self._shift += step * (weight / total)
-            self.weight = total
+                self._squares += w @ block**2 + step**2 * (self._weights * share)
+            self._shift += step * share
+            self._weights = total
 
     @property
     def mean(self) -> Array:
         """The mean of the rows, (D,); 0 if there are none."""
-        return self._shift if self._first is None else self._first + self._shift
+        mean: Array = np.nan_to_num(self._first, nan=0.0) + self._shift
+        return mean
 
     @property
     def variances(self) -> Array:
         """The variance of each column, (D,)."""
-        if not self.weight:
-            return np.zeros_like(self._shift)
-        return variances_of_sums(self._squares, self.weight, self.mean)
+        weights = np.maximum(self._weights, _LEAST_WEIGHT)
+        return variances_of_sums(self._squares, weights, self.mean)
+
+    @property
+    def is_empty(self) -> NDArray[np.bool_]:
+        """Which columns have no value of positive weight, (D,)."""
+        return np.asarray(self._weights == 0)
 
 
 class RowSample:
@@ -180,13 +207,19 @@ def survey(
     moments = Moments(n_features)
     sample = RowSample(size, n_features, dtype, random)
     distinct: set[bytes] = set()
-    n_rows = n_counted = 0
+    n_rows = n_counted = n_gappy = n_empty = 0
     size_seen, smallest, largest = 0.0, np.inf, 0.0
     for rows, weights in blocks:
         counting.add_distinct(rows, weights, n_components, distinct)
         sample.add(rows, weights, n_rows)
         moments.add(rows, weights)
-        size_seen = max(size_seen, -float(rows.min()), float(rows.max()))
+        least, most = rows.min(), rows.max()
+        if np.isnan(least):
+            gaps = np.isnan(rows)
+            n_gappy += int(gaps.any(axis=1).sum())
+            n_empty += int(gaps.all(axis=1).sum())
+            least, most = np.fmin.reduce(rows, None), np.fmax.reduce(rows, None)
+        size_seen = max(size_seen, -float(least), float(most))
         n_rows += len(rows)
         n_counted += int(np.count_nonzero(weights)) if len(weights) else len(rows)
         smallest = min(smallest, weights.min(initial=np.inf))
@@ -201,6 +234,9 @@ def survey(
         moments.mean,
         moments.variances,
         n_counted,
+        moments.is_empty,
+        n_gappy,
+        n_empty,
         distinct,
         read_only(sample.rows),
         read_only((sample.weights / largest).astype(dtype))

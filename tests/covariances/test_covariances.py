@@ -513,3 +513,34 @@ def test_columns_of_very_different_scales_are_not_singular(covariance_type):
     )
     factors = STRUCTURES[covariance_type].representation.cholesky(np.array(covariances))
     assert np.isfinite(factors).all()
+
+
+OWN_AXES = [name for name, rule in STRUCTURES.items() if rule.code[2] == "V"]
+
+
+@pytest.mark.parametrize("name", OWN_AXES)
+def test_variances_along_own_axes_are_exact_in_units_far_apart(random, name):
+    # The least of them is the rounding of the largest.
+    scales = 10.0 ** np.linspace(-4, 4, 5)
+    spread = random_covariance(random, 5)
+    nearest = STRUCTURES[name].nearest((scales[:, np.newaxis] * spread * scales)[None])
+    assert_close(nearest[0] / scales[:, np.newaxis] / scales, spread, 1e-7)
+
+
+@pytest.mark.parametrize("name", OWN_AXES)
+def test_fits_to_columns_in_units_far_apart_come_back(name):
+    random = np.random.default_rng(7)
+    labels = np.arange(600) % 3
+    X = np.empty((600, 6))
+    for k in range(3):
+        spread = np.linalg.cholesky(random_covariance(random, 6)).T
+        X[labels == k] = random.normal(size=(200, 6)) @ spread + 2.5 * k
+    X *= 10.0 ** np.linspace(-3, 3, 6)
+    model = GaussianMixture(
+        3, covariance_type=name, init_params=labels, reg_covar=0, tol=1e-9
+    ).fit(X)
+    assert np.diff(model.lower_bounds_).min() > 0
+    again = GaussianMixture.from_parameters(
+        *(model.weights_, model.means_, model.covariances_), covariance_type=name
+    )
+    assert np.array_equal(again.covariances_, model.covariances_)

@@ -31,7 +31,7 @@ from tests.mixtures import assert_close
 N, D, K = 6000, 3, 4
 ATTRIBUTES = ("weights_", "means_", "covariances_", "precisions_cholesky_")
 FITS = ["fit", "fit_predict"]
-SCORES = ["score_samples", "score", "bic", "aic"]
+SCORES = ["score_samples", "score", "bic", "aic", "icl", "entropy"]
 CHUNKS = ((1500, 2500, 0, 1100, 900), (D,))
 
 
@@ -201,7 +201,8 @@ def test_float32_stays_float32(rows):
 
 @pytest.mark.usefixtures("client")
 @pytest.mark.parametrize(
-    "method", ["kmeans", "k-means++", "random", "random_from_data", "subsample"]
+    "method",
+    ["kmeans", "k-means++", "random", "random_from_data", "subsample", "trimmed"],
 )
 def test_starts_of_a_small_table_are_those_of_one_machine(rows, X, method):
     here, there = both_fits(
@@ -213,7 +214,7 @@ def test_starts_of_a_small_table_are_those_of_one_machine(rows, X, method):
 
 
 @pytest.mark.usefixtures("client")
-@pytest.mark.parametrize("method", ["kmeans", "subsample"])
+@pytest.mark.parametrize("method", ["kmeans", "subsample", "trimmed"])
 def test_starts_of_a_large_one_lead_to_the_same_optimum(rows, X, method):
     models = [
         make(K, init_params=method, tol=1e-8, random_state=0).fit(table)
@@ -310,7 +311,7 @@ def test_weights_of_a_folder_of_files_are_those_of_its_rows(
     here, there = both_fits(table, X, start_of(rows, "full"), row_weights, weights)
     assert_same_fit(here, there)
     factor = 2 if what == "made of it" else 1
-    for name in ("score", "bic", "aic"):
+    for name in ("score", "bic", "aic", "icl"):
         assert getattr(there, name)(X, sample_weight=weights) == pytest.approx(
             getattr(here, name)(table, sample_weight=factor * row_weights), rel=1e-12
         )
@@ -358,7 +359,7 @@ def test_answers_are_dask_arrays_not_computed_yet(rows, X):
         computed = lazy.compute()
         assert (lazy.dtype, lazy._meta.ndim) == (computed.dtype, computed.ndim)
         assert np.array_equal(computed, getattr(there, name)(rows)), "not as in memory"
-    for name in ("score", "bic", "aic"):
+    for name in ("score", "bic", "aic", "entropy"):
         value = getattr(there, name)(X)
         assert isinstance(value, float)
         assert value == pytest.approx(getattr(there, name)(rows), rel=1e-12)
@@ -378,6 +379,20 @@ def test_labels_of_fit_predict_are_those_of_predict(X):
     assert np.array_equal(labels.compute(), model.predict(X).compute())
     again = pickle.loads(pickle.dumps(model))
     assert np.array_equal(again.predict(X).compute(), labels.compute())
+
+
+@pytest.mark.usefixtures("client")
+def test_a_mixture_is_chosen_where_the_rows_are(rows, X):
+    selector = fastem.GaussianMixtureSelector(
+        [2, 4], ["diag", "tied"], estimator=fastem.dask.GaussianMixture()
+    )
+    there = selector.set_params(random_state=0).fit(X)
+    best = there.results_.ranked[0]
+    assert best.n_rows == N
+    assert there.best_estimator_.bic(rows) == pytest.approx(best.value, rel=1e-12)
+    assert isinstance(there.predict(X), da.Array)
+    here = selector.set_params(estimator=None).fit(rows)
+    assert here.n_components_ == there.best_estimator_.n_components
 
 
 @pytest.mark.usefixtures("client")

@@ -105,6 +105,17 @@ def test_with_relative_units_do_not_change_the_answer(covariance_type, exponent)
     )
 
 
+@pytest.mark.parametrize("name", ["EVI", "EVE", "EVV"])
+def test_a_component_that_a_volume_in_common_scales_up_is_warned_of(name):
+    X = np.vstack([rows(), [[30.0, 30.0, 30.0]]])
+    members = np.append(np.arange(len(X) - 1) % 2, 2)
+    model = GaussianMixture(3, covariance_type=name, init_params=members)
+    with pytest.warns(RegularizationWarning) as warned:
+        model.fit(X)
+    assert warned[0].message.degeneracy.component == 2
+    assert warned[0].message.share == pytest.approx(1)
+
+
 @pytest.mark.parametrize("name", OF_ANY_UNITS)
 def test_with_relative_units_of_single_columns_do_not_change_the_answer(name):
     X, scales = rows(), np.array([1e-8, 1.0, 1e8])

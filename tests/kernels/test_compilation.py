@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import fastem.kernels
-from fastem.covariances import STRUCTURES
 from fastem.kernels.compilation import CACHE_FOLDER, source_hash
+from tests.mixtures import OF_SCIKIT_LEARN
 
 # Rows enough for the parallel kernels, and few enough for the serial ones.
 USE_EVERYTHING = f"""
@@ -24,7 +24,7 @@ with event.install_recorder("numba:compile") as compilations:
     for n_rows in (3000, 100):
         for dtype in (np.float64, np.float32):
             X = np.random.default_rng(0).standard_normal((n_rows, 3)).astype(dtype)
-            for name in {list(STRUCTURES)}:
+            for name in {OF_SCIKIT_LEARN}:
                 model = GaussianMixture(2, covariance_type=name, max_iter=2).fit(X)
                 model.predict(X), model.predict_proba(X), model.score_samples(X)
 print(len(compilations.buffer))

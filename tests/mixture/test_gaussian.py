@@ -96,6 +96,7 @@ def test_constructor_is_that_of_scikit_learn_and_little_more():
     assert ours.pop("on_collapse") == "raise"
     assert ours.pop("forgetting") == 2
     assert ours.pop("memory") is None
+    assert ours.pop("missing_values") == "error"
     assert ours.pop("noise") is False
     for name in ("weight_init", "volume", "bounds"):
         assert ours.pop(f"noise_{name}") is None
@@ -348,6 +349,14 @@ def test_warm_start_continues_to_where_one_fit_arrives(X, covariance_type):
     assert np.array_equal(whole.means_, parts.means_)
     assert np.array_equal(whole.covariances_, parts.covariances_)
     assert whole.lower_bounds_[4:] == parts.lower_bounds_
+
+
+def test_a_fit_that_goes_on_with_other_rows_needs_no_labels_for_them(X):
+    labels = np.arange(len(X)) % K
+    model = GaussianMixture(K, init_params=labels, warm_start=True, random_state=0)
+    assert model.fit(X).fit(X[::2]).n_samples_seen_ == len(X[::2])
+    with pytest.raises(ValueError, match="a label for each row"):
+        model.set_params(warm_start=False).fit(X[::2])
 
 
 @pytest.mark.parametrize(

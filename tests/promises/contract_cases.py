@@ -12,11 +12,11 @@ import numpy as np
 
 from fastem.covariances import STRUCTURES
 from tests import reference
-from tests.mixtures import draw, random_mixture
+from tests.mixtures import IN_SHORT, draw, random_mixture
 from tests.reference import Mixture
 
 NEAR, FAR = 0.0, 8.0  # where two groups of rows are, which spread by 1
-SHARED = [name for name, structure in STRUCTURES.items() if structure.is_shared]
+SHARED = [name for name in IN_SHORT if STRUCTURES[name].is_shared]
 
 
 class Singular(NamedTuple):

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastem import GaussianMixture, RegularizationWarning, SingularCovarianceError
 from fastem.covariances import STRUCTURES
 from tests import reference
-from tests.mixtures import draw, random_mixture, start_of
+from tests.mixtures import IN_SHORT, draw, random_mixture, start_of
 from tests.promises import exact
 from tests.promises.contract_cases import DEGENERATE, PLACES, SHARED
 from tests.reference import Mixture
@@ -515,7 +515,7 @@ def outcome(model, X):
             return None
 
 
-@pytest.mark.parametrize("name", sorted(set(STRUCTURES) - set(SHARED)))
+@pytest.mark.parametrize("name", sorted(set(IN_SHORT) - set(SHARED)))
 def test_singular_restarts_are_counted_and_the_best_of_the_others_is_kept(name):
     X, n_init = spiked_rows(), 12
     options = {"n_components": 5, "covariance_type": name, "reg_covar": 0}

@@ -178,3 +178,8 @@ def test_the_outcome_of_the_fit_is_kept(rows):
     )
     assert fitted.converged_
     assert fitted.n_iter_ == len(seen) == len(fitted.lower_bounds_)
+
+
+def test_settings_are_checked_in_the_name_of_the_model(rows):
+    with pytest.raises(ValueError, match="'n_components' parameter of GaussianMixture"):
+        fit_standardized(GaussianMixture(0), rows)

@@ -157,7 +157,8 @@ def test_a_shared_covariance_is_repeated_by_the_same_decision(random, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "init", ["kmeans", "k-means++", "random", "random_from_data", "subsample"]
+    "init",
+    ["kmeans", "k-means++", "random", "random_from_data", "subsample", "trimmed"],
 )
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 def test_a_table_no_larger_than_the_sample_starts_as_in_memory(
@@ -193,7 +194,7 @@ def test_a_random_start_draws_the_numbers_that_it_draws_in_memory(X, covariance_
         assert_close(getattr(model, name), getattr(expected, name), 1e-10, name)
 
 
-@pytest.mark.parametrize("init", ["kmeans", "k-means++", "random_from_data"])
+@pytest.mark.parametrize("init", ["kmeans", "k-means++", "random_from_data", "trimmed"])
 def test_other_starts_are_made_from_the_sample(X, init, monkeypatch):
     used = []
     real = in_blocks.RowsInMemory.start
@@ -213,10 +214,11 @@ def test_other_starts_are_made_from_the_sample(X, init, monkeypatch):
     assert drawn == sorted(set(drawn)), "not in order, or drawn twice"
 
 
-def test_a_subsample_start_finds_what_it_finds_in_memory(random):
+@pytest.mark.parametrize("init", ["subsample", "trimmed"])
+def test_a_start_on_a_sample_finds_what_it_finds_in_memory(random, init):
     means = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
     X = means[random.integers(0, 3, 30_000)] + random.normal(size=(30_000, 2))
-    settings = {"init_params": "subsample", "random_state": 0}
+    settings = {"init_params": init, "random_state": 0}
     expected = GaussianMixture(3, **settings).fit(X)
     model = GaussianMixture(3, **settings).fit(Blocks(X, 5000))
     assert model.lower_bound_ == pytest.approx(expected.lower_bound_, abs=1e-3)
@@ -281,7 +283,7 @@ def test_answers_are_those_of_the_array(X, sources_of, kind):
         of_source = make() if kind == "reader" else of_source
         answer = getattr(model, name)(of_source)
         np.testing.assert_array_equal(answer, getattr(model, name)(X), name)
-    for name in ("score", "bic", "aic"):
+    for name in ("score", "bic", "aic", "icl", "entropy"):
         of_source = make() if kind == "reader" else of_source
         expected = getattr(model, name)(X)
         assert getattr(model, name)(of_source) == pytest.approx(expected, rel=1e-13)
@@ -312,7 +314,7 @@ def test_weights_may_be_a_column(X, random, tmp_path, kind, monkeypatch):
     model = GaussianMixture(**settings).fit(data, sample_weight="w")
     assert list(model.feature_names_in_) == ["a", "b"]
     assert_same_bits(model, expected)
-    for name in ("score", "bic"):
+    for name in ("score", "bic", "icl"):
         answer = getattr(model, name)(data, sample_weight="w")
         of_array = getattr(expected, name)(X[:, :2], sample_weight=row_weights)
         assert answer == pytest.approx(of_array, rel=1e-12)

@@ -1,11 +1,14 @@
 """Cholesky factors of dense matrices, for the structures that have them."""
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dtrtri
 
 from fastem.covariances.degeneracy import Degeneracy
 from fastem.covariances.singular import SingularCovarianceError
-from fastem.statistics import EPS, Array, Ridge
+from fastem.statistics import EPS, Array, Ridge, SufficientStatistics
 
 
 def degeneracy(component: int | None, covariance: Array, eps: float) -> Degeneracy:
@@ -89,6 +92,55 @@ def inverse_gram(factors: Array) -> Array:
     inverses = np.stack([dtrtri(factor, lower=0)[0] for factor in factors])
     covariances: Array = inverses.transpose(0, 2, 1) @ inverses
     return covariances
+
+
+class Regression(NamedTuple):
+    """Columns that are missing, given those present."""
+
+    coefficients: Array  # (..., M, O): B = S_mo S_oo^-1
+    covariance: Array  # (..., M, M) of what is left: S_mm - B S_om
+
+
+def regression(
+    covariances: Array,
+    factors: Array,
+    columns: NDArray[np.intp],
+    missing: NDArray[np.intp],
+) -> Regression:
+    """Of covariances (..., D, D), given U of the columns present, (..., O, O)."""
+    rows = missing[:, np.newaxis]
+    whitened = covariances[..., rows, columns] @ factors
+    explained = whitened @ np.swapaxes(whitened, -1, -2)
+    coefficients = whitened @ np.swapaxes(factors, -1, -2)
+    return Regression(coefficients, covariances[..., rows, missing] - explained)
+
+
+def lifted(
+    statistics: SufficientStatistics,
+    counts: Array,
+    regression: Regression,
+    columns: NDArray[np.intp],
+    missing: NDArray[np.intp],
+) -> tuple[Array, Array]:
+    """First moments and scatter in all columns, of rows that lack some.
+
+    With A = [I; B] they are A s and A T A' + n (S_mm - B S_om), of these moments s and
+    this scatter T of the rows, of which ``counts`` are n.
+    """
+    B, left = regression
+    n_features = len(columns) + len(missing)
+    first = np.empty((len(statistics.weights), n_features))
+    first[:, columns] = statistics.first
+    first[:, missing] = (B @ statistics.first[:, :, np.newaxis])[:, :, 0]
+    T = statistics.scatter
+    scatter = np.empty((*T.shape[:-2], n_features, n_features))
+    between = B @ T
+    rows, columns_of = missing[:, np.newaxis], columns[:, np.newaxis]
+    scatter[..., columns_of, columns] = T
+    scatter[..., rows, columns] = between
+    scatter[..., columns_of, missing] = np.swapaxes(between, -1, -2)
+    scatter[..., rows, missing] = between @ np.swapaxes(B, -1, -2) + counts * left
+    return first, scatter
 
 
 def log_relative(base: Array, factors: Array) -> Array:

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, final
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from fastem.covariances.representations import dense
 from fastem.covariances.representations.representation import (
@@ -81,6 +81,24 @@ class Matrices(Representation):
         self, scatter: Array, component: int, weights: Array, residuals: Array
     ) -> None:
         scatter[component] += (weights * residuals.T) @ residuals
+
+    def marginal(
+        self, covariances: Array, factors: Array, columns: NDArray[np.intp]
+    ) -> tuple[Array, Array]:
+        covariances = covariances[..., columns[:, np.newaxis], columns]
+        return covariances, self.cholesky(covariances)
+
+    def lift(
+        self,
+        statistics: SufficientStatistics,
+        covariances: Array,
+        factors: Array,
+        columns: NDArray[np.intp],
+        missing: NDArray[np.intp],
+    ) -> tuple[Array, Array]:
+        counts = statistics.weights[:, np.newaxis, np.newaxis]
+        regression = dense.regression(covariances, factors, columns, missing)
+        return dense.lifted(statistics, counts, regression, columns, missing)
 
     def scatter_size(self, n_components: int, n_features: int) -> int:
         return n_components * n_features**2

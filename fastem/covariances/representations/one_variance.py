@@ -7,7 +7,7 @@ multiplication a value in the expectation step, which is bound by other things.
 from typing import Any, ClassVar, final
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from fastem.covariances.degeneracy import Degeneracy
 from fastem.covariances.representations.representation import Representation
@@ -85,6 +85,22 @@ class OneVariance(Representation):
         self, scatter: Array, component: int, weights: Array, residuals: Array
     ) -> None:
         _variances.add_scatter(scatter, component, weights, residuals)
+
+    def marginal(
+        self, covariances: Array, factors: Array, columns: NDArray[np.intp]
+    ) -> tuple[Array, Array]:
+        return covariances, factors
+
+    def lift(
+        self,
+        statistics: SufficientStatistics,
+        covariances: Array,
+        factors: Array,
+        columns: NDArray[np.intp],
+        missing: NDArray[np.intp],
+    ) -> tuple[Array, Array]:
+        variances = covariances[:, np.newaxis]
+        return _variances.lift(statistics, variances, factors, columns, missing)
 
     def scatter_size(self, n_components: int, n_features: int) -> int:
         return _variances.scatter_size(n_components, n_features)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from fastem.covariances.representations import dense, student
 from fastem.kernels import PassSums, StudentTails, Uniform
@@ -140,6 +140,27 @@ class Representation(ABC):
     ) -> Any:
         """The kernel's factors, from means relative to the center."""
 
+    @abstractmethod
+    def marginal(
+        self, covariances: Array, factors: Array, columns: NDArray[np.intp]
+    ) -> tuple[Array, Array]:
+        """Covariances and precisions_cholesky of some of the columns."""
+
+    @abstractmethod
+    def lift(
+        self,
+        statistics: SufficientStatistics,
+        covariances: Array,
+        factors: Array,
+        columns: NDArray[np.intp],
+        missing: NDArray[np.intp],
+    ) -> tuple[Array, Array]:
+        """First moments and scatter in all columns, of rows that have ``columns``.
+
+        Their expectations, given what the rows have. ``covariances`` are those of all
+        columns, ``factors`` the precisions_cholesky of the columns present.
+        """
+
     def count_unclaimed(
         self, scatter: Array, second_moment: Callable[[], Array]
     ) -> Array:
@@ -237,7 +258,7 @@ class Representation(ABC):
             eps,
             eps * np.abs(means),
             sums.background,
-            _tail_sums(sums, factors.tails, means.shape[1]),
+            tails=_tail_sums(sums, factors.tails, means.shape[1]),
         )
 
     def statistics_of(
@@ -248,7 +269,7 @@ class Representation(ABC):
         About their means: so nothing is lost that the parameters have.
         """
         shape = parameters.means.shape
-        background = parameters.background_weight
+        background, v = parameters.background_weight, parameters.degrees_of_freedom
         scale = parameters.weights.sum() + background
         weights = n_rows * parameters.weights / scale
         if self.has_matrices:
@@ -264,7 +285,7 @@ class Representation(ABC):
             np.zeros(shape),
             spreads * (weights.sum() if self.is_shared else counts),
             background=n_rows * background / scale,
-            tails=_expected_tail_sums(weights, parameters.degrees_of_freedom),
+            tails=None if v is None else student.expected_tail_sums(weights, v),
         )
 
     def move(
@@ -342,10 +363,3 @@ def _tail_sums(
     counts, logarithms = sums.tails
     more = student.expected_logarithms(v, n_features) * sums.weights
     return TailSums(v, counts, logarithms + more)
-
-
-def _expected_tail_sums(weights: Array, v: Array | None) -> TailSums | None:
-    """The sums of so many rows of each component, of which these v follow."""
-    if v is None:
-        return None
-    return TailSums(v, weights, weights * student.stationary_logarithms(v))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, final
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from fastem.covariances.representations import dense
 from fastem.covariances.representations.representation import (
@@ -92,6 +92,24 @@ class SharedMatrix(Representation):
         self, scatter: Array, second_moment: Callable[[], Array]
     ) -> Array:
         return scatter + second_moment()
+
+    def marginal(
+        self, covariances: Array, factors: Array, columns: NDArray[np.intp]
+    ) -> tuple[Array, Array]:
+        covariances = covariances[..., columns[:, np.newaxis], columns]
+        return covariances, self.cholesky(covariances)
+
+    def lift(
+        self,
+        statistics: SufficientStatistics,
+        covariances: Array,
+        factors: Array,
+        columns: NDArray[np.intp],
+        missing: NDArray[np.intp],
+    ) -> tuple[Array, Array]:
+        counts = statistics.weights.sum()
+        regression = dense.regression(covariances, factors, columns, missing)
+        return dense.lifted(statistics, counts, regression, columns, missing)
 
     def scatter_size(self, n_components: int, n_features: int) -> int:
         return n_features**2 + n_components**2

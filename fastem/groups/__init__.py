@@ -1,0 +1,74 @@
+"""Gaps, labels, and what you already know.
+
+Missing values
+==============
+Rows in which values are missing are an error, until you say what to do with them. With
+`missing_values='marginalize'` each row counts with the values that it has: a fit has
+the largest likelihood of what was observed, which is right if what is missing depends
+on nothing but what is there. Nothing is filled in, and no row is left out.
+
+>>> import numpy as np
+>>> from fastem import GaussianMixture
+>>> random = np.random.default_rng(0)
+>>> X = random.normal(size=(1000, 3)) @ [[1, 0.9, 0], [0, 0.4, 0], [0, 0, 1]]
+>>> X[500:] += 4
+>>> gappy = np.where(random.random(X.shape) < [0.3, 0.3, 0], np.nan, X)
+>>> model = GaussianMixture(2, missing_values="marginalize", random_state=0).fit(gappy)
+>>> np.sort(model.means_[:, 0]).round().astype(int)
+array([0, 4])
+
+NaN, None, pandas' NA, masked values and nulls are all the same. Every method takes
+them: in `predict`, `predict_proba` and `score_samples` a row is judged by the density
+of the columns that it has. A row without any value has a log-density of 0, and
+memberships that are the weights; it counts as a row, and moves nothing.
+
+A model that was fitted without gaps, or comes from a file, answers about rows with gaps
+as soon as it is told to:
+
+>>> complete = GaussianMixture(2, random_state=0).fit(X)
+>>> complete = complete.set_params(missing_values="marginalize")
+>>> bool(np.mean(complete.predict(gappy) == complete.predict(X)) > 0.98)
+True
+
+`impute` fills gaps with what the mixture expects there, given the values present; with
+`method='sample'` with draws, which vary as the values would.
+
+>>> filled = model.impute(gappy)
+>>> bool(np.all(filled[~np.isnan(gappy)] == gappy[~np.isnan(gappy)]))
+True
+>>> several = [model.impute(gappy, method="sample", random_state=i) for i in range(5)]
+
+Where EM starts
+---------------
+`init_params` works on the complete rows, if there are 4 (D + 1) of them for each
+component. If not, and for a partition of your own, gaps are filled with the column's
+mean; that is for the start only.
+
+What is an error
+----------------
+A column without any value; and a component none of whose rows have a value in a column,
+as nothing says what the column is like there. `on_collapse` treats that as a collapse.
+
+What it costs
+-------------
+Rows that lack the same columns are a group, and a group is a pass of the kernels over
+its columns. Where nothing is missing the bits are those without the option. A
+background (`noise=True`) is measured by the ranges of the columns where there are gaps,
+not along principal components.
+"""
+
+from fastem.groups.answers import RowAnswers
+from fastem.groups.expectation import GroupedExpectation, expectation_of
+from fastem.groups.imputation import imputed
+from fastem.groups.rows import Group, groups_of, has_gaps, warn_of_empty_rows
+
+__all__ = [
+    "Group",
+    "GroupedExpectation",
+    "RowAnswers",
+    "expectation_of",
+    "groups_of",
+    "has_gaps",
+    "imputed",
+    "warn_of_empty_rows",
+]

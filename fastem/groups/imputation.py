@@ -1,0 +1,127 @@
+"""Missing values given those present, under a mixture: their mean, or draws."""
+
+import numpy as np
+
+from fastem import kernels
+from fastem.checks.rows import Rows
+from fastem.covariances.representations import dense
+from fastem.covariances.representations.dense import Regression
+from fastem.groups.answers import RowAnswers
+from fastem.groups.rows import Group, groups_of, has_gaps
+from fastem.statistics import Array, Background, MixtureParameters
+
+
+def imputed(
+    ask: RowAnswers, X: Rows, random_state: np.random.RandomState | None = None
+) -> Rows:
+    """The rows with their gaps filled; the other values keep their bits.
+
+    Parameters
+    ----------
+    ask : RowAnswers
+    X : array of shape (N, D)
+    random_state : RandomState, optional
+        What values are drawn with; by default they are conditional means.
+    """
+    out = X.copy()
+    if not has_gaps(X):
+        return out
+    parameters = ask.parameters
+    covariances = ask.representation.expand(
+        parameters.covariances, *parameters.means.shape
+    )
+    shares = ask(kernels.probability_pass, X).astype(np.float64)
+    for group in groups_of(X):
+        missing = np.setdiff1d(np.arange(X.shape[1]), group.columns)
+        if len(missing):
+            filled = _filled(
+                *(parameters, covariances, X, group, missing),
+                *(shares[group.rows], random_state),
+            )
+            out[group.rows[:, np.newaxis], missing] = filled
+    return out
+
+
+def _filled(
+    parameters: MixtureParameters,
+    covariances: Array,
+    X: Rows,
+    group: Group,
+    missing: np.ndarray,
+    shares: Array,
+    random_state: np.random.RandomState | None,
+) -> Array:
+    """What the group's rows lack, (n, M), where they belong by ``shares`` (n, K)."""
+    columns, means = group.columns, parameters.means
+    regression = _regression(covariances, columns, missing)
+    drawn = None
+    if random_state is not None:
+        cumulative = shares.cumsum(axis=1)
+        targets = random_state.random_sample(len(shares)) * cumulative[:, -1]
+        drawn = (cumulative <= targets[:, np.newaxis]).sum(axis=1)
+    filled = np.zeros((len(group.rows), len(missing)))
+    present = X[group.rows[:, np.newaxis], columns].astype(np.float64)
+    for k, mean in enumerate(means):
+        mine = slice(None) if drawn is None else np.flatnonzero(drawn == k)
+        residuals = present[mine] - mean[columns]
+        given = mean[missing] + residuals @ regression.coefficients[k].T
+        if random_state is None:
+            filled += shares[:, k, np.newaxis] * given
+        else:
+            zeros = np.zeros(len(missing))
+            left = regression.covariance[k]
+            noise = random_state.multivariate_normal(zeros, left, size=len(given))
+            if parameters.degrees_of_freedom is not None:
+                of_present = covariances[k][columns[:, np.newaxis], columns]
+                noise *= _scales(
+                    *(parameters.degrees_of_freedom[k], residuals, of_present),
+                    random_state,
+                )
+            filled[mine] = given + noise
+    background = parameters.background
+    if background is not None:
+        low, high = _box(background)[missing].T
+        if drawn is None:
+            filled += shares[:, -1:] * (low + (high - low) / 2)
+        else:
+            mine = np.flatnonzero(drawn == len(means))
+            assert random_state is not None
+            filled[mine] = random_state.uniform(low, high, (len(mine), len(missing)))
+    return filled
+
+
+def _scales(
+    v: float, residuals: Array, scale: Array, random_state: np.random.RandomState
+) -> Array:
+    """What draws of a normal distribution are to be multiplied by: (n, 1).
+
+    Given some of its columns, at the distance d, a t has v + D degrees of freedom and
+    a scale that is (v + d) / (v + D) times that of the normal distribution.
+    """
+    distances = np.zeros(len(residuals))
+    if residuals.shape[1]:
+        distances = (np.linalg.solve(scale, residuals.T).T * residuals).sum(axis=1)
+    divisors = random_state.chisquare(v + residuals.shape[1], size=len(residuals))
+    scales: Array = np.sqrt((v + distances) / divisors)[:, np.newaxis]
+    return scales
+
+
+def _regression(
+    covariances: Array, columns: np.ndarray, missing: np.ndarray
+) -> Regression:
+    """Of the missing columns on those present, for each component."""
+    if not len(columns):
+        shape = len(covariances), len(missing), 0
+        return Regression(np.zeros(shape), covariances)
+    of_present = covariances[:, columns[:, np.newaxis], columns]
+    factors = dense.inverse_cholesky(of_present, shared=False)
+    return dense.regression(covariances, factors, columns, missing)
+
+
+def _box(background: Background) -> Array:
+    if background.bounds is None:
+        raise ValueError(
+            "Of the background only the volume is known, and not where it lies: give "
+            "noise_bounds, the least and the largest value of each column"
+        )
+    return background.bounds

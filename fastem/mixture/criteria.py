@@ -1,0 +1,162 @@
+"""Criteria by which mixtures of the same rows are compared: lower is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastem import kernels
+from fastem.checks.rows import Rows, read_only
+from fastem.mixture.fitted import FittedMixture
+from fastem.statistics import Array
+
+# Of memberships, which are computed in blocks and not kept.
+_BLOCK_VALUES = 1 << 18
+
+
+class JudgedMixture(FittedMixture):
+    """What a mixture is worth for rows, and how sure it is of them."""
+
+    def bic(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
+        """Bayesian information criterion: lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+            The number of rows is then the sum of the weights: a common factor matters.
+            Warned of where they are no counts and sum to 10 times more or less than
+            there are rows.
+
+        Returns
+        -------
+        float
+            p log N - 2 log L, with p free parameters and N rows. A background counts
+            as two of them, and as one where ``noise_volume`` or ``noise_bounds`` is
+            given.
+        """
+        mean, n_rows = self._counted(X, sample_weight, "bic")
+        return self._criterion(mean, n_rows, math.log(n_rows))
+
+    def aic(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
+        """Akaike's information criterion: lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+            As in :meth:`bic`.
+
+        Returns
+        -------
+        float
+            2 p - 2 log L, with p free parameters.
+        """
+        mean, n_rows = self._counted(X, sample_weight, "aic")
+        return self._criterion(mean, n_rows, 2)
+
+    def icl(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
+        """Integrated completed likelihood: BIC for clusters. Lower is better.
+
+        It adds to BIC what rows lack to belong to one component wholly, and so
+        prefers components that do not overlap [1]_.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+            As in :meth:`bic`.
+
+        Returns
+        -------
+        float
+            BIC less twice the sum of the logarithm of each row's largest membership,
+            as in R's mclust. With all memberships instead of the largest, BIC plus
+            twice :meth:`entropy`, it would be larger: that counts how rows are torn
+            among the other components too.
+
+        References
+        ----------
+        .. [1] C. Biernacki, G. Celeux, G. Govaert, "Assessing a mixture model for
+           clustering with the integrated completed likelihood", IEEE Trans. PAMI 22
+           (2000), 719-725.
+        """
+        mean, n_rows = self._counted(X, sample_weight, "icl", largest_log_densities)
+        return self._criterion(mean, n_rows, math.log(n_rows))
+
+    def entropy(self, X: Any, sample_weight: ArrayLike | str | None = None) -> float:
+        """How much rows are torn between components: the entropy of memberships.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+            As in :meth:`bic`.
+
+        Returns
+        -------
+        float
+            The sum over rows of -z log z over the memberships z of a row, in nats: 0
+            if each row belongs to one component wholly, N log K at most.
+
+        Examples
+        --------
+        >>> from fastem import GaussianMixture
+        >>> model = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [4.0]],
+        ...                                         [[[1.0]], [[1.0]]])
+        >>> round(model.entropy([[2.0], [-50.0]]), 4)  # log 2, and nothing
+        0.6931
+        """
+        mean, n_rows = self._counted(X, sample_weight, "entropy", entropies)
+        return mean * n_rows
+
+    def _counted(
+        self,
+        X: Any,
+        sample_weight: ArrayLike | str | None,
+        criterion: str,
+        row_pass: Callable[..., Any] = kernels.log_likelihood_pass,
+    ) -> tuple[float, float]:
+        """Mean of what a pass says of a row, and the number of rows."""
+        mean, count = self._score(X, sample_weight, row_pass)
+        count.warn_if_scaled(criterion)
+        return mean, count.total
+
+    def _criterion(self, mean: float, n_rows: float, price: float) -> float:
+        """A price for each parameter, less twice the log-likelihood of all rows."""
+        return price * self._n_parameters() - 2 * mean * n_rows
+
+
+def largest_log_densities(rows: Rows, factors: Any, n_threads: int | None) -> Array:
+    """The logarithm of the largest weighted density of a component at each row."""
+    log_densities = kernels.log_likelihood_pass(rows, factors, n_threads)
+    values = log_densities.astype(np.float64)
+    for part, degrees in _memberships(rows, factors, n_threads):
+        values[part] += np.log(degrees.max(axis=1))
+    return values
+
+
+def entropies(rows: Rows, factors: Any, n_threads: int | None) -> Array:
+    """The entropy of the memberships of each row."""
+    values = np.empty(len(rows))
+    for part, degrees in _memberships(rows, factors, n_threads):
+        logs = np.log(degrees, where=degrees > 0, out=np.zeros_like(degrees))
+        values[part] = -(degrees * logs).sum(axis=1)
+    return values
+
+
+def _memberships(
+    rows: Rows, factors: Any, n_threads: int | None
+) -> Iterator[tuple[slice, Array]]:
+    """Which rows, and their memberships: a block of them at a time."""
+    chunks = _BLOCK_VALUES // (len(factors.means) * kernels.CHUNK_ROWS)
+    size = max(1, chunks) * kernels.CHUNK_ROWS
+    for start in range(0, len(rows), size):
+        part = slice(start, start + size)
+        block = read_only(rows[part])
+        degrees = kernels.probability_pass(block, factors, n_threads)
+        yield part, degrees.astype(np.float64)

@@ -1,0 +1,406 @@
+"""What may be asked of a fit: each feature as what it changes of a :class:`Case`.
+
+A feature acts before the fit (rows, start, settings, kind of table), around it, or on
+the fitted model. What comes out is judged by the case's laws, so that no feature knows
+of another. A new one is a class of a few lines and an entry in ``FEATURES``.
+"""
+
+import copy
+import pickle
+from functools import partial
+
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+import fastem
+import fastem.dask
+from fastem import StopFit, kernels
+from fastem.em import checkpoint, expectation
+from fastem.kernels import CHUNK_ROWS
+from fastem.sources import reading
+from tests import reference
+from tests.mixtures import assert_close
+from tests.promises.fit_case import (
+    N_MORE,
+    Case,
+    assert_same,
+    bits,
+    mixture_of,
+    shares_of,
+)
+
+
+class Feature:
+    """One thing that may be asked of a fit; by default nothing."""
+
+    parameter = ""  # features of the same one are alternatives
+
+    def arrange(self, case):
+        """Change rows, start, settings, or the kind of table."""
+
+    def around(self, case, fit, model, **options):
+        """Fit the model; another way than to call ``fit`` once."""
+        return fit(model, **options)
+
+    def after(self, case, model):
+        """Do something with the fitted model, and return what goes on."""
+        return model
+
+
+class Arranged(Feature):
+    """Tables are arranged that are too small for that to pay."""
+
+    def arrange(self, case):
+        monkeypatch = case.use("monkeypatch")
+        for name, value in (("_FEWEST_ROWS", 1), ("_LEAST_WORK", 0), ("_ORDERING", 0)):
+            monkeypatch.setattr(expectation, name, value)
+        real, self.passes = kernels.expectation_pass, []
+
+        def noted(X, *arguments, reach=None, **options):
+            self.passes.append((len(X), reach is not None))
+            return real(X, *arguments, reach=reach, **options)
+
+        monkeypatch.setattr(kernels, "expectation_pass", noted)
+
+
+class RowsFarApart(Arranged):
+    """Components are left out where they are far from a whole tile of rows."""
+
+    def arrange(self, case):
+        super().arrange(case)
+        case.centers = case.centers * [[1], [1], [15]]
+        case.draw(np.repeat([0, 1, 2], [96, 96, 448]))
+
+    def after(self, case, model):
+        if case.is_in_memory:
+            assert any(leaves_out for _, leaves_out in self.passes)
+        return model
+
+
+class Blocks(Feature):
+    """Rows, and their weights, are read from a file, in two blocks or more."""
+
+    def arrange(self, case):
+        case.use("monkeypatch").setattr(reading, "_BLOCK_BYTES", 0)
+        case.draw(np.resize(case.members, CHUNK_ROWS + 100))
+        names = [f"x{j}" for j in range(case.shape[1])]
+        case.named = partial(pd.DataFrame, columns=names)
+        case.table = partial(self._written, case, case.use("tmp_path"))
+        case.unweighted_table = case.table  # columns are found by their names
+        case.table_weights = lambda: None if case.row_weights is None else "weight"
+
+    @staticmethod
+    def _written(case, folder):
+        path = folder / "rows.parquet"
+        if not path.exists():
+            table = pa.Table.from_pandas(case.named(case.X))
+            if case.row_weights is not None:
+                table = table.append_column("weight", [case.row_weights])
+            parquet.write_table(table, path, row_group_size=300)
+        return path
+
+
+class EqualRows(Arranged):
+    """Equal rows are merged."""
+
+    def arrange(self, case):
+        super().arrange(case)
+        self.n_distinct = len(case.X)
+        times = np.resize([1, 3, 5], self.n_distinct)
+        case.X, case.members = (np.repeat(a, times, 0) for a in (case.X, case.members))
+
+    def after(self, case, model):
+        if case.is_in_memory:
+            assert self.passes[0][0] == self.n_distinct
+        return model
+
+
+class Weights(Feature):
+    """Rows count as often as their weights say, some of them not at all."""
+
+    def arrange(self, case):
+        case.row_weights = case.random.uniform(0, 3, len(case.X))
+        case.row_weights[::7] = 0
+        case.more_weights = case.random.uniform(0.5, 2, N_MORE)
+
+
+class Float32(Feature):
+    """Rows are float32, and sums of a few of them too."""
+
+    def arrange(self, case):
+        case.X, case.more = case.X.astype(np.float32), case.more.astype(np.float32)
+        case.rounding, case.stillness = 1e-4, 1e-3
+        case.settings["tol"] = 0  # to where changes are rounding
+
+
+class Labels(Feature):
+    """The start is a partition of the rows, with rows that are in no part."""
+
+    def arrange(self, case):
+        case.labels = case.members.copy()
+        case.labels[::5] = case.random.integers(case.shape[0], size=len(case.X[::5]))
+        case.labels[3::11] = -1
+
+
+class SeveralStarts(Feature):
+    """The best of several starts is no worse than the first."""
+
+    def arrange(self, case):
+        case.settings["n_init"] = 3
+        if case.labels is None:  # of a partition there is one start
+            case.is_drawn = case.at_limit = case.is_elsewhere = True
+
+    def around(self, case, fit, model, **options):
+        first = fit(copy.deepcopy(model).set_params(n_init=1))
+        best = fit(model, **options)
+        if not options:  # such as a callback that stops it
+            assert best.lower_bound_ >= first.lower_bound_ - case.stillness**2
+        return best
+
+
+class Dropped(Feature):
+    """A component without rows is left out."""
+
+    parameter = "on_collapse"
+
+    def arrange(self, case):
+        case.settings["on_collapse"] = "drop"
+        case.lost = 1
+
+    def after(self, case, model):
+        assert len(model.weights_) == case.shape[0] - 1
+        return model
+
+
+class Reseeded(Feature):
+    """A component without rows begins anew on one of them."""
+
+    parameter = "on_collapse"
+
+    def arrange(self, case):
+        case.settings["on_collapse"] = "reseed"
+        case.lost = 1
+        case.expected = partial(self._expected, case, case.expected)
+        case.is_elsewhere = True
+
+    @staticmethod
+    def _expected(case, expected, n_iterations):
+        """From where one iteration has put the component; the others are the twin's."""
+        model = case.fit(case.new().set_params(max_iter=1))
+        assert [c.action for c in model.collapses_] == ["reseeded"]
+        start, (twin, _) = mixture_of(model), expected(1)
+        if not case.is_drawn:
+            assert_close(np.delete(start.means, 1, 0), twin.means, case.rounding)
+            left = start._replace(weights=np.delete(start.weights, 1))
+            assert_close(shares_of(left), shares_of(twin), case.rounding)
+        assert start.weights[1] * len(start.weights) == 1
+        assert (np.abs(case.X - start.means[1]) < 1e-6).all(axis=1).any()
+        return case.iterated(start, n_iterations - 1)
+
+
+class Ridge(Feature):
+    """Something is added to every variance."""
+
+    def arrange(self, case):
+        case.ridge = 3e-4
+
+
+class Noise(Feature):
+    """Some rows belong to a background."""
+
+    def arrange(self, case):
+        low, high = case.X.min(axis=0) - 1, case.X.max(axis=0) + 1
+        case.noise_volume = float(np.prod(high - low))
+        case.settings["noise_bounds"] = np.column_stack([low, high])
+
+
+class Accelerated(Feature):
+    """Longer steps than EM's, by which the log-likelihood does not fall."""
+
+    def arrange(self, case):
+        case.settings["accelerate"] = True
+        case.at_limit = True
+
+
+class RemainingGain(Feature):
+    """The fit ends where little is left to gain."""
+
+    def arrange(self, case):
+        case.settings |= {"stopping": "remaining_gain", "tol": 1e-7}
+        case.at_limit = True
+
+
+class Cluster(Feature):
+    """Rows are a Dask collection."""
+
+    def arrange(self, case):
+        case.use("client")
+        case.estimator = fastem.dask.GaussianMixture
+        table, weights = case.table, case.table_weights
+        case.table = lambda: self._collection(case, table())
+        case.table_weights = lambda: self._collection(case, weights())
+        case.unweighted_table = partial(self._unweighted, case)
+
+    @staticmethod
+    def _unweighted(case):
+        table = case.table()
+        if not isinstance(table, dd.DataFrame):
+            return table
+        return table.drop(columns="weight", errors="ignore")
+
+    @staticmethod
+    def _collection(case, values):
+        if isinstance(values, np.ndarray):
+            n_rows = len(values)
+            return da.from_array(values, chunks=(n_rows // 2 + 7, *values.shape[1:]))
+        return values if isinstance(values, str | None) else dd.read_parquet(values)
+
+
+class Checkpoint(Feature):
+    """A fit that was stopped goes on to the bits of one that was not."""
+
+    def around(self, case, fit, model, **options):
+        # Nothing is written but where the fit is stopped.
+        case.use("monkeypatch").setattr(checkpoint, "_SECONDS_BETWEEN", 1e9)
+        path = case.use("tmp_path") / "checkpoint.json"
+
+        def stop(progress):
+            if progress.iteration == 2:
+                raise StopFit
+
+        whole = fit(copy.deepcopy(model))
+        fit(copy.deepcopy(model), checkpoint=path, callback=stop)
+        assert path.exists()
+        resumed = fit(model, checkpoint=path)
+        assert not path.exists()
+        assert bits(resumed) == bits(whole)
+        assert resumed.lower_bounds_ == whole.lower_bounds_
+        return resumed
+
+
+class WarmStart(Feature):
+    """A fit that ended early goes on."""
+
+    def around(self, case, fit, model, **options):
+        n_iterations = model.max_iter
+        fit(model.set_params(warm_start=True, max_iter=2), **options)
+        return fit(model.set_params(max_iter=n_iterations - 2), **options)
+
+
+class Sorted(Feature):
+    """The components are in another order, in which the fit goes on."""
+
+    def after(self, case, model):
+        before = mixture_of(model)
+        order = np.argsort(model.means_[:, 0])
+        model.sort_components(0)
+        turned = mixture_of(model)
+        expected = type(before)(*(part[order] for part in before[:3]), *before[3:])
+        assert_same(turned, expected, 1e-14)
+        sums = reference.expectation(case.rows[0], turned, case.rows[1])
+        if isinstance(model, case.estimator):  # not after a file
+            case.fit(model.set_params(warm_start=True, max_iter=1))
+            case.check_step(mixture_of(model), sums, turned)
+        return model
+
+
+class Copied(Feature):
+    """The model is a copy of itself, that learns as the model would have."""
+
+    def after(self, case, model):
+        copied = self._copied(case, model)
+        assert bits(copied) == bits(model)
+        more = case.named(case.more)
+        learned = [copy.deepcopy(m).partial_fit(more) for m in (copied, model)]
+        assert bits(learned[0]) == bits(learned[1])
+        assert learned[0].n_samples_seen_ == learned[1].n_samples_seen_
+        return copied
+
+
+class Pickled(Copied):
+    """Through a pickle."""
+
+    @staticmethod
+    def _copied(case, model):
+        return pickle.loads(pickle.dumps(model))
+
+
+class ModelFile(Copied):
+    """Through a model file."""
+
+    @staticmethod
+    def _copied(case, model):
+        path = case.use("tmp_path") / "model.json"
+        fastem.save_model(model, path)
+        return fastem.load_model(path)
+
+
+class Stream(Feature):
+    """More rows come: a step of stepwise EM."""
+
+    def after(self, case, model):
+        before, n_seen = mixture_of(model), model.n_samples_seen_
+        counts = np.ones(N_MORE) if case.more_weights is None else case.more_weights
+        n_new = counts.sum()
+        # The r-th row counts as often as r: those after n less than n + 1 squared.
+        n_kept = n_new / ((1 + n_new / n_seen) ** 2 - 1)
+        kept = n_kept * shares_of(before)[: len(before.weights)]
+        spreads = before.covariances - case.ridge * np.eye(case.shape[1])
+        new = reference.expectation(case.more.astype(float), before, counts)
+        sums = new._replace(
+            weights=new.weights + kept,
+            scatter=new.scatter + kept[:, np.newaxis, np.newaxis] * spreads,
+        )
+        model.partial_fit(case.named(case.more), sample_weight=case.more_weights)
+        case.check_step(mixture_of(model), sums, before)
+        assert_close(model.n_samples_seen_, n_seen + n_new, case.rounding)
+        return model
+
+
+# In the order in which they act.
+FEATURES = {
+    "rows far apart": RowsFarApart(),
+    "blocks": Blocks(),
+    "equal rows": EqualRows(),
+    "weights": Weights(),
+    "float32": Float32(),
+    "labels": Labels(),
+    "several starts": SeveralStarts(),
+    "dropped": Dropped(),
+    "reseeded": Reseeded(),
+    "ridge": Ridge(),
+    "noise": Noise(),
+    "accelerated": Accelerated(),
+    "remaining gain": RemainingGain(),
+    "Dask": Cluster(),
+    "checkpoint": Checkpoint(),
+    "warm start": WarmStart(),
+    "sorted": Sorted(),
+    "pickle": Pickled(),
+    "model file": ModelFile(),
+    "stream": Stream(),
+}
+
+
+def are_alternatives(names):
+    """Whether two of them are values of one parameter."""
+    parameters = [FEATURES[n].parameter for n in names if FEATURES[n].parameter]
+    return len(set(parameters)) < len(parameters)
+
+
+def hold(case: Case, names):
+    """Fit with these features at once; what comes out obeys all laws."""
+    features = [feature for name, feature in FEATURES.items() if name in names]
+    fit = case.fit
+    for feature in features:
+        feature.arrange(case)
+        fit = partial(feature.around, case, fit)
+    model = fit(case.new())
+    case.check(model)
+    for feature in features:
+        model = feature.after(case, model)
+    case.check_answers(model)

@@ -1,0 +1,88 @@
+"""Everything with everything: no feature stands in the way of another.
+
+Every feature is held with every structure, every pair of features with one structure
+after the other, and triples as they were drawn; with ``--all`` every pair with every
+structure, and more triples. What must hold of a fit is said in ``fit_case.py``, what a
+feature is in ``features.py``: a new one is an entry there, and a new structure one in
+``STRUCTURES`` of ``tests/reference.py``.
+
+None of these cells is refused. Left out are values of the same parameter: a component
+that has collapsed is either dropped or seeded anew.
+"""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from distributed import Client
+
+from fastem.covariances import STRUCTURES
+from tests.promises.features import FEATURES, are_alternatives, hold
+from tests.promises.fit_case import Case
+
+NAMES = list(STRUCTURES)
+PAIRS, TRIPLES = (
+    [names for names in combinations(FEATURES, n) if not are_alternatives(names)]
+    for n in (2, 3)
+)
+N_TRIPLES, N_MORE_TRIPLES = 42, 420
+# In which a structure is one of few parameters, or the only component's own.
+SMALL_SHAPES = [(1, 1), (1, 3), (3, 1), (2, 2)]
+
+
+@pytest.fixture(scope="module")
+def client():
+    with Client(
+        processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0"
+    ) as client:
+        yield client
+
+
+def cell(features, name, *, is_usual):
+    """A test that is made each time, or with ``--all``."""
+    marks = [] if is_usual else [pytest.mark.exhaustive]
+    return pytest.param(
+        features, name, marks=marks, id=f"{' + '.join(features)}: {name}"
+    )
+
+
+def pairs():
+    return [
+        cell(pair, name, is_usual=name == NAMES[i % len(NAMES)])
+        for i, pair in enumerate(PAIRS)
+        for name in NAMES
+    ]
+
+
+def triples():
+    order = np.random.default_rng(14).permutation(len(TRIPLES))
+    return [
+        cell(TRIPLES[t], NAMES[i % len(NAMES)], is_usual=i < N_TRIPLES)
+        for i, t in enumerate(order[: N_TRIPLES + N_MORE_TRIPLES])
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("feature", FEATURES)
+def test_each_feature_goes_with_each_structure(feature, name, request):
+    hold(Case(name, request.getfixturevalue), [feature])
+
+
+@pytest.mark.parametrize(("pair", "name"), pairs())
+def test_each_feature_goes_with_each_other(pair, name, request):
+    hold(Case(name, request.getfixturevalue), pair)
+
+
+@pytest.mark.parametrize(("triple", "name"), triples())
+def test_three_features_go_together(triple, name, request):
+    hold(Case(name, request.getfixturevalue), triple)
+
+
+@pytest.mark.parametrize("shape", SMALL_SHAPES, ids="K={0[0]}-D={0[1]}".format)
+@pytest.mark.parametrize("name", NAMES)
+def test_structures_hold_in_one_component_or_one_column(name, shape, request):
+    for features in (
+        ["weights", "labels", "sorted", "pickle", "model file", "stream"],
+        ["labels", "accelerated"],
+    ):
+        hold(Case(name, request.getfixturevalue, shape), features)
