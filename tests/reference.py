@@ -31,6 +31,16 @@ class Robust(NamedTuple):
     degrees_of_freedom: np.ndarray | None = None  # (K,); covariances are scales then
 
 
+class StudentStatistics(NamedTuple):
+    """Of components with tails of as many degrees of freedom each, that are known."""
+
+    log_likelihood: float
+    weights: np.ndarray  # (K,)
+    first: np.ndarray  # (K, D), with rows weighted by their pulls too
+    scatter: np.ndarray  # (K, D, D), likewise
+    counts: np.ndarray  # (K,), sums of pulls
+
+
 class Statistics(NamedTuple):
     log_likelihood: float
     weights: np.ndarray  # (K,)
@@ -259,7 +269,8 @@ def student_step(X, mixture, name, row_weights=None, *, ridge=0.0, wish="estimat
     counts, pulled = shares.sum(axis=0), (shares * pulls).sum(axis=0)
     means = (shares * pulls).T @ X / pulled[:, np.newaxis]
     scatter = moments(X, shares * pulls, means).scatter
-    scales = STRUCTURES[name].estimate(counts, scatter) + ridge * np.eye(D)
+    scatter = scatter + counts[:, np.newaxis, np.newaxis] * ridge * np.eye(D)
+    scales = STRUCTURES[name].estimate(counts, scatter)
     expansions = np.full(K, (v * pulled).sum() / (v * counts).sum())
     if name in FREE_SIZES:
         expansions = pulled / counts
@@ -425,21 +436,34 @@ def expectation(X, mixture, row_weights=None, reference=None):
     reference = mixture.means if reference is None else reference
     shares = responsibilities(X, mixture) * row_weights[:, np.newaxis]
     log_likelihood = (row_weights * score_samples(X, mixture)).sum()
-    return moments(X, shares, reference, log_likelihood)
+    if getattr(mixture, "degrees_of_freedom", None) is None:
+        return moments(X, shares, reference, log_likelihood)
+    shares = shares[:, : len(reference)]
+    pulled = shares * row_pulls(X, mixture)
+    _, counts, first, scatter = moments(X, pulled, reference)
+    weights = shares.sum(axis=0)
+    return StudentStatistics(log_likelihood, weights, first, scatter, counts)
 
 
 def maximization(statistics, reference, name, ridge):
     """The maximisation step: weights, means, covariances of the structure ``name``."""
     weights, first = statistics.weights, statistics.first
-    shifts = first / weights[:, np.newaxis]
+    is_student = isinstance(statistics, StudentStatistics)
+    counts = statistics.counts if is_student else weights
+    shifts = first / counts[:, np.newaxis]
     # sum r (x - new)(x - new)' = sum r (x - old)(x - old)' - n shift shift'
     about_means = statistics.scatter - (
-        weights[:, np.newaxis, np.newaxis]
+        counts[:, np.newaxis, np.newaxis]
         * shifts[:, :, np.newaxis]
         * shifts[:, np.newaxis, :]
     )
     ridges = weights[:, np.newaxis, np.newaxis] * ridge * np.eye(reference.shape[1])
     covariances = STRUCTURES[name].estimate(weights, about_means + ridges)
+    if is_student:
+        expansions = np.full(len(weights), counts.sum() / weights.sum())
+        if name in FREE_SIZES:
+            expansions = counts / weights
+        covariances = covariances / expansions[:, np.newaxis, np.newaxis]
     return Mixture(weights / weights.sum(), reference + shifts, covariances)
 
 
@@ -466,7 +490,7 @@ def iterate(X, mixture, name, ridge, n_iterations, row_weights=None):
             weights = statistics.weights / total
             mixture = before._replace(
                 **{**mixture._asdict(), "weights": weights},
-                noise_weight=1 - weights.sum(),
+                noise_weight=1 - weights.sum() if before.noise_volume else 0.0,
             )
     return mixture, lower_bounds
 

@@ -118,6 +118,8 @@ class Chart:
         )
         if not all(np.isfinite(value).all() for value in values):
             return None
+        if not parameters.weights.any():  # all is left to the background
+            return None
         try:
             confined = structure.confined(parameters)
         except SingularCovarianceError:

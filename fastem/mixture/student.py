@@ -1,5 +1,7 @@
 """The estimator whose components have the tails of Student's t."""
 
+from __future__ import annotations
+
 import inspect
 from numbers import Real
 from typing import Any, ClassVar

@@ -101,6 +101,7 @@ def test_constructor_is_that_of_scikit_learn_and_little_more():
     for name in ("weight_init", "volume", "bounds"):
         assert ours.pop(f"noise_{name}") is None
     assert ours.pop("covariance_ratio") is None
+    assert ours.pop("outlier_share") == 0.05
     assert ours == theirs
 
 

@@ -195,9 +195,9 @@ def test_a_checkpoint_is_of_one_kind(X, tmp_path):
         raise StopFit
 
     path = tmp_path / "fit.json"
-    StudentMixture(K, tol=0).fit(X, checkpoint=path, callback=stop)
+    StudentMixture(tol=0).fit(X, checkpoint=path, callback=stop)
     with pytest.raises(ValueError, match="had degrees_of_freedom=estimate"):
-        GaussianMixture(K, tol=0).fit(X, checkpoint=path)
+        GaussianMixture(tol=0).fit(X, checkpoint=path)
 
 
 def test_one_kind_of_start_is_kept_of_each_component():

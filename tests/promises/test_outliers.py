@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from scipy.stats import kstest, multivariate_t, t
 
 import fastem
 from fastem import (
@@ -320,6 +321,42 @@ def test_components_can_be_sorted(make, X):
     after = model.predict_proba(X)
     assert_close(after[:, :K], before[:, order], 1e-12)
     assert_close(after[:, K:], before[:, K:], 1e-12)
+
+
+def test_rows_with_gaps_have_the_marginal_tails(random, X):
+    """A t in fewer columns is a t of as many degrees of freedom."""
+    gappy = np.where(random.random(X.shape) < 0.2, np.nan, X)
+    gappy[np.isnan(gappy).all(axis=1), 0] = 1.0
+    model = StudentMixture(
+        K, missing_values="marginalize", reg_covar=0, tol=0, max_iter=30, random_state=0
+    ).fit(gappy)
+    assert np.diff(model.lower_bounds_).min() > -1e-12
+    actual = model.score_samples(gappy)
+    parts = model.weights_, model.means_, model.covariances_, model.degrees_of_freedom_
+    for row, log_density in zip(gappy[:50], actual[:50], strict=True):
+        known = np.flatnonzero(~np.isnan(row))
+        density = 0.0
+        for weight, mean, scale, v in zip(*parts, strict=True):
+            law = multivariate_t(mean[known], scale[np.ix_(known, known)], v)
+            density += weight * law.pdf(row[known])
+        assert log_density == pytest.approx(np.log(density))
+    empty = model.score_samples(np.full((1, D), np.nan))
+    assert empty == pytest.approx([0])
+
+
+def test_gaps_are_filled_as_a_t_varies(random):
+    model = StudentMixture.from_parameters(
+        [1.0], [[1.0, 2.0]], [[[2.0, 1.0], [1.0, 3.0]]], degrees_of_freedom=5.0
+    ).set_params(missing_values="marginalize")
+    X, _ = model.sample(4000, random_state=1)
+    gappy = np.column_stack([X[:, 0], np.full(len(X), np.nan)])
+    filled = model.impute(gappy, method="sample", random_state=2)
+    law = t(5, 2, np.sqrt(3))
+    assert kstest(filled[:, 1], law.cdf).pvalue > 1e-3
+    # Where the first column is far out, the second one varies more.
+    far = np.abs(X[:, 0] - 1) > 3
+    left = filled[:, 1] - (2 + (X[:, 0] - 1) / 2)
+    assert left[far].std() > 1.3 * left[~far].std()
 
 
 def test_scikit_learn_has_no_such_mixture(make, X):
