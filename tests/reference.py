@@ -306,6 +306,8 @@ def weighted_log_densities(X, mixture):
 
     With noise it is the last one: (N, K + 1).
     """
+    if np.isnan(X).any():
+        return np.stack([row_log_densities(row, mixture) for row in X])
     with np.errstate(divide="ignore"):  # an empty component has weight 0
         log_weights = np.log(mixture.weights)
     v = getattr(mixture, "degrees_of_freedom", None)
@@ -335,18 +337,21 @@ def row_log_densities(row, mixture, bounds=None):
     has = ~np.isnan(row)
     with np.errstate(divide="ignore"):
         values = np.log(np.asarray(mixture.weights))
+    v = getattr(mixture, "degrees_of_freedom", None)
     if has.any():
-        values = values + [
-            log_density(row[np.newaxis, has], mean[has], covariance[np.ix_(has, has)])[
-                0
-            ]
-            for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
-        ]
+        known = row[np.newaxis, has]
+        for k, mean in enumerate(mixture.means):
+            law = mean[has], mixture.covariances[k][np.ix_(has, has)]
+            if v is None:
+                values[k] += log_density(known, *law)[0]
+            else:
+                values[k] += student_log_density(known, *law, v[k])[0]
     if not getattr(mixture, "noise_volume", 0):
         return values
     widths = np.ones(len(row)) if bounds is None else bounds[:, 1] - bounds[:, 0]
     unit = (mixture.noise_volume / widths.prod()) ** (1 / len(row))
-    of_noise = np.log(mixture.noise_weight) - np.log(unit * widths[has]).sum()
+    with np.errstate(divide="ignore"):
+        of_noise = np.log(mixture.noise_weight) - np.log(unit * widths[has]).sum()
     return np.append(values, of_noise)
 
 
@@ -372,7 +377,7 @@ def expectation_with_gaps(X, mixture, row_weights=None, allowed=None):
     """
     row_weights = np.ones(len(X)) if row_weights is None else row_weights
     K, D = mixture.means.shape
-    log_likelihood, weights = 0.0, np.zeros(K)
+    log_likelihood, weights, counts = 0.0, np.zeros(K), np.zeros(K)
     first, scatter = np.zeros((K, D)), np.zeros((K, D, D))
     for i, row in enumerate(X):
         values = row_log_densities(row, mixture)
@@ -383,10 +388,25 @@ def expectation_with_gaps(X, mixture, row_weights=None, allowed=None):
         for k, r in enumerate(row_weights[i] * np.exp(values[:K] - total)):
             full, left = completed(row, mixture.means[k], mixture.covariances[k])
             residual = full - mixture.means[k]
+            pull = _pull(row, mixture, k)
             weights[k] += r
-            first[k] += r * residual
-            scatter[k] += r * (np.outer(residual, residual) + left)
-    return Statistics(log_likelihood, weights, first, scatter)
+            counts[k] += r * pull
+            first[k] += r * pull * residual
+            scatter[k] += r * (pull * np.outer(residual, residual) + left)
+    if getattr(mixture, "degrees_of_freedom", None) is None:
+        return Statistics(log_likelihood, weights, first, scatter)
+    return StudentStatistics(log_likelihood, weights, first, scatter, counts)
+
+
+def _pull(row, mixture, k):
+    """What a row with gaps weighs in the moments of a component."""
+    v = getattr(mixture, "degrees_of_freedom", None)
+    if v is None:
+        return 1.0
+    has = ~np.isnan(row)
+    law = mixture.means[k][has], mixture.covariances[k][np.ix_(has, has)]
+    distance = squared_distances(row[np.newaxis, has], *law)[0]
+    return (v[k] + has.sum()) / (v[k] + distance)
 
 
 def log_sum_exp(values):
@@ -432,6 +452,8 @@ def moments(X, shares, reference, log_likelihood=0.0):
 
 def expectation(X, mixture, row_weights=None, reference=None):
     """The expectation step, with moments about ``reference`` (the means by default)."""
+    if np.isnan(X).any():
+        return expectation_with_gaps(X, mixture, row_weights)
     row_weights = np.ones(len(X)) if row_weights is None else row_weights
     reference = mixture.means if reference is None else reference
     shares = responsibilities(X, mixture) * row_weights[:, np.newaxis]

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastem import kernels
 from fastem.checks.rows import Rows
+from fastem.groups import RowAnswers
 from fastem.mixture import GaussianMixture
 from fastem.mixture.criteria import largest_log_densities
 from fastem.statistics import Array
@@ -44,8 +45,7 @@ class Criterion:
 
     def values(self, model: GaussianMixture, rows: RowsInMemory) -> Array:
         """What each row says: (N,)."""
-        factors = model._factors(rows.dtype)
-        values = self.row_pass(rows.values, factors, model.n_threads)
+        values: Array = model._row_answers()(self.row_pass, rows.values)
         return values.astype(np.float64)
 
     def expected(
@@ -88,8 +88,7 @@ def mean_of_rows(
     total, weight = rows.gathered(
         *(_sums, _added),
         row_pass=row_pass,
-        factors=model._factors(rows.dtype),
-        n_threads=model.n_threads,
+        ask=model._row_answers(),
     )
     return float(total / weight)
 
@@ -98,13 +97,12 @@ def _sums(
     rows: Rows,
     row_weights: Rows,
     row_pass: RowPass,
-    factors: Any,
-    n_threads: int | None,
+    ask: RowAnswers,
 ) -> tuple[float, float]:
     """The sum of what rows say, and of their weights."""
     if not len(rows):
         return 0.0, 0.0
-    values = row_pass(rows, factors, n_threads).astype(np.float64)
+    values = ask(row_pass, rows).astype(np.float64)
     if not len(row_weights):
         return float(values.sum()), float(len(rows))
     weights = row_weights.astype(np.float64)

@@ -260,6 +260,14 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         """The mean log-likelihood of a row under the chosen mixture."""
         return self._chosen.score(X, sample_weight=sample_weight)
 
+    def __sklearn_tags__(self) -> Any:
+        """Whether NaN may be among the rows is as the template has it."""
+        tags = super().__sklearn_tags__()
+        if self.estimator is not None:
+            of_template = self.estimator.__sklearn_tags__()
+            tags.input_tags.allow_nan = of_template.input_tags.allow_nan
+        return tags
+
     @property
     def _chosen(self) -> GaussianMixture:
         check_is_fitted(self)

@@ -10,6 +10,7 @@ from fastem.checks.labels import UNASSIGNED, Labels
 from fastem.checks.rows import Rows, read_only
 from fastem.em import convergence_warnings
 from fastem.starts import kmeans
+from fastem.starts.gaps import column_means, filled
 from fastem.starts.initialization import column_variances
 from fastem.statistics import Array
 from fastem.training.in_memory import RowsInMemory
@@ -47,6 +48,8 @@ class Starts:
     def of(cls, rows: RowsInMemory, random_state: np.random.RandomState) -> "Starts":
         """Of rows; the tree is of some drawn at random if there are many."""
         values, weights = rows.values, rows.weights
+        if rows.has_gaps:
+            values = filled(values, column_means(values, weights))
         deviations = np.sqrt(column_variances(values, weights))
         scales = 1 / np.where(deviations > 0, deviations, 1)
         center = np.average(

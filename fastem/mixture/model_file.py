@@ -27,8 +27,8 @@ FORMAT_VERSION = 1
 
 _SETTINGS = (
     *("tol", "reg_covar", "covariance_ratio", "max_iter", "stopping", "accelerate"),
-    *("on_collapse", "n_init", "init_params", "outlier_share", "random_state"),
-    *("forgetting", "memory", "missing_values"),
+    *("on_collapse", "n_init", "init_params", "outlier_share", "missing_values"),
+    *("random_state", "forgetting", "memory"),
 )
 
 

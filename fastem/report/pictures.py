@@ -178,6 +178,7 @@ def _is_light(color: tuple[float, ...]) -> bool:
 
 def _limits(values: NDArray[Any]) -> tuple[float, float]:
     """Limits that outliers do not set: 99 % of the rows, and a margin."""
+    values = values[~np.isnan(values)]
     low, high = np.quantile(values, [0.005, 0.995])
     margin = 0.1 * (high - low) or 1.0
     return (
@@ -188,6 +189,7 @@ def _limits(values: NDArray[Any]) -> tuple[float, float]:
 
 def _is_discrete(values: NDArray[Any]) -> bool:
     """Whether many rows share a few values."""
+    values = values[~np.isnan(values)]
     return 2 <= len(np.unique(values)) <= min(31, len(values) // 50)
 
 
@@ -195,7 +197,7 @@ def _spread_if_discrete(values: Array) -> Array:
     """The values, moved a little at random if many rows share a few of them."""
     if not _is_discrete(values):
         return values
-    reach = 0.35 * np.diff(np.unique(values)).min()
+    reach = 0.35 * np.diff(np.unique(values[~np.isnan(values)])).min()
     moves = np.random.default_rng(1).uniform(-reach, reach, len(values))
     return np.asarray(values + moves)
 
@@ -257,6 +259,7 @@ def _draw_densities(
     axes: "Axes", model: GaussianMixture, sample: _Sample, shown: list[int]
 ) -> None:
     values = sample.rows[:, shown[0]].astype(np.float64)
+    values = values[~np.isnan(values)]
     low, high = _limits(values)
     inside = values[(values >= low) & (values <= high)]
     heights = np.full(len(inside), 80 / (high - low) / len(values))

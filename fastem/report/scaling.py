@@ -37,10 +37,13 @@ class Scaling:
     ----------
     means : array of shape (D,)
     deviations : array of shape (D,)
+    shares : array of shape (D,), or None
+        The share of rows that have a value; None if all have.
     """
 
     means: Array
     deviations: Array
+    shares: Array | None = None
 
     @classmethod
     def of_rows(cls, X: Rows, sample_weight: Rows | None = None) -> Scaling:
@@ -64,8 +67,12 @@ class Scaling:
     def of_training(cls, rows: TrainingRows) -> Scaling:
         """Of the rows of a fit, which know it already where they are read in blocks."""
         if isinstance(rows, RowsInBlocks):
-            return cls(rows.survey.mean, np.sqrt(rows.survey.variances))
+            facts = rows.survey
+            return cls(facts.mean, np.sqrt(facts.variances), facts.shares)
         assert isinstance(rows, RowsInMemory)
+        if rows.has_gaps:
+            moments = rows.moments()
+            return cls(moments.mean, np.sqrt(moments.variances), moments.shares)
         return cls.of_rows(rows.values, rows.weights)
 
     def standardize_training(self, estimator: Any, rows: TrainingRows) -> TrainingRows:
@@ -125,7 +132,9 @@ class Scaling:
         for name in ("noise_volume", "noise_bounds"):
             if getattr(model, name) is None:
                 setattr(scaled, name, None)  # it follows from the rows
-        shift = float(np.log(s).sum())
+        # Of a row the density of what it has.
+        shares = 1.0 if self.shares is None else self.shares
+        shift = float((shares * np.log(s)).sum())
         scaled.converged_ = model.converged_
         scaled.convergence_ = model.convergence_
         scaled.n_dropped_ = model.n_dropped_

@@ -1,4 +1,4 @@
-"""Numeric columns with names, without gaps: what the commands fit and label."""
+"""Numeric columns with names: what the commands fit and label."""
 
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ Values = TypeVar("Values", bound=Sized, covariant=True)
 
 @dataclass(frozen=True)
 class Table(Generic[Values]):
-    """Numeric columns of a file or folder, without missing values.
+    """Numeric columns of a file or folder, without missing values if not said else.
 
     Attributes
     ----------
@@ -87,6 +87,7 @@ def open_table(
     *,
     columns: Sequence[str] | None = None,
     drop_missing: bool = False,
+    keep_missing: bool = False,
     weights: str | None = None,
     notation: Notation | None = None,
     carry: Sequence[str] = (),
@@ -107,6 +108,7 @@ def open_table(
             path,
             columns=columns,
             drop_missing=drop_missing,
+            keep_missing=keep_missing,
             weights=weights,
             notation=notation,
             carry=carry,
@@ -125,6 +127,7 @@ def read_table(
     *,
     columns: Sequence[str] | None = None,
     drop_missing: bool = False,
+    keep_missing: bool = False,
     weights: str | None = None,
     notation: Notation | None = None,
     carry: Sequence[str] = (),
@@ -140,6 +143,8 @@ def read_table(
         among them (as 0 and 1).
     drop_missing : bool, default=False
         Whether to leave out rows with missing values (empty, NA, null, NaN).
+    keep_missing : bool, default=False
+        Whether missing values are NaN. A weight may not be missing.
     weights : str, default=None
         A column that holds a weight for each row, and is not one of the data.
     notation : Notation, default=None
@@ -171,7 +176,11 @@ def read_table(
     gaps = {name: np.isnan(column) for name, column in read.items()}
     if weights is not None and of_rows is not None:
         gaps[weights] = np.isnan(of_rows)
-    kept: NDArray[np.bool_] | None = ~np.logical_or.reduce(list(gaps.values()))
+    if keep_missing:
+        gaps = {name: gap for name, gap in gaps.items() if name == weights}
+    kept: NDArray[np.bool_] | None = ~np.logical_or.reduce(
+        [np.zeros(file.n_rows, bool), *gaps.values()]
+    )
     if kept is not None and kept.all():
         kept = None
     if kept is not None:
@@ -222,7 +231,7 @@ def _check_may_drop(
         raise ValueError(
             f"{file.path}: {(~kept).sum():,} of {file.n_rows:,} rows have missing "
             f"values, in the columns {counts}. To leave those rows out, use "
-            "--drop-missing"
+            "--drop-missing; to use the values that they have, --missing marginalize"
         )
 
 

@@ -8,8 +8,9 @@ Parquet, Arrow or NPY files, folders of Parquet files, or CSV on standard input 
     $ fastem info model.json
 
 `--standardize` fits on columns scaled to mean 0 and standard deviation 1; the model
-is saved in the units of the data. `--drop-missing` leaves rows with missing values
-out; without it they are an error. `--columns A,B,C` chooses columns, `--weights A`
+is saved in the units of the data. Rows with missing values are an error; `--missing
+drop` (or `--drop-missing`) leaves them out, `--missing marginalize` uses the values
+that they have (see `fastem.groups`). `--columns A,B,C` chooses columns, `--weights A`
 names that of the row weights, and `--assign memberships.csv` saves memberships
 together with the fit.
 

@@ -24,6 +24,7 @@ from fastem.terminal.options import (
     Data,
     Decimal,
     DropMissing,
+    Missing,
     ModelPath,
     NaValues,
     Overwrite,
@@ -36,6 +37,7 @@ from fastem.terminal.options import (
     one_of,
     order_of_components,
     split,
+    way_with_missing,
 )
 from fastem.terminal.selection import select
 from fastem.terminal.table_fit import (
@@ -152,6 +154,7 @@ def fit(
             "is saved in the units of the data.",
         ),
     ] = False,
+    missing: Missing = None,
     drop_missing: DropMissing = False,
     na_values: NaValues = None,
     decimal: Decimal = None,
@@ -247,10 +250,12 @@ def fit(
         )
         check_outputs(data, True, (checkpoint, (".json",), None))
         n_components = number_of_components(components, data)
+        way = way_with_missing(missing, drop_missing)
         table = open_table(
             data,
             columns=split(columns),
-            drop_missing=drop_missing,
+            drop_missing=way == "drop",
+            keep_missing=way == "marginalize",
             weights=weights,
             notation=notation(na_values, decimal),
         )
@@ -260,6 +265,7 @@ def fit(
         model = kind(
             n_components,
             covariance_type=covariance,
+            missing_values="marginalize" if way == "marginalize" else "error",
             noise=noise,
             tol=tol,
             reg_covar=reg_covar if reg_covar == RELATIVE else float(reg_covar),
@@ -366,6 +372,7 @@ def predict(
         Path | None,
         typer.Option("--plot", help="Draw these rows and the clusters (.png)."),
     ] = None,
+    missing: Missing = None,
     drop_missing: DropMissing = False,
     na_values: NaValues = None,
     decimal: Decimal = None,
@@ -381,12 +388,16 @@ def predict(
             (output, memberships.SUFFIXES, "io"),
             (picture, pictures.SUFFIXES, "plot"),
         )
+        way = way_with_missing(missing, drop_missing, file.model.missing_values)
+        keeps = way == "marginalize"
         file.model.n_threads = threads
+        file.model.missing_values = "marginalize" if keeps else "error"
         names = split(columns) or file.columns
         table = open_table(
             data,
             columns=names,
-            drop_missing=drop_missing,
+            drop_missing=way == "drop",
+            keep_missing=keeps,
             notation=notation(na_values, decimal),
             carry=split(keep) or (),
         )

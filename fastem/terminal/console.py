@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
-from fastem.checks.rows import DROP_ROWS
+from fastem.checks.rows import DROP_ROWS, MARGINALIZE
 from fastem.choice.selector import SelectionProgress
 from fastem.covariances import SingularCovarianceError
 from fastem.em.progress import Progress
@@ -45,6 +45,9 @@ _OPTIONS = {
     "tol": "--tol",
 }
 _LEAVE_OUT = "missing values cannot be used: leave them out with --drop-missing"
+_MARGINALIZE = MARGINALIZE.replace(
+    "missing_values='marginalize'", "--missing marginalize"
+)
 # Not in quotes, which are around names of columns, nor in a path.
 _PARAMETER = re.compile(rf"(?<![\w'/.-])({'|'.join(_OPTIONS)})(?![\w'/-]|\.\w)(=?)")
 
@@ -108,6 +111,7 @@ def in_options(text: str) -> str:
     text = re.sub(r"\bX (?=has|holds|contains)", "the data ", " ".join(text.split()))
     text = text.replace(f"missing values cannot be used: {DROP_ROWS}", _LEAVE_OUT)
     text = text.replace(DROP_ROWS, "remove them")
+    text = text.replace(MARGINALIZE, _MARGINALIZE)
     return _PARAMETER.sub(option, text)
 
 

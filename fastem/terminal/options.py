@@ -163,6 +163,28 @@ def _decimal_mark(text: str | None) -> str | None:
     return text
 
 
+WAYS_WITH_MISSING = ("error", "drop", "marginalize")
+
+
+def _way_with_missing(text: str | None) -> str | None:
+    if text not in (None, *WAYS_WITH_MISSING):
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(WAYS_WITH_MISSING)}")
+    return text
+
+
+def way_with_missing(missing: str | None, drop: bool, fitted: str = "error") -> str:
+    """What ``--missing`` and ``--drop-missing`` say; by default as the model has it.
+
+    Raises
+    ------
+    ValueError
+        If they say different things.
+    """
+    if drop and missing not in (None, "drop"):
+        raise ValueError(f"--drop-missing and --missing {missing}: use one of them")
+    return "drop" if drop else missing or fitted
+
+
 def example(*commands: str) -> str:
     """The end of a help: commands to copy."""
     label = "Example" if len(commands) == 1 else "Examples"
@@ -182,7 +204,17 @@ ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="What fit has saved (.json).")
 ]
 DropMissing = Annotated[
-    bool, typer.Option("--drop-missing", help="Leave out rows with missing values.")
+    bool, typer.Option("--drop-missing", help="The same as --missing drop.")
+]
+Missing = Annotated[
+    str | None,
+    typer.Option(
+        callback=_way_with_missing,
+        metavar="error|drop|marginalize",
+        help="What to do with rows with missing values: end with an error, leave them "
+        "out, or use the values that they have.",
+        show_default="error, or what the model was fitted with",
+    ),
 ]
 NaValues = Annotated[
     str | None,

@@ -115,7 +115,7 @@ class RowsInBlocks:
         def column_name(column: int) -> str:
             return name_column(source.names, column)
 
-        check_any_value(facts.is_empty, column_name)
+        check_any_value(facts.shares == 0, column_name)
         warn_of_empty_rows(facts.n_empty)
         check_sums(source.dtype, facts.n_rows, facts.largest, mean_squares, column_name)
         return cls(source, weights, facts)

@@ -139,9 +139,7 @@ class RowsInMemory:
     def column_variances(self) -> Array:
         """The variance of each column, (D,)."""
         if self.has_gaps:
-            moments = Moments(self.values.shape[1])
-            moments.add(self.values, self.weights)
-            return moments.variances
+            return self.moments().variances
         return column_variances(self.values, self.weights)
 
     def repeated(self, columns: Sequence[int]) -> tuple[Repeated, ...]:
@@ -173,6 +171,12 @@ class RowsInMemory:
         warn_of_identical(parameters, plan.representation)
         return parameters
 
+    def moments(self) -> Moments:
+        """Mean and variances of the values that there are."""
+        moments = Moments(self.values.shape[1])
+        moments.add(self.values, self.weights)
+        return moments
+
     def to_start_from(self, plan: Plan) -> tuple[Rows, Rows]:
         """Rows without gaps, and their weights."""
         table = self.values, self.weights
@@ -196,7 +200,7 @@ class RowsInMemory:
             return self
         rows, weights = draw_subsample(self.values, self.weights, size, random_state)
         total = weights.sum(dtype=np.float64) if len(weights) else len(rows)
-        return RowsInMemory(rows, weights, float(total))
+        return RowsInMemory(rows, weights, float(total), self.has_gaps)
 
     def labels(self, ask: RowAnswers) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from fastem.checks import counting
 from fastem.checks.rows import Rows, read_only
@@ -34,8 +34,8 @@ class Survey:
     mean, variances : arrays of shape (D,)
     n_counted : int
         Number of rows of positive weight.
-    is_empty : array of bool of shape (D,)
-        Which columns have no value.
+    shares : array of shape (D,)
+        The share of the weights that is that of rows with a value in the column.
     n_gappy, n_empty : int
         Number of rows that lack values, and of those that lack all.
     distinct : set of bytes
@@ -54,7 +54,7 @@ class Survey:
     mean: Array
     variances: Array
     n_counted: int
-    is_empty: NDArray[np.bool_]
+    shares: Array
     n_gappy: int
     n_empty: int
     distinct: set[bytes]
@@ -125,9 +125,10 @@ class Moments:
         return variances_of_sums(self._squares, weights, self.mean)
 
     @property
-    def is_empty(self) -> NDArray[np.bool_]:
-        """Which columns have no value of positive weight, (D,)."""
-        return np.asarray(self._weights == 0)
+    def shares(self) -> Array:
+        """The share of the weights that is that of values of each column, (D,)."""
+        shares: Array = self._weights / max(self.weight, _LEAST_WEIGHT)
+        return shares
 
 
 class RowSample:
@@ -234,7 +235,7 @@ def survey(
         moments.mean,
         moments.variances,
         n_counted,
-        moments.is_empty,
+        moments.shares,
         n_gappy,
         n_empty,
         distinct,

@@ -10,8 +10,10 @@ import pytest
 
 from fastem import (
     GaussianMixture,
+    GaussianMixtureSelector,
     SingularCovarianceError,
     StopFit,
+    fit_standardized,
     load_model,
     save_model,
 )
@@ -371,3 +373,47 @@ def test_a_killed_fit_goes_on(tmp_path):
     rest = marginalizing(mixture, "full", tol=1e-8).fit(X, checkpoint=path)
     assert np.array_equal(rest.means_, whole.means_)
     assert rest.n_iter_ == whole.n_iter_
+
+
+@pytest.mark.parametrize("noise", [False, True], ids=["", "noise"])
+def test_standardised_columns_are_fitted_as_they_are(noise):
+    X, _ = problem("full", noise)
+    scaled = X * [1e3, 1, 1e-3, 10]
+    model = GaussianMixture(
+        K, missing_values="marginalize", noise=noise, max_iter=3, random_state=0
+    )
+    ours = fit_standardized(model, scaled)
+    assert ours.lower_bound_ > -np.inf
+    expected = GaussianMixture.from_parameters(
+        *(ours.weights_, ours.means_, ours.covariances_),
+        **_noise_of(ours),
+        missing_values="marginalize",
+        max_iter=1,
+        reg_covar=0,
+    ).fit(scaled)
+    further = fit_standardized(model.set_params(max_iter=4), scaled)
+    assert further.lower_bound_ == pytest.approx(expected.lower_bound_, rel=1e-4)
+
+
+def _noise_of(model):
+    if not hasattr(model, "noise_weight_"):
+        return {}
+    return {
+        "noise_weight": model.noise_weight_,
+        "noise_volume": model.noise_volume_,
+        "noise_bounds": model.noise_bounds_,
+    }
+
+
+def test_a_selector_chooses_among_rows_with_gaps():
+    random = np.random.default_rng(0)
+    X = np.vstack([random.normal(m, 1, (100, 2)) for m in (0, 8)])
+    X[random.random(len(X)) < 0.3, 1] = np.nan
+    selector = GaussianMixtureSelector(
+        n_components=[1, 2, 3],
+        covariance_types=["EII", "full"],
+        estimator=GaussianMixture(missing_values="marginalize"),
+        random_state=0,
+    ).fit(X)
+    assert (selector.n_components_, selector.covariance_type_) == (2, "EII")
+    assert selector.__sklearn_tags__().input_tags.allow_nan

@@ -91,6 +91,28 @@ def test_a_fit_writes_all_that_was_asked_for(
     )
 
 
+@pytest.mark.parametrize("standardize", [[], ["--standardize"]])
+def test_rows_with_gaps_are_fitted_with_what_they_have(csv, tmp_path, standardize):
+    model, degrees = tmp_path / "model.json", tmp_path / "degrees.csv"
+    said = run(
+        *("fit", csv, "-k", 2, "--missing", "marginalize", *standardize),
+        *("-o", model, "--assign", degrees, "--plot", tmp_path / "picture.png"),
+    )
+    assert "Using 301 rows x 2 columns" in said
+    assert "Left out: 1" not in said
+    assert degrees.read_text().count("\n") == 302
+    # The model knows how it was fitted, and can be told otherwise.
+    again = tmp_path / "again.csv"
+    run("predict", model, csv, "-o", again, "--plot", tmp_path / "more.png")
+    assert again.read_text() == degrees.read_text()
+    said = run("predict", model, csv, "--missing", "drop", "-o", tmp_path / "d.csv")
+    assert "Left out: 1 row with missing values." in said
+    predict = ("predict", model, csv, "-o", tmp_path / "e.csv")
+    assert "--missing marginalize" in run(*predict, "--missing", "error", code=1)
+    both = run(*predict, "--drop-missing", "--missing", "error", code=1)
+    assert "--drop-missing and --missing error: use one of them" in both
+
+
 def test_a_fit_with_noise_numbers_it_minus_one(csv, rows, tmp_path):
     model, degrees = tmp_path / "model.json", tmp_path / "degrees.csv"
     said = run(
