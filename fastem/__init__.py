@@ -40,8 +40,10 @@ from typing import TYPE_CHECKING, Any
 from fastem.version import __version__
 
 if TYPE_CHECKING:
+    from fastem.choice.merging import Merging, merge_components
     from fastem.choice.results import SelectionResults, SelectionRow
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
+    from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
@@ -58,6 +60,7 @@ __all__ = [
     "Degeneracy",
     "GaussianMixture",
     "GaussianMixtureSelector",
+    "Merging",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -65,12 +68,15 @@ __all__ = [
     "SelectionResults",
     "SelectionRow",
     "SingularCovarianceError",
+    "StandardErrors",
     "StopFit",
     "StudentMixture",
     "__version__",
     "fit_standardized",
     "load_model",
+    "merge_components",
     "save_model",
+    "standard_errors",
 ]
 
 # Imported at their first use: what the command line does about Ctrl-C has to be in
@@ -81,6 +87,7 @@ _HOMES = {
     "Degeneracy": "fastem.covariances",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
+    "Merging": "fastem.choice.merging",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
@@ -88,10 +95,13 @@ _HOMES = {
     "SelectionResults": "fastem.choice.results",
     "SelectionRow": "fastem.choice.results",
     "SingularCovarianceError": "fastem.covariances",
+    "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
     "fit_standardized": "fastem.report.scaling",
+    "merge_components": "fastem.choice.merging",
     "load_model": "fastem.mixture.model_file",
+    "standard_errors": "fastem.choice.uncertainty",
     "save_model": "fastem.mixture.model_file",
 }
 

@@ -193,14 +193,18 @@ class Background:
         background's; without a box each column has the same share of that. No column
         gives 1.
         """
+        volume = self.volume
+        if len(columns) < n_features:
+            volume = math.exp(float(self.log_widths(n_features)[columns].sum()))
+        return replace(self, volume=volume, bounds=None)
+
+    def log_widths(self, n_features: int) -> Array:
+        """Logarithms of the box's widths, which sum to that of the volume: (D,)."""
         logarithms = np.zeros(n_features)
         if self.bounds is not None and (self.bounds[:, 0] < self.bounds[:, 1]).all():
             logarithms = np.log(self.bounds[:, 1] - self.bounds[:, 0])
         logarithms += (math.log(self.volume) - logarithms.sum()) / n_features
-        volume = self.volume
-        if len(columns) < n_features:
-            volume = math.exp(float(logarithms[columns].sum()))
-        return replace(self, volume=volume, bounds=None)
+        return logarithms
 
 
 def background_of(

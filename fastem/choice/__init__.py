@@ -7,6 +7,7 @@ number of components, and chooses the least BIC. It is an estimator: what it cho
 answers.
 
 >>> import numpy as np
+>>> import fastem
 >>> from fastem import GaussianMixture, GaussianMixtureSelector
 >>> random = np.random.default_rng(1)
 >>> clouds = ((0, 1), (4, 0.5), (9, 2))
@@ -55,6 +56,28 @@ chosen:
 If each candidate is one, those are compared that `covariance_ratio` bounds, and a
 warning says so.
 
+How sure are the parameters?
+============================
+:func:`fastem.standard_errors` fits the chosen mixture again and again, each time with
+other weights of the same rows:
+
+>>> sure = fastem.standard_errors(selector.best_estimator_, X, n_bootstrap=50,
+...                               random_state=0)
+>>> sure.means.shape
+(3, 2)
+
+Clusters of several components
+==============================
+BIC finds as many components as the density needs; a cluster that is not Gaussian needs
+several. :func:`fastem.merge_components` merges them step by step, those first whose
+rows are torn between them most. It is to look at: nothing is chosen by it.
+
+>>> model = GaussianMixture(4, random_state=0).fit(X[:, :1])
+>>> print(fastem.merge_components(model, X[:, :1]))  # doctest: +ELLIPSIS
+Entropy of memberships, and what is merged next:
+    4 clusters ...
+    1 clusters ...
+
 Large tables
 ============
 Rows are checked once, wherever they are: arrays, DataFrames, folders, Dask collections
@@ -64,6 +87,7 @@ the fit with a component less, of which one is cut in two. What these rows say o
 candidate is what all rows will say, less half a nat for each parameter, give or take an
 error that is known: that of the difference to the best one, row by row. Those that are
 worse by more than `margin` (3) such errors are dropped; the others go on where they
-are, with more rows, and with all in the end. So nearly all work is done on few rows.
-`margin=inf` drops none.
+are, with more rows, and with all in the end. So do the four best however far they are
+behind, as EM may climb to another optimum with more rows. Nearly all work is done on
+few rows. `margin=inf` drops none.
 """

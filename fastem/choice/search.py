@@ -19,6 +19,10 @@ from fastem.training.in_memory import RowsInMemory, TrainingRows
 # How much larger the rows of the next round are. Fewer rounds fit more candidates to
 # many rows, more rounds fit the good ones more often.
 _GROWTH = 8
+# So many of the best go on however far they are behind: with more rows EM may climb to
+# another optimum. On 327,346 flights, of 168 candidates, one of five seeds chose a fit
+# 2 % worse than the second best became, where it was dropped.
+_FEWEST = 4
 # What is left to gain where a fit to some of the rows ends, in nats: the criterion's
 # error is some hundreds.
 _SAMPLE_TOL = 0.5
@@ -78,7 +82,8 @@ class Search:
     criterion : Criterion
     margin : float
         Candidates are dropped whose criterion is worse than the best by more than so
-        many standard errors, as the rows of a round tell it. inf drops none.
+        many standard errors, as the rows of a round tell it, but for the four best.
+        inf drops none.
     random_state : RandomState
     report : callable
         Told of each attempt, of how many rows it is to, and of how many attempts are
@@ -210,11 +215,11 @@ class Search:
         ]
         best = int(np.argmin(estimates))
         kept = []
-        for i in np.argsort(estimates, kind="stable"):
+        for rank, i in enumerate(np.argsort(estimates, kind="stable")):
             attempt, winner = regular[i], regular[best].candidate
             error = 2 * N * _error_of_mean(values[i] - values[best], weights, n)
             behind = estimates[i] - estimates[best]
-            if behind <= self.margin * error or i == best:
+            if behind <= self.margin * error or rank < _FEWEST:
                 kept.append(attempt)
                 continue
             reason = (

@@ -68,8 +68,8 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
     of the same structure with a component less, of which one is cut in two. Of large
     tables candidates are first fitted to K (1000 + 20 D) rows drawn at random; those
     that are worse than the best by more than ``margin`` standard errors, as these rows
-    tell it, are dropped; the others go on with eight times as many, and in the end
-    with all.
+    tell it, are dropped; the others, and the four best in any case, go on with eight
+    times as many, and in the end with all.
 
     Parameters
     ----------
@@ -89,8 +89,8 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
     noise : bool, default=False
         Whether rows may belong to no component, whatever ``estimator`` says.
     margin : float, default=3.0
-        By how many standard errors a candidate may be worse before it is dropped. inf
-        drops none, and fits all to all rows in the end.
+        By how many standard errors a candidate may be worse before it is dropped, if it
+        is none of the four best. inf drops none, and fits all to all rows in the end.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws and of k-means.
     n_threads : int or None, default=None

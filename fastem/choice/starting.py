@@ -31,7 +31,8 @@ class Starts:
     rows : RowsInMemory
         The rows, of which each partition labels some or all.
     scaled : array of shape (N, D)
-        The same with all variances alike, for k-means: units do not matter.
+        The same with all variances alike, for k-means: units do not matter. Gaps are
+        filled with means.
     tree : array of shape (n - 1, 4)
         Of Ward's method on some rows, scaled alike in all directions; one tree has a
         partition for each number of parts.

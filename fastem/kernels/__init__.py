@@ -69,6 +69,7 @@ from fastem.kernels.assignments import (
 from fastem.kernels.background import Uniform
 from fastem.kernels.diagonal import DiagonalFactors
 from fastem.kernels.full import FullFactors
+from fastem.kernels.gaps import GappyFactors, GappySums, gappy_pass
 from fastem.kernels.launch import (
     BACKGROUND,
     PassSums,
@@ -92,6 +93,8 @@ __all__ = [
     "OF_BACKGROUND",
     "DiagonalFactors",
     "FullFactors",
+    "GappyFactors",
+    "GappySums",
     "PassSums",
     "Points",
     "Reach",
@@ -100,6 +103,7 @@ __all__ = [
     "Uniform",
     "assignment_pass",
     "expectation_pass",
+    "gappy_pass",
     "label_pass",
     "log_likelihood_pass",
     "member_pass",

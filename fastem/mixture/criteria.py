@@ -135,28 +135,30 @@ def largest_log_densities(rows: Rows, factors: Any, n_threads: int | None) -> Ar
     """The logarithm of the largest weighted density of a component at each row."""
     log_densities = kernels.log_likelihood_pass(rows, factors, n_threads)
     values = log_densities.astype(np.float64)
-    for part, degrees in _memberships(rows, factors, n_threads):
-        values[part] += np.log(degrees.max(axis=1))
+    for part in parts_of(len(rows), len(factors.means)):
+        degrees = kernels.probability_pass(read_only(rows[part]), factors, n_threads)
+        values[part] += np.log(degrees.max(axis=1).astype(np.float64))
     return values
 
 
 def entropies(rows: Rows, factors: Any, n_threads: int | None) -> Array:
     """The entropy of the memberships of each row."""
     values = np.empty(len(rows))
-    for part, degrees in _memberships(rows, factors, n_threads):
-        logs = np.log(degrees, where=degrees > 0, out=np.zeros_like(degrees))
-        values[part] = -(degrees * logs).sum(axis=1)
+    for part in parts_of(len(rows), len(factors.means)):
+        degrees = kernels.probability_pass(read_only(rows[part]), factors, n_threads)
+        values[part] = -x_log_x(degrees.astype(np.float64)).sum(axis=1)
     return values
 
 
-def _memberships(
-    rows: Rows, factors: Any, n_threads: int | None
-) -> Iterator[tuple[slice, Array]]:
-    """Which rows, and their memberships: a block of them at a time."""
-    chunks = _BLOCK_VALUES // (len(factors.means) * kernels.CHUNK_ROWS)
+def x_log_x(degrees: Array) -> Array:
+    """Memberships times their logarithms; 0 for none."""
+    logs: Array = np.log(degrees, where=degrees > 0, out=np.zeros_like(degrees))
+    return degrees * logs
+
+
+def parts_of(n_rows: int, n_components: int) -> Iterator[slice]:
+    """Parts of the rows whose memberships may be held at a time."""
+    chunks = _BLOCK_VALUES // (n_components * kernels.CHUNK_ROWS)
     size = max(1, chunks) * kernels.CHUNK_ROWS
-    for start in range(0, len(rows), size):
-        part = slice(start, start + size)
-        block = read_only(rows[part])
-        degrees = kernels.probability_pass(block, factors, n_threads)
-        yield part, degrees.astype(np.float64)
+    for start in range(0, n_rows, size):
+        yield slice(start, start + size)

@@ -11,7 +11,8 @@ found. `init_params` chooses how:
 - 'trimmed' is for tables with outliers. A k-means cluster, and then a component, may
   be a handful of far rows, or be drawn out to one, and EM does not mend that. Here many
   mixtures are fitted in concentration steps, which leave out the least likely rows, and
-  the likeliest is chosen without them. `outlier_share` says how many at most.
+  the likeliest is chosen without them. `outlier_share` says how many at most: better
+  too many than too few. It takes as long as several hundred iterations on a sample.
 - 'random', 'k-means++' and 'random_from_data' are scikit-learn's, with their
   weaknesses: they often end in a poor optimum.
 

@@ -34,7 +34,7 @@ def trimmed_parameters(
     """Parameters to start EM from: a maximisation step on the rows that are kept.
 
     Those are the rows that are likely under the best of some mixtures with bounded
-    covariances. Means that the user gave are where the only one starts.
+    covariances. Parts that the user gave then replace its own.
 
     Parameters
     ----------
@@ -85,12 +85,9 @@ def _check_enough(rows: Rows, row_weights: Rows, plan: Plan) -> None:
 
 def _best(concentration: Concentration, plan: Plan) -> Run:
     """The best of some runs: short ones, the best of which go on."""
-    given = plan.given.means
     starts = (
         concentration.seeds(plan.n_components, plan.random_state)
-        if given is None
-        else given
-        for _ in range(_STARTS if given is None else 1)
+        for _ in range(_STARTS)
     )
 
     def begin(means: Array) -> Run:

@@ -38,6 +38,9 @@ def one_of_texts(texts: Iterable[str]) -> dict[str, Any]:
     return {"callback": check, "metavar": "|".join(choices)}
 
 
+_COMPONENTS = "'-k' / '--components'"
+
+
 def numbers_of_components(text: str) -> list[int]:
     """'3', '1-5' for each from 1 to 5, or '2,4,8'."""
     numbers: list[int] = []
@@ -51,7 +54,8 @@ def numbers_of_components(text: str) -> list[int]:
     if min(numbers) < 1:
         raise typer.BadParameter(
             f"{text!r} is neither a whole number, 1 or more, nor a range such as 1-5, "
-            "nor numbers such as 2,4,8"
+            "nor numbers such as 2,4,8",
+            param_hint=_COMPONENTS,
         )
     return numbers
 
@@ -67,15 +71,18 @@ def number_of_components(text: str | None, data: Path) -> int:
 
     Raises
     ------
-    ValueError
+    typer.BadParameter
         If there is none, or several; the text names the command that chooses.
     """
     numbers = [] if text is None else numbers_of_components(text)
     if len(numbers) == 1:
         return numbers[0]
-    lacks = "needs a number of components, -k" if text is None else "takes one number"
+    lacks = "needs a number of components" if text is None else "takes one number"
     command = f"fastem select {shlex.quote(str(data))} -k {text or '1-10'}"
-    raise ValueError(f"fastem fit {lacks}. This chooses among several: {command}")
+    raise typer.BadParameter(
+        f"fastem fit {lacks}. This chooses among several: {command}",
+        param_hint=_COMPONENTS,
+    )
 
 
 def structures(text: str) -> str | list[str]:

@@ -200,7 +200,8 @@ class RowsInMemory:
             return self
         rows, weights = draw_subsample(self.values, self.weights, size, random_state)
         total = weights.sum(dtype=np.float64) if len(weights) else len(rows)
-        return RowsInMemory(rows, weights, float(total), self.has_gaps)
+        gaps = self.has_gaps and has_gaps(rows)
+        return RowsInMemory(rows, weights, float(total), gaps)
 
     def labels(self, ask: RowAnswers) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""

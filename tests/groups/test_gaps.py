@@ -19,7 +19,7 @@ from fastem import (
 )
 from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
-from fastem.groups import GroupedExpectation, groups_of
+from fastem.groups import GroupedExpectation, expectation, groups_of
 from tests import reference
 from tests.mixtures import (
     IN_SHORT,
@@ -62,9 +62,13 @@ def said_without_end():
     warnings.filterwarnings("ignore", message="noise_volume=")
 
 
+@pytest.mark.parametrize("fewest_rows", [1, 5, N], ids=["groups", "both", "rows"])
 @pytest.mark.parametrize("noise", [False, True], ids=["", "noise"])
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_statistics_are_those_of_each_row_by_itself(name, noise):
+def test_statistics_are_those_of_each_row_by_itself(
+    name, noise, fewest_rows, monkeypatch
+):
+    monkeypatch.setattr(expectation, "_FEWEST_ROWS", fewest_rows)
     X, mixture = problem(name, noise)
     row_weights = np.random.default_rng(1).uniform(size=N)
     step = GroupedExpectation(

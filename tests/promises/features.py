@@ -115,7 +115,8 @@ class EqualRows(Arranged):
 
     def after(self, case, model):
         n_groups = len(np.unique(np.isnan(case.X), axis=0))
-        n_passed = sum(n_rows for n_rows, _ in self.passes[:n_groups])
+        # The first ones may be those of a start.
+        n_passed = sum(n_rows for n_rows, _ in self.passes[-n_groups:])
         if case.is_in_memory and n_groups == 1:
             assert n_passed == self.n_distinct
         elif case.is_in_memory:  # in small groups few are equal
@@ -163,6 +164,15 @@ class Labels(Feature):
         case.labels = case.members.copy()
         case.labels[::5] = case.random.integers(case.shape[0], size=len(case.X[::5]))
         case.labels[3::11] = -1
+
+
+class Trimmed(Feature):
+    """The start leaves out the least likely rows."""
+
+    def arrange(self, case):
+        if case.labels is None:  # which are a start already
+            case.settings["init_params"] = "trimmed"
+            case.is_drawn = case.at_limit = case.is_elsewhere = True
 
 
 class SeveralStarts(Feature):
@@ -402,6 +412,7 @@ FEATURES = {
     "gaps": Gaps(),
     "float32": Float32(),
     "labels": Labels(),
+    "trimmed start": Trimmed(),
     "several starts": SeveralStarts(),
     "dropped": Dropped(),
     "reseeded": Reseeded(),

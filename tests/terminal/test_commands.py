@@ -406,7 +406,7 @@ def test_errors_are_one_line_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["fit", "data.csv"], "Missing option '-k' / '--components'"),
+        (["fit", "data.csv"], "several: fastem select data.csv -k 1-10"),
         (["fit", "data.csv", "-k", 0], "Invalid value for '-k' / '--components'"),
         (["fit", "data.csv", "-k", 2, "--covariance", "O"], "'O' is none of EEE, EEI"),
         (["fit", "data.csv", "-k", 2, "--init", "best"], "'best' is none of k-means++"),
@@ -419,6 +419,15 @@ def test_errors_are_one_line_and_nothing_is_written(
 )  # fmt: skip
 def test_wrong_usage_has_code_2(arguments, text):
     assert text in run(*arguments, code=2)
+
+
+def test_the_share_of_outliers_is_an_option_and_kept_in_the_file(csv):
+    fit = ("fit", csv, "-k", 2, "--drop-missing", "--init", "trimmed")
+    run(*fit, "--outlier-share", 0.2, "-o", "model.json")
+    model = load_model("model.json")
+    assert (model.init_params, model.outlier_share) == ("trimmed", 0.2)
+    said = run(*fit, "--outlier-share", 0.5, code=1)
+    assert "'outlier_share' parameter" in said
 
 
 def test_names_of_scikit_learn_are_options_too(csv):

@@ -55,7 +55,7 @@ def test_the_criterion_and_the_largest_number_are_told(csv):
 
 @pytest.mark.parametrize("k", [(), ("-k", "1-3")])
 def test_a_fit_of_no_number_or_of_several_points_to_it(csv, k):
-    said = run("fit", csv, *k, code=1)
+    said = run("fit", csv, *k, code=2)
     assert f"fastem select {csv} -k {k[1] if k else '1-10'}" in said
 
 

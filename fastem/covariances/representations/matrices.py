@@ -100,6 +100,9 @@ class Matrices(Representation):
         regression = dense.regression(covariances, factors, columns, missing)
         return dense.lifted(statistics, counts, regression, columns, missing)
 
+    def pooled(self, scatter: Array) -> Array:
+        return scatter
+
     def scatter_size(self, n_components: int, n_features: int) -> int:
         return n_components * n_features**2
 

@@ -102,6 +102,9 @@ class OneVariance(Representation):
         variances = covariances[:, np.newaxis]
         return _variances.lift(statistics, variances, factors, columns, missing)
 
+    def pooled(self, scatter: Array) -> Array:
+        return _variances.pooled(scatter)
+
     def scatter_size(self, n_components: int, n_features: int) -> int:
         return _variances.scatter_size(n_components, n_features)
 

@@ -161,6 +161,10 @@ class Representation(ABC):
         columns, ``factors`` the precisions_cholesky of the columns present.
         """
 
+    @abstractmethod
+    def pooled(self, scatter: Array) -> Array:
+        """Scatter in this shape, from matrices (K, D, D)."""
+
     def count_unclaimed(
         self, scatter: Array, second_moment: Callable[[], Array]
     ) -> Array:

@@ -111,6 +111,10 @@ class SharedMatrix(Representation):
         regression = dense.regression(covariances, factors, columns, missing)
         return dense.lifted(statistics, counts, regression, columns, missing)
 
+    def pooled(self, scatter: Array) -> Array:
+        pooled: Array = scatter.sum(axis=0)
+        return pooled
+
     def scatter_size(self, n_components: int, n_features: int) -> int:
         return n_features**2 + n_components**2
 

@@ -106,6 +106,9 @@ class Variances(Representation):
         scatter[:, missing] = statistics.weights[:, np.newaxis] * variances
         return first, scatter
 
+    def pooled(self, scatter: Array) -> Array:
+        return np.diagonal(scatter, axis1=1, axis2=2)
+
     def scatter_size(self, n_components: int, n_features: int) -> int:
         return n_components * n_features
 
