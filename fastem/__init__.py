@@ -24,7 +24,7 @@ The guides stand where the work is done:
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
 - `fastem.starts`: where EM starts, and which start suits which table.
-- `fastem.groups`: rows with missing values.
+- `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
   happens to a component that collapses.
 - `fastem.sources`: tables larger than memory.

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastem import kernels
 from fastem.checks import counting
+from fastem.checks.known import Known
 from fastem.checks.labels import Labels
 from fastem.checks.rows import (
     Rows,
@@ -128,6 +129,17 @@ class RowsOnCluster:
         check_any_value(gaps.weights == 0, lambda j: column_name(X, j))
         warn_of_empty_rows(gaps.n_empty)
         return replace(checked, gaps=gaps) if gaps.n_gappy else checked
+
+    @property
+    def known(self) -> None:
+        """Nothing is known of rows on a cluster."""
+
+    def with_known(self, known: Known) -> "RowsOnCluster":
+        """Not there."""
+        raise ValueError(
+            "labels are of rows in this process, and X is a Dask collection: fit "
+            "X.compute(), or start from the labels with init_params=labels"
+        )
 
     @property
     def has_gaps(self) -> bool:

@@ -126,6 +126,12 @@ class ExpectationStep:
         self._is_ordered = False
         self.forget()
 
+    @property
+    def total_weight(self) -> float:
+        """The sum of the rows' weights."""
+        weights = self._row_weights
+        return float(weights.sum(dtype=np.float64) if len(weights) else len(self._X))
+
     def forget(self) -> None:
         """Another run begins: what this one needs does not depend on the last."""
         self._leaves_out = False

@@ -51,10 +51,39 @@ as nothing says what the column is like there. `on_collapse` treats that as a co
 
 What it costs
 -------------
-Rows that lack the same columns are a group, and a group is a pass of the kernels over
-its columns. Where nothing is missing the bits are those without the option. A
-background (`noise=True`) is measured by the ranges of the columns where there are gaps,
-not along principal components.
+Rows that lack the same columns are a group, and a group of a thousand rows or more is a
+pass of the kernels over its columns; rows of smaller groups are walked over one by one,
+each with a Cholesky factor of its own kind of gaps. Where nothing is missing the bits
+are those without the option. A background (`noise=True`) is measured by the ranges of
+the columns where there are gaps, not along principal components.
+
+Known labels
+============
+Where it is known of some rows which component they belong to, say so: `labels` has the
+number of each row's component, -1 where nothing is known, and -2 for rows that are
+noise (with `noise=True`). Component k is label k. The others follow from all rows.
+
+>>> species = np.repeat([0, 1], 500)
+>>> labels = np.where(random.random(1000) < 0.02, species, -1)
+>>> model = GaussianMixture(2).fit(X, labels=labels)
+>>> bool(np.mean(model.predict(X) == species) > 0.95)
+True
+
+What is maximised is the sum over known rows of log(weight x density) of their own
+component, and over the others of the mixture's log-density: `lower_bounds_` have it,
+per row. `score` is the plain one. Of two dimensions, (N, K) of booleans, `labels` say
+of each component whether it may be the row's; and `labels=("column", "species")` is a
+column of a table. Labels go with gaps, weights, noise, every structure, and rows that
+are read in blocks; not with Dask collections, nor with `on_collapse='drop'`.
+
+A fit starts with one maximisation step in which known rows belong where they are known
+to, and unknown ones to all components alike; unless `means_init`, `weights_init` and
+`precisions_init` or a partition in `init_params` say otherwise. A component of which no
+row is known starts from one of the K clusters of the others, by k-means: the one
+farthest from the means of known rows. (Of rows in blocks, each must have some.)
+
+Other rows help if the components are what the labels mean. If they are not, as clusters
+lie across them, they harm: compare with a fit to the known rows alone.
 """
 
 from fastem.groups.answers import RowAnswers

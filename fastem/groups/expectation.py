@@ -48,9 +48,13 @@ class GroupedExpectation:
         self._dtype = X.dtype
         self._representation = representation
         self._n_threads = n_threads
-        small = [group for group in groups if len(group.rows) < _FEWEST_ROWS]
+        small = [
+            group
+            for group in groups
+            if group.allowed is None and len(group.rows) < _FEWEST_ROWS
+        ]
         if len(small) > 1:
-            groups = [group for group in groups if len(group.rows) >= _FEWEST_ROWS]
+            groups = [group for group in groups if group not in set(small)]
         else:
             small = []
         rows = np.concatenate([group.rows for group in small] or [np.empty(0, int)])
@@ -92,7 +96,18 @@ class GroupedExpectation:
         reference = center + (parameters.means - center).astype(self._dtype)
         statistics = []
         for group, step in self._parts:
-            view = View(self._representation, parameters, group.columns)
+            if group.allowed is not None and not group.allowed[:-1].any():
+                weight = step.total_weight
+                whole = parameters, self._representation, reference
+                statistics.append(_of_noise(group, weight, *whole))
+                continue
+            view = View(
+                self._representation,
+                parameters,
+                group.columns,
+                None if group.allowed is None else np.flatnonzero(group.allowed[:-1]),
+                group.allowed is None or bool(group.allowed[-1]),
+            )
             statistics.append(view.lifted(step(view.parameters), reference))
         if len(self._mixed):
             statistics.append(self._of_mixed(parameters, reference))
@@ -136,17 +151,42 @@ class GroupedExpectation:
         Where that has gaps, it is completed from the mixture's mean.
         """
         row = parameters.center.copy()
-        if not self._parts:
+        parts = [part for part in self._parts if part[0].allowed is None]
+        if not parts:
+            if not len(self._mixed):
+                return row
             drawn = self._mixed[random_state.randint(len(self._mixed))]
             present = ~np.isnan(drawn)
             row[present] = drawn[present]
             return row
-        group, step = max(self._parts, key=lambda part: len(part[0].columns))
+        group, step = max(parts, key=lambda part: len(part[0].columns))
         view = View(self._representation, parameters, group.columns)
         if len(group.columns):
             drawn = step.draw_ill_explained(view.parameters, random_state)
             row[group.columns] = drawn
         return row
+
+
+def _of_noise(
+    group: Group,
+    weight: float,
+    parameters: MixtureParameters,
+    representation: Representation,
+    reference: Array,
+) -> SufficientStatistics:
+    """Statistics of rows that are known to be noise, and weigh so much in all."""
+    assert parameters.background is not None
+    K, D = reference.shape
+    log_density = parameters.background.marginal(group.columns, D).log_density
+    return SufficientStatistics(
+        weight * log_density,
+        np.zeros(K),
+        reference,
+        np.zeros((K, D)),
+        representation.zero_scatter(K, D),
+        background=weight,
+        present=np.zeros((K, D)),
+    )
 
 
 def expectation_of(

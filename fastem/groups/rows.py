@@ -1,4 +1,4 @@
-"""Rows that lack the same columns."""
+"""Rows that lack the same columns, and may belong to the same components."""
 
 import warnings
 from dataclasses import dataclass
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fastem.checks.known import Known
 from fastem.checks.rows import Rows, read_only
 from fastem.runtime.callers import levels_to_caller
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Rows that lack the same columns.
+    """Rows that lack the same columns, and may belong to the same components.
 
     Attributes
     ----------
@@ -20,10 +21,14 @@ class Group:
         Their numbers.
     columns : array of int
         Those that they have.
+    allowed : array of bool of shape (K + 1,), or None
+        Which components they may belong to, and whether to the background; None for
+        all.
     """
 
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
+    allowed: NDArray[np.bool_] | None = None
 
     def values(self, X: Rows) -> Rows:
         """What the rows have, as kernels take it; without any column one of zeros."""
@@ -49,8 +54,8 @@ def warn_of_empty_rows(n_empty: int) -> None:
         )
 
 
-def groups_of(X: Rows) -> list[Group]:
-    """The rows of X by the columns that they have, each group in the rows' order."""
+def groups_of(X: Rows, known: Known | None = None) -> list[Group]:
+    """The rows of X by what they have and is known, each group in the rows' order."""
     patterns = np.packbits(np.isnan(X), axis=1)
     width = patterns.shape[1]
     keys = np.ascontiguousarray(patterns).view(f"V{width}")[:, 0]
@@ -59,9 +64,25 @@ def groups_of(X: Rows) -> list[Group]:
         padded[:, :width] = patterns
         keys = padded.view(np.uint64)[:, 0]
     distinct, numbers = np.unique(keys, return_inverse=True)
+    if known is not None:
+        n_kinds = len(known.allowed)
+        both = numbers.ravel() * n_kinds + known.kinds
+        distinct, numbers = np.unique(both, return_inverse=True)
     order = np.argsort(numbers, kind="stable")
     stops = np.cumsum(np.bincount(numbers, minlength=len(distinct)))
     return [
-        Group(rows, np.flatnonzero(~np.isnan(X[rows[0]])))
+        Group(
+            rows,
+            np.flatnonzero(~np.isnan(X[rows[0]])),
+            _limits(known, int(rows[0])),
+        )
         for rows in np.split(order, stops[:-1])
     ]
+
+
+def _limits(known: Known | None, row: int) -> NDArray[np.bool_] | None:
+    """Which components a row may belong to, if not to all."""
+    if known is None:
+        return None
+    allowed: NDArray[np.bool_] = known.allowed[known.kinds[row]]
+    return None if allowed.all() else allowed

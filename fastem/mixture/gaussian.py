@@ -18,6 +18,7 @@ from fastem.em.ridge import RELATIVE
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.mixture.planned import PlannedMixture
+from fastem.sources.opening import without_column
 from fastem.statistics import MixtureParameters
 from fastem.storage.writing import PathLike
 from fastem.training.in_blocks import training_rows
@@ -369,6 +370,7 @@ class GaussianMixture(PlannedMixture):
         y: None = None,
         sample_weight: ArrayLike | str | None = None,
         *,
+        labels: ArrayLike | tuple[str, str] | None = None,
         callback: Callable[[Progress], object] | None = None,
         checkpoint: PathLike | None = None,
     ) -> Self:
@@ -389,6 +391,11 @@ class GaussianMixture(PlannedMixture):
         sample_weight : array-like of shape (N,), or name of a column, default=None
             How often each row counts. Weight 2 is a row given twice, 0 one left out;
             a common factor changes nothing.
+        labels : array-like of shape (N,) or (N, K), or ('column', name), default=None
+            What is known of the rows: the number of a row's component, -1 for nothing,
+            or -2 for noise (with ``noise=True``); component k is label k. Of two
+            dimensions, whether each component may be the row's. Or the column of a
+            table that holds the numbers. :mod:`fastem.groups` has more.
         callback : callable, default=None
             Called with a :class:`fastem.Progress` after each iteration. If it raises
             :class:`fastem.StopFit`, the fit ends with what it has reached.
@@ -411,7 +418,7 @@ class GaussianMixture(PlannedMixture):
         SingularCovarianceError
             If every start ended in a covariance that is not positive definite.
         """
-        self._fit(X, sample_weight, callback, checkpoint)
+        self._fit(X, sample_weight, callback, checkpoint, labels)
         return self
 
     def fit_predict(
@@ -442,11 +449,16 @@ class GaussianMixture(PlannedMixture):
         sample_weight: ArrayLike | str | None,
         callback: Callable[[Progress], object] | None = None,
         checkpoint: PathLike | None = None,
+        labels: ArrayLike | tuple[str, str] | None = None,
     ) -> TrainingRows:
         """Fit, and return the rows as they were used."""
         self._check_settings()
         with unchanged_on_error(self), self._announced():
+            if isinstance(labels, tuple) and len(labels) == 2 and labels[0] == "column":
+                X, labels = without_column(X, str(labels[1]))
             rows = self._training_rows(X, sample_weight)
+            if labels is not None:
+                rows = rows.with_known(self._known(labels, rows.shape[0]))
             fitted = self._fit_rows(
                 rows,
                 self._given_labels(rows.shape[0]),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from fastem.checks.known import Known, check_known
 from fastem.checks.labels import Labels
 from fastem.checks.parameters import GivenStart
 from fastem.covariances import SingularCovarianceError, structure_of
@@ -25,7 +28,7 @@ from fastem.runtime.callers import levels_to_caller
 from fastem.statistics import MixtureParameters
 from fastem.storage.writing import PathLike
 from fastem.training.fitting import best_fit
-from fastem.training.in_memory import TrainingRows
+from fastem.training.in_memory import TrainingRows, starts_from_known
 
 
 class PlannedFit(NamedTuple):
@@ -70,6 +73,9 @@ class PlannedMixture(OnlineMixture):
             given,
             background_of_fit(self, rows),
         )
+        known = rows.known
+        if known is not None and known.named.all() and starts_from_known(plan):
+            plan = replace(plan, n_starts=1)  # there is but one
         try:
             best = best_fit(
                 plan,
@@ -86,6 +92,15 @@ class PlannedMixture(OnlineMixture):
         self._set_fitted(best.fit, best.n_dropped)
         self._begin_stream(rows.n_rows, plan.ridge)
         return PlannedFit(plan, best)
+
+    def _known(self, labels: ArrayLike, n_rows: int) -> Known:
+        """What is known of so many rows."""
+        if self.on_collapse == "drop":
+            raise ValueError(
+                "labels are numbers of components, and on_collapse='drop' would give "
+                "these others: use 'raise' or 'reseed'"
+            )
+        return check_known(labels, n_rows, self.n_components, self.noise)
 
     @property
     def _names(self) -> Sequence[str] | None:

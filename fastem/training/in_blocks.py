@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from typing import Any, Self, final
@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from fastem import kernels
 from fastem.checks import counting
+from fastem.checks.known import Known
 from fastem.checks.labels import Labels
 from fastem.checks.rows import (
     Rows,
@@ -46,6 +47,7 @@ from fastem.starts.initialization import (
     warn_of_identical,
     weighted_blocks,
 )
+from fastem.starts.known import parameters_of_known, shares_of
 from fastem.starts.partition import MemberSums, Sums, member_sums
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
@@ -53,7 +55,9 @@ from fastem.storage.json_values import digest
 from fastem.training.in_memory import (
     RowsInMemory,
     TrainingRows,
+    digest_of_known,
     start_on_sample,
+    starts_from_known,
 )
 from fastem.training.survey import Survey, survey
 
@@ -82,6 +86,7 @@ class RowsInBlocks:
     source: Source
     sample_weight: Array | None
     survey: Survey
+    known: Known | None = None
 
     @classmethod
     def checked(
@@ -140,6 +145,10 @@ class RowsInBlocks:
         """Number of rows, each as often as its weight says."""
         return self.survey.total_weight
 
+    def with_known(self, known: Known) -> "RowsInBlocks":
+        """The same rows, of which so much is known."""
+        return replace(self, known=known)
+
     def fingerprint(self) -> dict[str, Any]:
         """Shape, type, sum of the weights, and a digest of the columns' moments."""
         return {
@@ -147,6 +156,7 @@ class RowsInBlocks:
             "dtype": self.dtype.name,
             "sum_of_weights": self.n_rows,
             "values": digest(self.survey.mean, self.survey.variances),
+            **digest_of_known(self.known),
         }
 
     def check_enough(self, n_components: int) -> None:
@@ -185,6 +195,37 @@ class RowsInBlocks:
                 f"{n_rows}: it must give the same ones each time"
             )
 
+    def known_blocks(self) -> Generator[tuple[Rows, Rows, Known | None]]:
+        """The blocks, and what is known of their rows."""
+        start = 0
+        with closing(self.blocks()) as blocks:
+            for rows, weights in blocks:
+                stop = start + len(rows)
+                known = self.known
+                part = None if known is None else known.of(slice(start, stop))
+                yield rows, weights, part
+                start = stop
+
+    def _start_from_known(
+        self, known: Known, plan: Plan, maximize: Maximization
+    ) -> MixtureParameters:
+        if not known.named.all():
+            component = int(np.argmin(known.named))
+            raise ValueError(
+                f"labels name no row of component {component}: of rows that are read "
+                "in blocks each component needs some, or give means_init, "
+                "precisions_init and weights_init"
+            )
+
+        def parts() -> Generator[tuple[Array, Array, NDArray[np.int32]]]:
+            for rows, weights, part in self.known_blocks():
+                assert part is not None
+                full = filled(rows, self.survey.mean).astype(np.float64)
+                w = weights.astype(np.float64) if len(weights) else np.ones(len(rows))
+                yield full, w, part.kinds
+
+        return parameters_of_known(parts, shares_of(known), plan, maximize)
+
     def _filled_blocks(self) -> Generator[tuple[Rows, Rows]]:
         """The same with columns' means in the gaps: for starts only."""
         with closing(self.blocks()) as blocks:
@@ -195,7 +236,7 @@ class RowsInBlocks:
         self, representation: Representation, n_threads: int | None
     ) -> Expectation:
         """The expectation step on these rows."""
-        if self.has_gaps:
+        if self.has_gaps or self.known is not None:
             return GroupsInBlocks(self, representation, n_threads)
         return ExpectationInBlocks(self, representation, n_threads)
 
@@ -226,6 +267,8 @@ class RowsInBlocks:
 
         Labels are of all rows.
         """
+        if self.known is not None and starts_from_known(plan):
+            return self._start_from_known(self.known, plan, maximize)
         if plan.given.labels is not None and not plan.given.is_complete:
             sums = self._member_sums(plan.given.labels, plan.n_threads)
             return parameters_of_partition(sums, self.survey.mean, plan, maximize)
@@ -332,17 +375,16 @@ class GroupsInBlocks(Memoryless):
 
     def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
         """The statistics under the parameters, up to rounding."""
-        with closing(self._rows.blocks()) as blocks:
-            return reduce(
-                add,
-                (
-                    GroupedExpectation(
-                        *(rows, weights, groups_of(rows)),
-                        *(self._representation, self._n_threads),
-                    )(parameters)
-                    for rows, weights in blocks
-                ),
-            )
+        return reduce(
+            add,
+            (
+                GroupedExpectation(
+                    *(rows, weights, groups_of(rows, known)),
+                    *(self._representation, self._n_threads),
+                )(parameters)
+                for rows, weights, known in self._rows.known_blocks()
+            ),
+        )
 
     def draw_ill_explained(
         self, parameters: MixtureParameters, random_state: np.random.RandomState

@@ -1,6 +1,6 @@
 """What a fit needs of its rows, wherever they are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, final
 
@@ -9,19 +9,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastem import kernels
 from fastem.checks import counting
+from fastem.checks.known import Known
 from fastem.checks.rows import Rows, allows_gaps, check_rows
 from fastem.covariances import Repeated, SingularCovarianceError, repeated_values
 from fastem.covariances.representations import Representation
 from fastem.em.expectation import Expectation, ExpectationStep
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
-from fastem.groups import RowAnswers, expectation_of, has_gaps, warn_of_empty_rows
-from fastem.starts.gaps import rows_to_start_from
+from fastem.groups import (
+    GroupedExpectation,
+    RowAnswers,
+    groups_of,
+    has_gaps,
+    warn_of_empty_rows,
+)
+from fastem.starts.gaps import filled, rows_to_start_from
 from fastem.starts.initialization import (
     column_variances,
     initial_parameters,
     warn_of_identical,
+    weighted_blocks,
 )
+from fastem.starts.known import parameters_of_known, with_all_named
 from fastem.starts.subsample import (
     best_on_sample,
     draw_subsample,
@@ -56,6 +65,13 @@ class TrainingRows(Protocol):
     @property
     def n_rows(self) -> float:
         """Number of rows, each as often as its weight says."""
+
+    @property
+    def known(self) -> Known | None:
+        """Which components the rows are known to belong to, if anything is."""
+
+    def with_known(self, known: Known) -> "TrainingRows":
+        """The same rows, of which so much is known."""
 
     def fingerprint(self) -> dict[str, Any]:
         """Plain values by which a checkpoint knows the rows and weights again."""
@@ -101,6 +117,7 @@ class RowsInMemory:
     weights: Rows
     n_rows: float
     has_gaps: bool = False
+    known: Known | None = None
 
     @classmethod
     def checked(cls, estimator: Any, X: Any, sample_weight: ArrayLike | None) -> Self:
@@ -122,6 +139,10 @@ class RowsInMemory:
         """float32 or float64."""
         return self.values.dtype
 
+    def with_known(self, known: Known) -> "RowsInMemory":
+        """The same rows, of which so much is known."""
+        return replace(self, known=known)
+
     def fingerprint(self) -> dict[str, Any]:
         """Shape, type, sum of the weights, and a digest of rows from all over."""
         some = slice(None, None, max(1, len(self.values) // _ROWS_TO_KNOW))
@@ -130,6 +151,7 @@ class RowsInMemory:
             "dtype": self.dtype.name,
             "sum_of_weights": self.n_rows,
             "values": digest(self.values[some], self.values[-1:], self.weights[some]),
+            **digest_of_known(self.known),
         }
 
     def check_enough(self, n_components: int) -> None:
@@ -156,12 +178,15 @@ class RowsInMemory:
     ) -> Expectation:
         """The expectation step on these rows."""
         table = self.values, self.weights
-        if self.has_gaps:
-            return expectation_of(*table, representation, n_threads)
+        if self.has_gaps or self.known is not None:
+            groups = groups_of(self.values, self.known)
+            return GroupedExpectation(*table, groups, representation, n_threads)
         return ExpectationStep(*table, representation, n_threads)
 
     def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from."""
+        if self.known is not None and starts_from_known(plan):
+            return self._start_from_known(self.known, plan, maximize)
         table = self.to_start_from(plan)
         if plan.method == "subsample" and plan.given.labels is None:
             return subsample_parameters(*table, plan, maximize)
@@ -170,6 +195,22 @@ class RowsInMemory:
         parameters = initial_parameters(*table, plan, maximize)
         warn_of_identical(parameters, plan.representation)
         return parameters
+
+    def _start_from_known(
+        self, known: Known, plan: Plan, maximize: Maximization
+    ) -> MixtureParameters:
+        X = self.values
+        if self.has_gaps:
+            X = filled(X, self.moments().mean)
+        known, shares = with_all_named(known, X, self.weights, plan)
+
+        def parts() -> Iterator[tuple[Array, Array, NDArray[np.int32]]]:
+            start = 0
+            for rows, weights in weighted_blocks(X, self.weights, X.shape[1]):
+                yield rows, weights, known.kinds[start : start + len(rows)]
+                start += len(rows)
+
+        return parameters_of_known(parts, shares, plan, maximize)
 
     def moments(self) -> Moments:
         """Mean and variances of the values that there are."""
@@ -207,6 +248,16 @@ class RowsInMemory:
         """The most likely component of each row, (N,)."""
         labels: NDArray[np.intp] = ask(kernels.label_pass, self.values)
         return labels
+
+
+def starts_from_known(plan: Plan) -> bool:
+    """Whether rows that are known say where to start, and not the user otherwise."""
+    return plan.given.labels is None and not plan.given.is_complete
+
+
+def digest_of_known(known: Known | None) -> dict[str, Any]:
+    """By which a checkpoint knows again what is known of rows."""
+    return {} if known is None else {"labels": digest(known.kinds, known.allowed)}
 
 
 def start_on_sample(

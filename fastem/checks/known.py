@@ -1,0 +1,97 @@
+"""Which components rows are known to belong to, with every error about it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastem.checks.arrays import as_numbers
+from fastem.kernels import OF_BACKGROUND
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of rows: kinds of them, and which components these may belong to.
+
+    Attributes
+    ----------
+    kinds : array of int of shape (N,)
+        The number of each row's kind.
+    allowed : array of bool of shape (C, K + 1)
+        For each kind the components, and last the background.
+    """
+
+    kinds: NDArray[np.int32]
+    allowed: NDArray[np.bool_]
+
+    @property
+    def named(self) -> NDArray[np.bool_]:
+        """Which components have rows that are known to be theirs: (K,)."""
+        seen = self.allowed[np.unique(self.kinds)]
+        alone = seen[seen.sum(axis=1) == 1, :-1]
+        return np.asarray(alone.any(axis=0))
+
+    def of(self, rows: Any) -> "Known":
+        """Of some of the rows."""
+        return Known(self.kinds[rows], self.allowed)
+
+
+def check_known(
+    values: ArrayLike, n_rows: int, n_components: int, noise: bool
+) -> Known:
+    """What ``labels`` of a fit say of its rows.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, a label is none, or a row may belong to nothing.
+    """
+    if np.ndim(values) == 2:
+        return _of_mask(values, n_rows, n_components, noise)
+    numbers = as_numbers(values, "labels")
+    if numbers.shape != (n_rows,):
+        raise ValueError(
+            f"labels should have a label for each row of X, in the shape ({n_rows},), "
+            f"or say of each component whether it may be the row's, in the shape "
+            f"({n_rows}, {n_components}), but has {numbers.shape}"
+        )
+    least = OF_BACKGROUND if noise else UNKNOWN
+    whole = np.isfinite(numbers) & (numbers == np.round(numbers))
+    wrong = ~(whole & (numbers >= least) & (numbers < n_components))
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        noisy = ". That is noise, and needs noise=True"
+        raise ValueError(
+            f"labels must hold numbers of components, from 0 to {n_components - 1}, or "
+            f"{UNKNOWN} for rows of which nothing is known, but has {numbers[i]:g} in "
+            f"row {i}{noisy if numbers[i] == OF_BACKGROUND else ''}"
+        )
+    allowed = np.zeros((n_components + 2, n_components + 1), bool)
+    allowed[0, -1] = noise
+    allowed[1] = True
+    allowed[np.arange(n_components) + 2, np.arange(n_components)] = True
+    return Known(numbers.astype(np.int32) - OF_BACKGROUND, allowed)
+
+
+def _of_mask(values: ArrayLike, n_rows: int, n_components: int, noise: bool) -> Known:
+    mask = np.asarray(values)
+    shapes = [(n_rows, n_components)]
+    if noise:
+        shapes.append((n_rows, n_components + 1))
+    if mask.dtype != bool or mask.shape not in shapes:
+        raise ValueError(
+            "labels of two dimensions should say of each row and component whether "
+            f"that may be the row's, as booleans in the shape {shapes[-1]}, but have "
+            f"the type {mask.dtype} and the shape {mask.shape}"
+        )
+    if mask.shape[1] == n_components:
+        mask = np.column_stack([mask, mask.all(axis=1)])
+    allowed, kinds = np.unique(mask, axis=0, return_inverse=True)
+    nothing = np.asarray(~allowed.any(axis=1))
+    if nothing.any():
+        row = int(np.argmax(nothing[kinds.ravel()]))
+        raise ValueError(f"labels allow no component for row {row}")
+    return Known(kinds.ravel().astype(np.int32), allowed)

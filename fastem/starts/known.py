@@ -1,0 +1,122 @@
+"""A start from rows of which some are known: one maximisation step."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastem.checks.known import Known
+from fastem.checks.rows import Rows, read_only
+from fastem.covariances.representations import Representation
+from fastem.em import convergence_warnings
+from fastem.em.maximization import Maximization
+from fastem.em.plan import Plan
+from fastem.starts import kmeans
+from fastem.starts.initialization import parameters_of_start, warn_of_identical
+from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+
+# Rows, their weights in float64, and their kinds, anew with each call.
+Parts = Callable[[], Iterable[tuple[Array, Array, NDArray[np.int32]]]]
+
+
+def parameters_of_known(
+    parts: Parts, shares: Array, plan: Plan, maximize: Maximization
+) -> MixtureParameters:
+    """The maximisation step on rows that belong to components by their kinds.
+
+    Parameters
+    ----------
+    shares : array of shape (C, K)
+        To which degree rows of each kind belong to each component.
+    """
+    statistics = _statistics_of(parts, shares, plan.representation)
+    total = statistics.total
+    parameters = parameters_of_start(statistics, total, plan, maximize)
+    warn_of_identical(parameters, plan.representation)
+    return parameters
+
+
+def shares_of(known: Known) -> Array:
+    """Those of rows that belong alike to all components that they may belong to."""
+    allowed = known.allowed[:, :-1].astype(np.float64)
+    shares: Array = allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1)
+    return shares
+
+
+def with_all_named(
+    known: Known, X: Rows, row_weights: Rows, plan: Plan
+) -> tuple[Known, Array]:
+    """Kinds of rows, and their shares, by which each component has rows of its own.
+
+    Components of which no row is known get clusters of the others (by k-means into K):
+    those that are farthest from the means of known rows, one after the other.
+    """
+    shares = shares_of(known)
+    rest = np.flatnonzero(~known.named)
+    if not len(rest):
+        return known, shares
+    is_unknown = np.asarray(known.allowed.all(axis=1))[known.kinds]
+    unknown = np.flatnonzero(is_unknown)
+    weights = row_weights[unknown] if len(row_weights) else row_weights
+    rows = read_only(X[unknown])
+    with convergence_warnings.muted():
+        clusters = kmeans.cluster(
+            rows, weights, plan.n_components, plan.random_state, plan.n_threads
+        )
+    scales = np.maximum(X.std(axis=0, dtype=np.float64), 1e-300)
+    taken = [
+        X[known.kinds == kind].mean(axis=0, dtype=np.float64)
+        for kind in np.unique(known.kinds)
+        if known.allowed[kind].sum() == 1 and known.allowed[kind, :-1].any()
+    ]
+    kinds = known.kinds.copy()
+    more = np.zeros((len(rest), shares.shape[1]))
+    left = set(np.unique(clusters.labels).tolist())
+    for number, component in enumerate(rest):
+        if not left:
+            break
+
+        def distance(cluster: int) -> float:
+            apart = (clusters.centers[cluster] - np.array(taken)) / scales
+            return float((apart**2).sum(axis=1).min()) if len(taken) else 0.0
+
+        farthest = max(sorted(left), key=distance)
+        left.remove(farthest)
+        taken.append(clusters.centers[farthest])
+        kinds[unknown[clusters.labels == farthest]] = len(shares) + number
+        more[number, component] = 1
+    shares[:, rest] = 0
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
+    allowed = np.column_stack([more > 0, np.zeros(len(more), bool)])
+    named = Known(kinds, np.vstack([known.allowed, allowed]))
+    return named, np.vstack([shares, more])
+
+
+def _statistics_of(
+    parts: Parts, shares: Array, representation: Representation
+) -> SufficientStatistics:
+    """Statistics about the components' means."""
+    K = shares.shape[1]
+    center = None
+    weights, first = np.zeros(K), np.zeros(0)
+    for rows, w, kinds in parts():
+        if center is None:
+            center = rows[0].copy()
+            first = np.zeros((K, len(center)))
+        r = shares[kinds] * w[:, np.newaxis]
+        weights += r.sum(axis=0)
+        first += r.T @ (rows - center)
+    assert center is not None
+    has_rows = weights[:, np.newaxis] > 0
+    shifts = np.divide(first, weights[:, np.newaxis], where=has_rows, out=first * 0)
+    reference = center + shifts
+    scatter = representation.zero_scatter(*reference.shape)
+    first = np.zeros_like(reference)
+    for rows, w, kinds in parts():
+        r = shares[kinds] * w[:, np.newaxis]
+        for k in range(K):
+            mine = np.flatnonzero(r[:, k])
+            residuals = rows[mine] - reference[k]
+            first[k] += r[mine, k] @ residuals
+            representation.add_scatter(scatter, k, r[mine, k], residuals)
+    return SufficientStatistics(0.0, weights, reference, first, scatter)
