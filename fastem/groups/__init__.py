@@ -65,7 +65,7 @@ noise (with `noise=True`). Component k is label k. The others follow from all ro
 
 >>> species = np.repeat([0, 1], 500)
 >>> labels = np.where(random.random(1000) < 0.02, species, -1)
->>> model = GaussianMixture(2).fit(X, labels=labels)
+>>> model = GaussianMixture(2, tol=1e-6).fit(X, labels=labels)
 >>> bool(np.mean(model.predict(X) == species) > 0.95)
 True
 
@@ -80,7 +80,8 @@ A fit starts with one maximisation step in which known rows belong where they ar
 to, and unknown ones to all components alike; unless `means_init`, `weights_init` and
 `precisions_init` or a partition in `init_params` say otherwise. A component of which no
 row is known starts from one of the K clusters of the others, by k-means: the one
-farthest from the means of known rows. (Of rows in blocks, each must have some.)
+farthest from the means of known rows. (Of rows in blocks, each must have some.) From
+such a start EM moves slowly at first: `tol` should be small.
 
 Other rows help if the components are what the labels mean. If they are not, as clusters
 lie across them, they harm: compare with a fit to the known rows alone.

@@ -50,34 +50,23 @@ class GroupedExpectation:
         representation: Representation,
         n_threads: int | None,
     ) -> None:
+        self._X, self._row_weights = X, row_weights
         self._dtype = X.dtype
         self._representation = representation
         self._n_threads = n_threads
-        small = [
-            group
-            for group in groups
-            if group.allowed is None and len(group.rows) < _FEWEST_ROWS
-        ]
-        if len(small) > 1:
-            groups = [group for group in groups if group not in set(small)]
-        else:
+        of_all = [group for group in groups if group.allowed is None]
+        self._least_gappy = max(of_all, key=lambda g: len(g.columns), default=None)
+        small = [group for group in of_all if len(group.rows) < _FEWEST_ROWS]
+        if len(small) == 1:
             small = []
+        is_small = set(small)
         rows = np.concatenate([group.rows for group in small] or [np.empty(0, int)])
         self._mixed = read_only(X[rows])
         self._mixed_weights = read_only(
             row_weights[rows] if len(row_weights) else row_weights
         )
         self._parts = [
-            (
-                group,
-                ExpectationStep(
-                    group.values(X),
-                    row_weights[group.rows] if len(row_weights) else row_weights,
-                    representation,
-                    n_threads,
-                ),
-            )
-            for group in groups
+            (group, self._step(group)) for group in groups if group not in is_small
         ]
         self._small, self._rows = small, (X, row_weights)
 
@@ -176,20 +165,24 @@ class GroupedExpectation:
         Where that has gaps, it is completed from the mixture's mean.
         """
         row = parameters.center.copy()
-        parts = [part for part in self._parts if part[0].allowed is None]
-        if not parts:
-            if not len(self._mixed):
-                return row
-            drawn = self._mixed[random_state.randint(len(self._mixed))]
-            present = ~np.isnan(drawn)
-            row[present] = drawn[present]
+        if self._least_gappy is None:
             return row
-        group, step = max(parts, key=lambda part: len(part[0].columns))
-        view = View(self._representation, parameters, group.columns)
-        if len(group.columns):
-            drawn = step.draw_ill_explained(view.parameters, random_state)
-            row[group.columns] = drawn
+        columns = self._least_gappy.columns
+        view = View(self._representation, parameters, columns)
+        if len(columns):
+            step = self._step(self._least_gappy)
+            row[columns] = step.draw_ill_explained(view.parameters, random_state)
         return row
+
+    def _step(self, group: Group) -> ExpectationStep:
+        """The expectation step on what a group's rows have."""
+        weights = self._row_weights
+        return ExpectationStep(
+            group.values(self._X),
+            read_only(weights[group.rows]) if len(weights) else weights,
+            self._representation,
+            self._n_threads,
+        )
 
 
 def _of_noise(
