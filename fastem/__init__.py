@@ -2,7 +2,8 @@
 
 A mixture says that rows come from K clouds of points, and to which degree each row
 belongs to each cloud. :class:`GaussianMixture` fits one by Expectation-Maximisation,
-with the interface of scikit-learn's.
+with the interface of scikit-learn's; :class:`StudentMixture` one of clouds with longer
+tails.
 
 >>> import numpy as np
 >>> from fastem import GaussianMixture
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
     from fastem.em.ridge import RegularizationWarning
-    from fastem.mixture import GaussianMixture
+    from fastem.mixture import GaussianMixture, StudentMixture
     from fastem.mixture.model_file import load_model, save_model
     from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.scaling import fit_standardized
@@ -69,6 +70,7 @@ __all__ = [
     "SingularCovarianceError",
     "StandardErrors",
     "StopFit",
+    "StudentMixture",
     "__version__",
     "fit_standardized",
     "load_model",
@@ -95,6 +97,7 @@ _HOMES = {
     "SingularCovarianceError": "fastem.covariances",
     "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
+    "StudentMixture": "fastem.mixture",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
     "load_model": "fastem.mixture.model_file",

@@ -12,6 +12,44 @@ EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
+class TailSums:
+    """Further sums of components with the tails of Student's t.
+
+    A row counts in moments by its weight u beside its responsibility r: u is the
+    expectation of what divides its covariance, given the row.
+
+    Attributes
+    ----------
+    degrees_of_freedom : array of shape (K,)
+        Those of the pass.
+    counts : array of shape (K,)
+        Sums of r u: how many rows count in moments.
+    logarithms : array of shape (K,)
+        Sums of r (the expectation of the logarithm of that divisor, less u).
+    """
+
+    degrees_of_freedom: Array
+    counts: Array
+    logarithms: Array
+
+    def __add__(self, other: "TailSums") -> "TailSums":
+        """Those of both sets of rows, in passes with the same parameters."""
+        return replace(
+            self,
+            counts=self.counts + other.counts,
+            logarithms=self.logarithms + other.logarithms,
+        )
+
+    def without(self, component: int) -> "TailSums":
+        """What is left when a component is taken out."""
+        return TailSums(
+            np.delete(self.degrees_of_freedom, component),
+            np.delete(self.counts, component),
+            np.delete(self.logarithms, component),
+        )
+
+
+@dataclass(frozen=True)
 class SufficientStatistics:
     """Sums over rows, weighted by responsibilities: all that a fit keeps of them.
 
@@ -41,6 +79,8 @@ class SufficientStatistics:
     present : array of shape (K, D), or None
         Sums of responsibilities of the rows that have a value in each column; None if
         all rows have all.
+    tails : TailSums, optional
+        Where tails are Student's; responsibilities in moments are times u then.
     """
 
     log_likelihood: float
@@ -52,6 +92,12 @@ class SufficientStatistics:
     blur: float | Array = 0.0
     background: float = 0.0
     present: Array | None = None
+    tails: TailSums | None = None
+
+    @property
+    def counts(self) -> Array:
+        """How many rows count in the moments of each component: (K,)."""
+        return self.weights if self.tails is None else self.tails.counts
 
     @property
     def total(self) -> float:
@@ -75,6 +121,9 @@ class SufficientStatistics:
             np.maximum(self.blur, other.blur),
             self.background + other.background,
             self._present_with(other),
+            None
+            if self.tails is None or other.tails is None
+            else self.tails + other.tails,
         )
 
     def _present_with(self, other: "SufficientStatistics") -> Array | None:
@@ -106,6 +155,7 @@ class SufficientStatistics:
             scatter=self.scatter if shares_scatter else rest(self.scatter),
             blur=rest(self.blur) if isinstance(self.blur, np.ndarray) else self.blur,
             present=None if self.present is None else rest(self.present),
+            tails=None if self.tails is None else self.tails.without(component),
         )
 
 
@@ -183,6 +233,9 @@ class MixtureParameters:
     background : Background, optional
     origin : array of shape (D,), optional
         What passes shift the rows by, if not by the mean of the mixture.
+    degrees_of_freedom : array of shape (K,), optional
+        Those of Student's t; covariances are its scale matrices then. None for normal
+        distributions.
     """
 
     weights: Array
@@ -191,6 +244,7 @@ class MixtureParameters:
     precisions_cholesky: Array
     background: Background | None = None
     origin: Array | None = None
+    degrees_of_freedom: Array | None = None
 
     @property
     def background_weight(self) -> float:

@@ -38,8 +38,16 @@ def with_noise(mixture, weight=0.2, volume=None):
         determinants = np.linalg.det(mixture.covariances)
         D = mixture.means.shape[1]
         volume = np.exp(2) * np.sqrt((2 * np.pi) ** D * determinants.max())
-    weights, means, covariances = mixture
-    return Robust(weights * (1 - weight), means, covariances, weight, volume)
+    weights, means, covariances = mixture[:3]
+    v = getattr(mixture, "degrees_of_freedom", None)
+    return Robust(weights * (1 - weight), means, covariances, weight, volume, v)
+
+
+def with_tails(mixture, degrees_of_freedom):
+    """The same with Student's tails, (K,) or one number."""
+    v = np.broadcast_to(degrees_of_freedom, mixture.weights.shape).astype(float)
+    noise = getattr(mixture, "noise_weight", 0.0), getattr(mixture, "noise_volume", 0.0)
+    return Robust(*mixture[:3], *noise, v)
 
 
 def draw(random, mixture, n_rows):
@@ -63,8 +71,9 @@ def parameters_of(mixture, name):
         covariances,
         structure.representation.cholesky(covariances),
         Background(mixture.noise_weight, mixture.noise_volume)
-        if isinstance(mixture, Robust)
+        if getattr(mixture, "noise_volume", 0)
         else None,
+        degrees_of_freedom=getattr(mixture, "degrees_of_freedom", None),
     )
 
 
@@ -78,13 +87,15 @@ def start_of(mixture, name):
         "means_init": mixture.means,
         "precisions_init": reference.STRUCTURES[name].compact(precisions),
     }
-    if isinstance(mixture, Robust):
+    if getattr(mixture, "noise_volume", 0):
         start |= {
             "weights_init": mixture.weights / (1 - mixture.noise_weight),
             "noise": True,
             "noise_weight_init": mixture.noise_weight,
             "noise_volume": mixture.noise_volume,
         }
+    if getattr(mixture, "degrees_of_freedom", None) is not None:
+        start["degrees_of_freedom_init"] = mixture.degrees_of_freedom
     return start
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import digamma, gammaln
 
 
 class Mixture(NamedTuple):
@@ -26,6 +28,17 @@ class Robust(NamedTuple):
     covariances: np.ndarray  # (K, D, D), whatever the structure
     noise_weight: float = 0.0
     noise_volume: float = 0.0  # the density of noise is 1 over that; 0 for no noise
+    degrees_of_freedom: np.ndarray | None = None  # (K,); covariances are scales then
+
+
+class StudentStatistics(NamedTuple):
+    """Of components with tails of as many degrees of freedom each, that are known."""
+
+    log_likelihood: float
+    weights: np.ndarray  # (K,)
+    first: np.ndarray  # (K, D), with rows weighted by their pulls too
+    scatter: np.ndarray  # (K, D, D), likewise
+    counts: np.ndarray  # (K,), sums of pulls
 
 
 class Statistics(NamedTuple):
@@ -46,6 +59,10 @@ class Structure(NamedTuple):
     reduce_scatter: Callable[[np.ndarray], np.ndarray]
     # to which two ways of estimating agree, relative to the largest covariance
     tolerance: float = 1e-11
+
+
+# Where a component's covariance may be multiplied by any number.
+FREE_SIZES = {"full", "diag", "spherical", "VEI", "VEE", "VVE", "VEV"}
 
 
 def diagonals(matrices):
@@ -207,6 +224,83 @@ def log_density(X, mean, covariance):
     return -0.5 * (D * math.log(2 * math.pi) + log_determinant + distances)
 
 
+def squared_distances(X, mean, covariance):
+    """Squared Mahalanobis distance of each row: (N,)."""
+    residuals = X - mean
+    return (residuals @ np.linalg.inv(covariance) * residuals).sum(axis=1)
+
+
+def student_log_density(X, mean, scale, v):
+    """Logarithm of the density of a t distribution at each row: (N,)."""
+    D = len(mean)
+    constant = gammaln((v + D) / 2) - gammaln(v / 2) - D / 2 * np.log(v * np.pi)
+    falls = (v + D) / 2 * np.log1p(squared_distances(X, mean, scale) / v)
+    return constant - np.linalg.slogdet(scale)[1] / 2 - falls
+
+
+def row_pulls(X, mixture):
+    """The weights of rows in the moments of components with tails: (N, K)."""
+    D = X.shape[1]
+    return np.stack(
+        [
+            (v + D) / (v + squared_distances(X, mean, scale))
+            for mean, scale, v in zip(
+                mixture.means,
+                mixture.covariances,
+                mixture.degrees_of_freedom,
+                strict=True,
+            )
+        ],
+        axis=1,
+    )
+
+
+def student_step(X, mixture, name, row_weights=None, *, ridge=0.0, wish="estimate"):
+    """An iteration of EM as textbooks have it, with the divisors' mean left free.
+
+    C. Liu, D. B. Rubin, Y. N. Wu (1998): where each component may have any size, its
+    scale is divided by the mean of its rows' pulls; else all are by one mean.
+    """
+    K, D = mixture.means.shape
+    row_weights = np.ones(len(X)) if row_weights is None else row_weights
+    shares = responsibilities(X, mixture) * row_weights[:, np.newaxis]
+    noise, shares = shares[:, K:].sum(), shares[:, :K]
+    pulls, v = row_pulls(X, mixture), mixture.degrees_of_freedom
+    counts, pulled = shares.sum(axis=0), (shares * pulls).sum(axis=0)
+    means = (shares * pulls).T @ X / pulled[:, np.newaxis]
+    scatter = moments(X, shares * pulls, means).scatter
+    scatter = scatter + counts[:, np.newaxis, np.newaxis] * ridge * np.eye(D)
+    scales = STRUCTURES[name].estimate(counts, scatter)
+    expansions = np.full(K, (v * pulled).sum() / (v * counts).sum())
+    if name in FREE_SIZES:
+        expansions = pulled / counts
+    logarithms = np.log(pulls) + digamma((v + D) / 2) - np.log((v + D) / 2)
+    mean_logarithms = (shares * logarithms).sum(axis=0) / counts - np.log(expansions)
+    excess = 1 + mean_logarithms - pulled / counts / expansions
+    if wish == "shared":
+        excess = np.full(K, np.average(excess, weights=counts))
+    if isinstance(wish, str):
+        v = np.array([_degrees_of_freedom(value) for value in excess])
+    total = counts.sum() + noise
+    return Robust(
+        counts / total,
+        means,
+        scales / expansions[:, np.newaxis, np.newaxis],
+        noise / total,
+        mixture.noise_volume,
+        v,
+    )
+
+
+def _degrees_of_freedom(excess):
+    def gap(v):
+        return np.log(v / 2) - digamma(v / 2) + excess
+
+    if gap(1e6) > 0:
+        return 1e6
+    return brentq(gap, 0.01, 1e6, xtol=1e-14, rtol=1e-15) if gap(0.01) > 0 else 0.01
+
+
 def weighted_log_densities(X, mixture):
     """log(weight) + log-density, for each row and component: (N, K).
 
@@ -216,14 +310,20 @@ def weighted_log_densities(X, mixture):
         return np.stack([row_log_densities(row, mixture) for row in X])
     with np.errstate(divide="ignore"):  # an empty component has weight 0
         log_weights = np.log(mixture.weights)
-        log_noise_weight = np.log(getattr(mixture, "noise_weight", 0.0))
+    v = getattr(mixture, "degrees_of_freedom", None)
     densities = [
         log_density(X, mean, covariance)
-        for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
+        if v is None
+        else student_log_density(X, mean, covariance, v[k])
+        for k, (mean, covariance) in enumerate(
+            zip(mixture.means, mixture.covariances, strict=True)
+        )
     ]
     values = log_weights + np.stack(densities, axis=1)
     if not getattr(mixture, "noise_volume", 0):
         return values
+    with np.errstate(divide="ignore"):
+        log_noise_weight = np.log(mixture.noise_weight)
     of_noise = log_noise_weight - np.log(mixture.noise_volume)
     return np.column_stack([values, np.full(len(X), of_noise)])
 
@@ -237,13 +337,15 @@ def row_log_densities(row, mixture, bounds=None):
     has = ~np.isnan(row)
     with np.errstate(divide="ignore"):
         values = np.log(np.asarray(mixture.weights))
+    v = getattr(mixture, "degrees_of_freedom", None)
     if has.any():
-        values = values + [
-            log_density(row[np.newaxis, has], mean[has], covariance[np.ix_(has, has)])[
-                0
-            ]
-            for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
-        ]
+        known = row[np.newaxis, has]
+        for k, mean in enumerate(mixture.means):
+            law = mean[has], mixture.covariances[k][np.ix_(has, has)]
+            if v is None:
+                values[k] += log_density(known, *law)[0]
+            else:
+                values[k] += student_log_density(known, *law, v[k])[0]
     if not getattr(mixture, "noise_volume", 0):
         return values
     widths = np.ones(len(row)) if bounds is None else bounds[:, 1] - bounds[:, 0]
@@ -275,7 +377,7 @@ def expectation_with_gaps(X, mixture, row_weights=None, allowed=None):
     """
     row_weights = np.ones(len(X)) if row_weights is None else row_weights
     K, D = mixture.means.shape
-    log_likelihood, weights = 0.0, np.zeros(K)
+    log_likelihood, weights, counts = 0.0, np.zeros(K), np.zeros(K)
     first, scatter = np.zeros((K, D)), np.zeros((K, D, D))
     for i, row in enumerate(X):
         values = row_log_densities(row, mixture)
@@ -286,10 +388,25 @@ def expectation_with_gaps(X, mixture, row_weights=None, allowed=None):
         for k, r in enumerate(row_weights[i] * np.exp(values[:K] - total)):
             full, left = completed(row, mixture.means[k], mixture.covariances[k])
             residual = full - mixture.means[k]
+            pull = _pull(row, mixture, k)
             weights[k] += r
-            first[k] += r * residual
-            scatter[k] += r * (np.outer(residual, residual) + left)
-    return Statistics(log_likelihood, weights, first, scatter)
+            counts[k] += r * pull
+            first[k] += r * pull * residual
+            scatter[k] += r * (pull * np.outer(residual, residual) + left)
+    if getattr(mixture, "degrees_of_freedom", None) is None:
+        return Statistics(log_likelihood, weights, first, scatter)
+    return StudentStatistics(log_likelihood, weights, first, scatter, counts)
+
+
+def _pull(row, mixture, k):
+    """What a row with gaps weighs in the moments of a component."""
+    v = getattr(mixture, "degrees_of_freedom", None)
+    if v is None:
+        return 1.0
+    has = ~np.isnan(row)
+    law = mixture.means[k][has], mixture.covariances[k][np.ix_(has, has)]
+    distance = squared_distances(row[np.newaxis, has], *law)[0]
+    return (v[k] + has.sum()) / (v[k] + distance)
 
 
 def log_sum_exp(values):
@@ -341,21 +458,34 @@ def expectation(X, mixture, row_weights=None, reference=None):
     reference = mixture.means if reference is None else reference
     shares = responsibilities(X, mixture) * row_weights[:, np.newaxis]
     log_likelihood = (row_weights * score_samples(X, mixture)).sum()
-    return moments(X, shares, reference, log_likelihood)
+    if getattr(mixture, "degrees_of_freedom", None) is None:
+        return moments(X, shares, reference, log_likelihood)
+    shares = shares[:, : len(reference)]
+    pulled = shares * row_pulls(X, mixture)
+    _, counts, first, scatter = moments(X, pulled, reference)
+    weights = shares.sum(axis=0)
+    return StudentStatistics(log_likelihood, weights, first, scatter, counts)
 
 
 def maximization(statistics, reference, name, ridge):
     """The maximisation step: weights, means, covariances of the structure ``name``."""
     weights, first = statistics.weights, statistics.first
-    shifts = first / weights[:, np.newaxis]
+    is_student = isinstance(statistics, StudentStatistics)
+    counts = statistics.counts if is_student else weights
+    shifts = first / counts[:, np.newaxis]
     # sum r (x - new)(x - new)' = sum r (x - old)(x - old)' - n shift shift'
     about_means = statistics.scatter - (
-        weights[:, np.newaxis, np.newaxis]
+        counts[:, np.newaxis, np.newaxis]
         * shifts[:, :, np.newaxis]
         * shifts[:, np.newaxis, :]
     )
     ridges = weights[:, np.newaxis, np.newaxis] * ridge * np.eye(reference.shape[1])
     covariances = STRUCTURES[name].estimate(weights, about_means + ridges)
+    if is_student:
+        expansions = np.full(len(weights), counts.sum() / weights.sum())
+        if name in FREE_SIZES:
+            expansions = counts / weights
+        covariances = covariances / expansions[:, np.newaxis, np.newaxis]
     return Mixture(weights / weights.sum(), reference + shifts, covariances)
 
 
@@ -382,7 +512,7 @@ def iterate(X, mixture, name, ridge, n_iterations, row_weights=None):
             weights = statistics.weights / total
             mixture = before._replace(
                 **{**mixture._asdict(), "weights": weights},
-                noise_weight=1 - weights.sum(),
+                noise_weight=1 - weights.sum() if before.noise_volume else 0.0,
             )
     return mixture, lower_bounds
 

@@ -132,6 +132,22 @@ def check_bounds(values: ArrayLike, n_features: int, name: str) -> Array:
     return bounds
 
 
+def check_degrees_of_freedom(
+    values: ArrayLike, n_components: int, least: float, most: float, name: str
+) -> Array:
+    """Degrees of freedom of each component: (K,), from a number or as many."""
+    if np.ndim(values) == 0:
+        values = np.full(n_components, values)
+    v = _check_numbers(values, name, (n_components,))
+    wrong = np.flatnonzero((v < least) | (v > most))
+    if len(wrong):
+        raise ValueError(
+            f"{name} must lie in [{least:g}, {most:g}], but is {v[wrong[0]]:g} for "
+            f"component {wrong[0]}"
+        )
+    return v
+
+
 def check_background(
     weight: float | None,
     volume: float | None,

@@ -131,6 +131,11 @@ class CovarianceStructure(ABC):
         return "V" not in self.code[:2] or self.bound is not None
 
     @property
+    def scales_freely(self) -> bool:
+        """Whether each covariance may be multiplied by a number of its own."""
+        return self.code[0] == "V" and self.bound is None
+
+    @property
     def scales_own_shapes(self) -> bool:
         """Whether a spread that is no more than rounding is scaled up to the others'.
 

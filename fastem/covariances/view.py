@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastem.covariances.representations import Representation
-from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.covariances.representations.student import expected_tail_sums
+from fastem.statistics import (
+    Array,
+    MixtureParameters,
+    SufficientStatistics,
+    TailSums,
+)
 
 # A normal density of this variance is 1 at its mean.
 _UNIT_DENSITY = 1 / (2 * math.pi)
@@ -75,11 +81,31 @@ class View:
             *shape,
             background,
             whole.center[columns],
+            self._degrees_of_freedom,
         )
 
     @property
     def _covariances(self) -> Array:
         return self._of(self._whole.covariances)
+
+    @property
+    def _degrees_of_freedom(self) -> Array | None:
+        """Those of a marginal t are those of the whole."""
+        v = self._whole.degrees_of_freedom
+        return None if v is None else v[self._components]
+
+    def _tails(self, statistics: SufficientStatistics) -> TailSums | None:
+        """The sums of all components; rows without any column weigh 1."""
+        v, of_view = self._whole.degrees_of_freedom, self._degrees_of_freedom
+        if v is None or of_view is None:
+            return None
+        tails = statistics.tails
+        if tails is None:
+            tails = expected_tail_sums(statistics.weights, of_view)
+        counts, logarithms = np.zeros(len(v)), np.zeros(len(v))
+        counts[self._components] = tails.counts
+        logarithms[self._components] = tails.logarithms
+        return TailSums(v, counts, logarithms)
 
     def _of(self, covariances: Array) -> Array:
         """Those of the components that the rows may belong to."""
@@ -123,6 +149,7 @@ class View:
         weights = np.zeros(K)
         weights[components] = statistics.weights
         everywhere[components] = first
+        tails = self._tails(statistics)
         at = components[:, np.newaxis], columns
         present[at] = statistics.weights[:, np.newaxis]
         blur[at] = statistics.blur
@@ -140,4 +167,5 @@ class View:
             blur,
             statistics.background,
             present,
+            tails,
         )

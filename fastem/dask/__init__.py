@@ -50,6 +50,6 @@ except ImportError as error:
         f"fastem.dask needs dask and distributed: pip install 'fastem[dask]' ({error})"
     ) from error
 
-from fastem.dask.estimator import GaussianMixture
+from fastem.dask.estimator import GaussianMixture, StudentMixture
 
-__all__ = ["GaussianMixture"]
+__all__ = ["GaussianMixture", "StudentMixture"]

@@ -175,3 +175,11 @@ class GaussianMixture(mixture.GaussianMixture):
         if sample_weight is not None:
             counting.check_any_weight(score_of_all.counted.total)
         return score_of_all.mean, score_of_all.counted
+
+
+class StudentMixture(GaussianMixture, mixture.StudentMixture):
+    """A mixture of t distributions fitted by EM to a table on a Dask cluster.
+
+    Parameters, attributes and answers are those of :class:`fastem.StudentMixture`; how
+    tables on a cluster are fitted is as :class:`fastem.dask.GaussianMixture` has it.
+    """

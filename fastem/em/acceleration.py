@@ -10,6 +10,7 @@ import numpy as np
 
 from fastem.covariances import CovarianceStructure
 from fastem.em.charts import Chart
+from fastem.em.tails import StudentTails
 from fastem.statistics import Array, MixtureParameters
 
 _MEMORY = 5
@@ -66,7 +67,9 @@ class PlainPath:
 
     extrapolated = False
 
-    def __init__(self, structure: CovarianceStructure) -> None:
+    def __init__(
+        self, structure: CovarianceStructure, tails: StudentTails | None = None
+    ) -> None:
         pass
 
     def choose(
@@ -188,6 +191,7 @@ class ExtrapolatedPath:
     Parameters
     ----------
     structure : CovarianceStructure
+    tails : StudentTails, optional
 
     References
     ----------
@@ -198,8 +202,11 @@ class ExtrapolatedPath:
        335-353.
     """
 
-    def __init__(self, structure: CovarianceStructure) -> None:
+    def __init__(
+        self, structure: CovarianceStructure, tails: StudentTails | None = None
+    ) -> None:
         self._structure = structure
+        self._tails = tails
         self._secants = _Secants()
         self._at: Place | None = None
         self._step = np.empty(0)
@@ -292,7 +299,7 @@ class ExtrapolatedPath:
             return
         if length > longest:
             step *= longest / length
-        found = chart.within(self._structure, step)
+        found = chart.within(self._structure, step, self._tails)
         if found is None:
             return
         self._chosen, self._step = found

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import polygamma
 
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.covariances.representations import Representation
+from fastem.em.tails import StudentTails
 from fastem.statistics import Array, MixtureParameters
 
 _LEAST_WEIGHT = 1e-280
@@ -16,7 +18,8 @@ class Chart:
     """Coordinates about a mixture, in which distance means information.
 
     A component's logarithm of weight, mean and covariance, as seen from its own
-    spread in the base: so neither the units nor the correlations of columns matter.
+    spread in the base: so neither the units nor the correlations of columns matter; and
+    the logarithm of its degrees of freedom, if it has any.
     Scaled by roots of weights, the squared length of a small step is twice the
     Kullback-Leibler divergence, per row, of the mixtures with known memberships. In
     this metric EM is gradient ascent with a step of length 1 [1]_.
@@ -46,14 +49,15 @@ class Chart:
                 self._representation.coordinates(
                     base, parameters.precisions_cholesky
                 ).ravel(),
+                self._of_tails(parameters),
             ]
         )
 
     def parameters(self, coordinates: Array) -> MixtureParameters:
         """The parameters there; not finite if it is too far away."""
         base = self._base
-        parts = np.cumsum([len(self._weights), base.means.size])
-        log_ratios, means, shape = np.split(coordinates, parts)
+        sizes = [len(self._weights), base.means.size, base.precisions_cholesky.size]
+        log_ratios, means, shape, tails = np.split(coordinates, np.cumsum(sizes))
         log_weights = np.log(self._weights) + log_ratios / self._weight_scales
         weights: Array = np.exp(log_weights - log_weights.max())
         weights /= weights.sum()
@@ -70,10 +74,34 @@ class Chart:
             self._representation.invert(precisions_cholesky),
             precisions_cholesky,
             background,
+            degrees_of_freedom=self._tails_at(tails),
         )
 
+    def _of_tails(self, parameters: MixtureParameters) -> Array:
+        v, base = parameters.degrees_of_freedom, self._base.degrees_of_freedom
+        if v is None or base is None:
+            return np.empty(0)
+        coordinates: Array = self._tail_scales(base) * np.log(v / base)
+        return coordinates
+
+    def _tails_at(self, coordinates: Array) -> Array | None:
+        base = self._base.degrees_of_freedom
+        if base is None:
+            return None
+        v: Array = base * np.exp(coordinates / self._tail_scales(base))
+        return v
+
+    def _tail_scales(self, v: Array) -> Array:
+        """Of log v, by the information in what divides covariances."""
+        information = v**2 * polygamma(1, v / 2) / 4 - v / 2
+        scales: Array = np.sqrt(self._base.weights * information)
+        return scales
+
     def within(
-        self, structure: CovarianceStructure, coordinates: Array
+        self,
+        structure: CovarianceStructure,
+        coordinates: Array,
+        tails: StudentTails | None = None,
     ) -> tuple[MixtureParameters, Array] | None:
         """The nearest mixture that the structure allows, and where that lies.
 
@@ -90,10 +118,14 @@ class Chart:
         )
         if not all(np.isfinite(value).all() for value in values):
             return None
+        if not parameters.weights.any():  # all is left to the background
+            return None
         try:
             confined = structure.confined(parameters)
         except SingularCovarianceError:
             return None
+        if tails is not None:
+            confined = tails.confined(confined)
         factors = confined.precisions_cholesky
         with np.errstate(divide="ignore"):
             determinants = structure.representation.log_determinants(

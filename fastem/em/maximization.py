@@ -19,6 +19,7 @@ from fastem.covariances import (
 )
 from fastem.em import convergence_warnings
 from fastem.em.ridge import degeneracy_of
+from fastem.em.tails import StudentTails
 from fastem.statistics import (
     EPS,
     Array,
@@ -114,10 +115,13 @@ class Maximization:
         Given a mixture, a row (D,) that it explains badly. For 'reseed'.
     background : Background, optional
         What is known of it; its weight follows from the statistics.
+    tails : StudentTails, optional
+        How degrees of freedom follow; None for Gaussian components.
 
     Attributes
     ----------
     structure : CovarianceStructure
+    tails : StudentTails or None
     collapses : list of Collapse
         What happened to components in this run.
     """
@@ -129,12 +133,14 @@ class Maximization:
         on_collapse: str,
         draw_row: Callable[[MixtureParameters], Array],
         background: Background | None = None,
+        tails: StudentTails | None = None,
     ) -> None:
         self.structure = structure
         self._ridge = ridge
         self._on_collapse = on_collapse
         self._draw_row = draw_row
         self._background = background
+        self.tails = tails
         self.collapses: list[Collapse] = []
 
     def begin(self) -> None:
@@ -144,7 +150,8 @@ class Maximization:
     def strict(self) -> "Maximization":
         """The same, for which a collapse is an error."""
         return Maximization(
-            *(self.structure, self._ridge, "raise", self._draw_row, self._background)
+            *(self.structure, self._ridge, "raise", self._draw_row),
+            *(self._background, self.tails),
         )
 
     def start(self, statistics: SufficientStatistics) -> MixtureParameters:
@@ -175,6 +182,8 @@ class Maximization:
         parameters = self.structure.maximize(statistics, self._ridge, before)
         background = background_of(statistics, self._background)
         parameters = replace(parameters, background=background)
+        if self.tails is not None:
+            parameters = self.tails.completed(parameters, statistics, self.structure)
         if self._on_collapse != "raise":
             collapsed = self._held_up(parameters, statistics)
             if collapsed is not None:
@@ -248,7 +257,11 @@ class Maximization:
         not fall, so the log-likelihood falls by no more than the other term does.
         """
         shares = statistics.weights / statistics.total
-        return max(0.0, self.penalty(shares, before) - self.penalty(shares, after))
+        of_after = shares
+        if self.tails is not None:
+            # It was the step's before its covariances were divided.
+            of_after = shares / self.tails.expansions(statistics, self.structure)
+        return max(0.0, self.penalty(shares, before) - self.penalty(of_after, after))
 
     def penalty(self, shares: Array, parameters: MixtureParameters) -> float:
         """What the ridge takes from the mean log-likelihood of a row, for EM's steps.
@@ -313,10 +326,15 @@ class Maximization:
             mean = np.average(covariances, axis=0, weights=parameters.weights)
             covariances = np.insert(covariances, number, mean, axis=0)
             covariances = self.structure.nearest(covariances)
+        v = parameters.degrees_of_freedom
         return MixtureParameters(
             np.insert(parameters.weights * left, number, 1 / n_components),
             np.insert(parameters.means, number, row, axis=0),
             covariances,
             self.structure.representation.cholesky(covariances),
             background,
+            # Of equal ones their own.
+            degrees_of_freedom=None
+            if v is None
+            else np.insert(v, number, np.median(v)),
         )

@@ -12,6 +12,7 @@ from fastem.em.acceleration import Path, PlainPath
 from fastem.em.expectation import Expectation
 from fastem.em.maximization import Maximization
 from fastem.em.stopping import SmallChange, StoppingRule
+from fastem.em.tails import StudentTails
 from fastem.statistics import Background, MixtureParameters, Ridge
 
 
@@ -53,6 +54,8 @@ class Plan:
         At most so many threads; None for Numba's own setting.
     background : Background or None
         With the weight that it starts with.
+    tails : StudentTails or None
+        How degrees of freedom follow; None for Gaussian components.
     """
 
     n_components: int
@@ -63,12 +66,13 @@ class Plan:
     given: GivenStart = field(default_factory=GivenStart)
     outlier_share: float = 0.05
     n_starts: int = 1
-    make_path: Callable[[CovarianceStructure], Path] = PlainPath
+    make_path: Callable[[CovarianceStructure, StudentTails | None], Path] = PlainPath
     stopping: StoppingRule = field(default_factory=lambda: SmallChange(1e-3))
     max_iter: int = 100
     random_state: np.random.RandomState = field(default_factory=np.random.RandomState)
     n_threads: int | None = None
     background: Background | None = None
+    tails: StudentTails | None = None
 
     @property
     def representation(self) -> Representation:
@@ -77,7 +81,7 @@ class Plan:
 
     def path(self) -> Path:
         """The path of another run."""
-        return self.make_path(self.structure)
+        return self.make_path(self.structure, self.tails)
 
     def maximization(self, expect: Expectation) -> Maximization:
         """The maximisation step, for these rows."""
@@ -87,13 +91,22 @@ class Plan:
             self.on_collapse,
             lambda parameters: expect.draw_ill_explained(parameters, self.random_state),
             self.background,
+            self.tails,
         )
 
-    def with_background(self, parameters: MixtureParameters) -> MixtureParameters:
-        """A start from parameters of components, of which the background takes a share.
+    def completed(self, parameters: MixtureParameters) -> MixtureParameters:
+        """A start from parameters of another kind of mixture, or of this.
 
-        Of one that has a background already, that one's weight is kept.
+        A background that there is keeps its weight; a new one takes its share.
         """
+        v = parameters.degrees_of_freedom
+        if self.tails is None:
+            v = None
+        elif v is None or not isinstance(self.tails.wish, str):
+            v = self.tails.start(len(parameters.weights))
+        return self._with_background(replace(parameters, degrees_of_freedom=v))
+
+    def _with_background(self, parameters: MixtureParameters) -> MixtureParameters:
         known, wanted = parameters.background, self.background
         if wanted is None:
             if known is None:

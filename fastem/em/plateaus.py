@@ -229,7 +229,9 @@ class PlateauTest:
 
     def _pass_at(self, chart: Chart, coordinates: Array) -> _Passes[Place | None]:
         """What a pass finds there; None if nothing that EM can go on from."""
-        found = chart.within(self._maximize.structure, coordinates)
+        found = chart.within(
+            self._maximize.structure, coordinates, self._maximize.tails
+        )
         return None if found is None else (yield from self._pass(found[0]))
 
     def _pass(self, parameters: MixtureParameters) -> _Passes[Place | None]:

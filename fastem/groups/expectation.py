@@ -1,6 +1,6 @@
 """The expectation step on groups of rows: the kernels on what each of them has."""
 
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import Any, final
 
@@ -12,7 +12,12 @@ from fastem.covariances.view import View
 from fastem.em.expectation import Expectation, ExpectationStep
 from fastem.groups.rows import Group, groups_of, has_gaps
 from fastem.kernels import GappyFactors, gappy_pass
-from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.statistics import (
+    Array,
+    MixtureParameters,
+    SufficientStatistics,
+    TailSums,
+)
 
 # Rows of a group from which on a pass of its own is faster than row by row: it costs
 # half a millisecond of Python.
@@ -63,6 +68,24 @@ class GroupedExpectation:
         self._parts = [
             (group, self._step(group)) for group in groups if group not in is_small
         ]
+        self._small, self._rows = small, (X, row_weights)
+
+    @cached_property
+    def _small_parts(self) -> list[tuple[Group, ExpectationStep]]:
+        """Small groups as groups like any other, where tails are Student's."""
+        X, row_weights = self._rows
+        return [
+            (
+                group,
+                ExpectationStep(
+                    group.values(X),
+                    row_weights[group.rows] if len(row_weights) else row_weights,
+                    self._representation,
+                    self._n_threads,
+                ),
+            )
+            for group in self._small
+        ]
 
     def forget(self) -> None:
         """Another run begins: what this one needs does not depend on the last."""
@@ -84,7 +107,9 @@ class GroupedExpectation:
         center = parameters.center
         reference = center + (parameters.means - center).astype(self._dtype)
         statistics = []
-        for group, step in self._parts:
+        has_tails = parameters.degrees_of_freedom is not None
+        parts = self._parts + (self._small_parts if has_tails else [])
+        for group, step in parts:
             if group.allowed is not None and not group.allowed[:-1].any():
                 weight = step.total_weight
                 whole = parameters, self._representation, reference
@@ -98,7 +123,7 @@ class GroupedExpectation:
                 group.allowed is None or bool(group.allowed[-1]),
             )
             statistics.append(view.lifted(step(view.parameters), reference))
-        if len(self._mixed):
+        if len(self._mixed) and not has_tails:
             statistics.append(self._of_mixed(parameters, reference))
         return reduce(add, statistics)
 
@@ -169,7 +194,7 @@ def _of_noise(
 ) -> SufficientStatistics:
     """Statistics of rows that are known to be noise, and weigh so much in all."""
     assert parameters.background is not None
-    K, D = reference.shape
+    (K, D), v = reference.shape, parameters.degrees_of_freedom
     log_density = parameters.background.marginal(group.columns, D).log_density
     return SufficientStatistics(
         weight * log_density,
@@ -179,6 +204,7 @@ def _of_noise(
         representation.zero_scatter(K, D),
         background=weight,
         present=np.zeros((K, D)),
+        tails=None if v is None else TailSums(v, np.zeros(K), np.zeros(K)),
     )
 
 

@@ -71,6 +71,12 @@ def _filled(
             zeros = np.zeros(len(missing))
             left = regression.covariance[k]
             noise = random_state.multivariate_normal(zeros, left, size=len(given))
+            if parameters.degrees_of_freedom is not None:
+                of_present = covariances[k][columns[:, np.newaxis], columns]
+                noise *= _scales(
+                    *(parameters.degrees_of_freedom[k], residuals, of_present),
+                    random_state,
+                )
             filled[mine] = given + noise
     background = parameters.background
     if background is not None:
@@ -82,6 +88,22 @@ def _filled(
             assert random_state is not None
             filled[mine] = random_state.uniform(low, high, (len(mine), len(missing)))
     return filled
+
+
+def _scales(
+    v: float, residuals: Array, scale: Array, random_state: np.random.RandomState
+) -> Array:
+    """What draws of a normal distribution are to be multiplied by: (n, 1).
+
+    Given some of its columns, at the distance d, a t has v + D degrees of freedom and
+    a scale that is (v + d) / (v + D) times that of the normal distribution.
+    """
+    distances = np.zeros(len(residuals))
+    if residuals.shape[1]:
+        distances = (np.linalg.solve(scale, residuals.T).T * residuals).sum(axis=1)
+    divisors = random_state.chisquare(v + residuals.shape[1], size=len(residuals))
+    scales: Array = np.sqrt((v + distances) / divisors)[:, np.newaxis]
+    return scales
 
 
 def _regression(

@@ -82,6 +82,7 @@ from fastem.kernels.launch import (
 from fastem.kernels.members import OF_BACKGROUND
 from fastem.kernels.nearest import Points
 from fastem.kernels.skipping import Reach, reach_of
+from fastem.kernels.tails import StudentTails
 from fastem.kernels.tied import TiedFactors
 from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE
 
@@ -97,6 +98,7 @@ __all__ = [
     "PassSums",
     "Points",
     "Reach",
+    "StudentTails",
     "TiedFactors",
     "Uniform",
     "assignment_pass",

@@ -54,13 +54,13 @@ def add_background(background, values_out, chosen_out, n_chosen):
 
 
 @subroutine()
-def claim_weights(background, values, row_weights_out):
+def claim_weights(background, tails, values, row_weights_out):
     """Make of the rows' weights (B,) what the components claim of them.
 
-    ``values`` (n, B) are the components' responsibilities times weights. Without a
-    background they sum to the weights, and nothing is to be done.
+    ``values`` (n, B) are the components' responsibilities times weights. In a plain
+    mixture they sum to the weights, and nothing is to be done.
     """
-    if background is not None:
+    if background is not None or tails is not None:
         for b in range(0, values.shape[1], wide_lanes(values)):
             claimed = splat_wide(values.dtype.type(0))
             for a in range(values.shape[0]):

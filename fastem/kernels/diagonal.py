@@ -6,6 +6,7 @@ import numpy as np
 
 from fastem.kernels.background import Uniform
 from fastem.kernels.dispatch import register_factors
+from fastem.kernels.tails import StudentTails, log_density_at
 from fastem.kernels.vectors.arithmetic import (
     add,
     add_totals,
@@ -34,12 +35,12 @@ class DiagonalFactors(NamedTuple):
     whiteners: np.ndarray  # (K, D), 1 / standard deviation
     log_normalizers: np.ndarray  # (K,), log(weight) + log|W| - D/2 log(2 pi)
     background: Uniform | None = None
+    tails: StudentTails | None = None  # Gaussian ones
 
 
-def _log_densities(factors, tile, scratch, chosen, log_densities_out):
+def _log_densities(factors, tile, scratch, chosen, kept_out, log_densities_out):
     n_features, n_rows = tile.shape
     zero = splat_wide(tile.dtype.type(0))
-    minus_half = splat_wide(tile.dtype.type(-0.5))
     # Components inside: some rows of a tile stay in the first-level cache, a tile
     # and its log-densities may not.
     for b in range(0, n_rows, wide_lanes(tile)):
@@ -58,7 +59,9 @@ def _log_densities(factors, tile, scratch, chosen, log_densities_out):
                 )
                 distance = multiply_add(y, y, distance)
             log_normalizer = splat_wide(factors.log_normalizers[k])
-            log_density = multiply_add(minus_half, distance, log_normalizer)
+            log_density = log_density_at(
+                factors.tails, k, distance, log_normalizer, b, kept_out
+            )
             store(log_density, log_densities_out[a], b)
 
 

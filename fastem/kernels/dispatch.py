@@ -50,12 +50,14 @@ def coefficients(factors):
 # takes the overloads after them.
 
 
-def tile_log_densities(factors, tile, scratch, chosen, log_densities_out):
+def tile_log_densities(factors, tile, scratch, chosen, kept_out, log_densities_out):
     """Logarithm of weight times density, (n, B), for a tile of rows (D, B).
 
-    ``chosen`` (n,) are the components to compute.
+    ``chosen`` (n,) are the components to compute; ``kept`` gets what tails need later.
     """
-    _log_densities[type(factors)](factors, tile, scratch, chosen, log_densities_out)
+    _log_densities[type(factors)](
+        factors, tile, scratch, chosen, kept_out, log_densities_out
+    )
 
 
 def tile_accumulate(
@@ -91,7 +93,9 @@ def write_rows(output, start, stop, values, weights, scratch):
 
 
 @overload(tile_log_densities, jit_options=SUBROUTINE_OPTIONS)
-def _overload_log_densities(factors, tile, scratch, chosen, log_densities_out):
+def _overload_log_densities(
+    factors, tile, scratch, chosen, kept_out, log_densities_out
+):
     return _log_densities.get(factors.instance_class)
 
 

@@ -8,6 +8,7 @@ from fastem.kernels.background import Uniform
 from fastem.kernels.blocks import add_diagonal_scatter, add_scatter, add_squared_rows
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import register_factors
+from fastem.kernels.tails import StudentTails, log_density_at
 from fastem.kernels.vectors.arithmetic import (
     load_narrow,
     magnitude,
@@ -33,13 +34,13 @@ class FullFactors(NamedTuple):
     whiteners: np.ndarray  # (K, D, D), lower triangular W with W'W = precision
     log_normalizers: np.ndarray  # (K,), log(weight) + log|W| - D/2 log(2 pi)
     background: Uniform | None = None
+    tails: StudentTails | None = None  # Gaussian ones
 
 
-def _log_densities(factors, tile, scratch, chosen, log_densities_out):
+def _log_densities(factors, tile, scratch, chosen, kept_out, log_densities_out):
     n_features, n_rows = tile.shape
     lanes = wide_lanes(tile)
     residuals = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
-    minus_half = splat_wide(tile.dtype.type(-0.5))
     zero = splat_wide(tile.dtype.type(0))
     rest = n_features % 4
     n_fours = n_features - rest
@@ -61,7 +62,9 @@ def _log_densities(factors, tile, scratch, chosen, log_densities_out):
                 distance = add_squared_rows((i, i + 1), *place, distance)
             elif rest == 3:
                 distance = add_squared_rows((i, i + 1, i + 2), *place, distance)
-            log_density = multiply_add(minus_half, distance, log_normalizer)
+            log_density = log_density_at(
+                factors.tails, k, distance, log_normalizer, b, kept_out
+            )
             store(log_density, log_densities_out[a], b)
 
 

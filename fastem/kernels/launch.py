@@ -13,6 +13,7 @@ from fastem.kernels.background import number_of_backgrounds
 from fastem.kernels.grid import add_in_order, walk
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 from fastem.kernels.skipping import Reach
+from fastem.kernels.tails import number_of_tails
 from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE, TileSpace, tile_space
 
 BACKGROUND = -1  # the label of rows that belong to it
@@ -25,6 +26,7 @@ class PassSums(NamedTuple):
     share: float  # of the (row, component) pairs: computed, or worth computing
     weights: np.ndarray  # (K,) sums of responsibilities
     background: float  # sum of those of the background; 0 if there is none
+    tails: np.ndarray  # (2, K), sums of r u and of r (log u - u); (2, 0) of Gaussians
     first: np.ndarray  # (K, D) sums of responsibility x (row - mean)
     scatter: np.ndarray  # flat; its meaning is the structure's
 
@@ -66,13 +68,15 @@ def expectation_pass(
     n_rows = X.shape[0]
     n_components, n_features = factors.means.shape
     weights_stop = 2 + n_components
-    first_start = weights_stop + number_of_backgrounds(factors.background)
+    tails_start = weights_stop + number_of_backgrounds(factors.background)
+    first_start = tails_start + number_of_tails(factors.tails, n_components)
     scatter_start = first_start + n_components * n_features
     totals = np.zeros(scatter_start + scatter_size)
     if before is not None:
         totals[0] = before.log_likelihood
         totals[2:weights_stop] = before.weights
-        totals[weights_stop:first_start] = before.background
+        totals[weights_stop:tails_start] = before.background
+        totals[tails_start:first_start] = before.tails.ravel()
         totals[first_start:scatter_start] = before.first.ravel()
         totals[scatter_start:] = before.scatter
     for sums in walk(
@@ -89,7 +93,8 @@ def expectation_pass(
         float(totals[0]),
         totals[1] / (n_rows * n_components),
         totals[2:weights_stop],
-        float(totals[weights_stop:first_start].sum()),
+        float(totals[weights_stop:tails_start].sum()),
+        totals[tails_start:first_start].reshape(2, -1),
         totals[first_start:scatter_start].reshape(n_components, n_features),
         totals[scatter_start:],
     )

@@ -18,6 +18,7 @@ from fastem.kernels.skipping import (
     choose_reaching,
     drop_faint,
 )
+from fastem.kernels.tails import number_of_tails, weigh_rows
 from fastem.kernels.tiles import (
     CHUNK_ROWS,
     load_tile,
@@ -44,7 +45,8 @@ def _near_log_densities(factors, reach, space):
     n_chosen = choose_central(reach, central, taken, chosen_out)
     for batch in range(2):
         values = values_out[n_done:n_chosen]
-        tile_log_densities(factors, tile, scratch, chosen_out[n_done:n_chosen], values)
+        chosen = chosen_out[n_done:n_chosen]
+        tile_log_densities(factors, tile, scratch, chosen, space.kept, values)
         raise_maximum(values, largest)
         n_done = n_chosen
         if batch == 0:
@@ -72,22 +74,25 @@ def expectation_chunks(X, row_weights, factors, reach, space, start, stop, sums_
     """Sums over rows start:stop under the parameters in ``factors``.
 
     For each chunk, a row of ``sums_out`` holds the log-likelihood, a number of (row,
-    component) pairs, the K weights and the background's if there is one, the K x D
-    first moments and the scatter. The pairs are those that were computed, or else,
-    counted in the first tile, those that had to be. ``space`` is that of tiles.
+    component) pairs, the K weights and the background's if there is one, 2 K sums
+    where tails are not Gaussian, the K x D first moments and the scatter. The pairs are
+    those that were computed, or else, counted in the first tile, those that had to be.
+    ``space`` is that of tiles.
     """
     n_components, n_features = factors.means.shape
     tile, weights, values = space.tile, space.weights, space.values
     scratch, chosen = space.scratch, space.chosen
     width = tile.shape[1]
-    first_start = 2 + n_components + number_of_backgrounds(factors.background)
+    weights_stop = 2 + n_components + number_of_backgrounds(factors.background)
+    first_start = weights_stop + number_of_tails(factors.tails, n_components)
     scatter_start = first_start + n_components * n_features
     for c in range(sums_out.shape[0]):
         chunk_start = start + c * CHUNK_ROWS
         chunk_stop = min(chunk_start + CHUNK_ROWS, stop)
         sums = sums_out[c]
         sums[:] = 0
-        weight_sums = sums[2:first_start]
+        weight_sums = sums[2:weights_stop]
+        tail_sums = sums[weights_stop:first_start]
         first = sums[first_start:scatter_start].reshape(n_components, n_features)
         scatter = sums[scatter_start:]
         for tile_start in range(chunk_start, chunk_stop, width):
@@ -97,9 +102,8 @@ def expectation_chunks(X, row_weights, factors, reach, space, start, stop, sums_
             )
             if reach is None:
                 n_chosen = n_components
-                tile_log_densities(
-                    factors, tile, scratch, chosen[:n_chosen], values[:n_chosen]
-                )
+                computed = chosen[:n_chosen], space.kept, values[:n_chosen]
+                tile_log_densities(factors, tile, scratch, *computed)
             else:
                 n_computed, n_chosen = _near_log_densities(factors, reach, space)
                 sums[1] += n_computed * (tile_stop - tile_start)
@@ -111,6 +115,7 @@ def expectation_chunks(X, row_weights, factors, reach, space, start, stop, sums_
             if reach is None and tile_start == chunk_start:
                 n_tiles = (chunk_stop - chunk_start) / (tile_stop - tile_start)
                 sums[1] += _count_present(r, weights) * n_tiles
+            weigh_rows(factors.tails, present, space.kept, r, tail_sums)
             tile_accumulate(factors, tile, weights, present, r, scratch, first, scatter)
 
 
@@ -132,7 +137,7 @@ def row_chunks(X, factors, output, space, start, stop, sums_out):
             load_tile(
                 X, weights[:0], factors.center, tile_start, tile_stop, tile, weights
             )
-            components = chosen[:n_components], values[:n_components]
-            tile_log_densities(factors, tile, scratch, *components)
+            computed = chosen[:n_components], space.kept, values[:n_components]
+            tile_log_densities(factors, tile, scratch, *computed)
             add_background(factors.background, values, chosen, n_components)
             write_rows(output, tile_start, tile_stop, values, weights, scratch)

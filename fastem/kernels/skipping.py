@@ -26,6 +26,7 @@ import numpy as np
 
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import coefficients
+from fastem.kernels.tails import StudentTails, fall_at
 from fastem.kernels.vectors.arithmetic import (
     NARROW_BYTES,
     largest_lane,
@@ -50,6 +51,7 @@ class Reach(NamedTuple):
     peaks: np.ndarray  # (K,), log-density of each component at its mean
     cutoff: float  # log(64 / eps)
     slack: float  # relative rounding of a log-density
+    tails: StudentTails | None  # those of the factors
 
 
 def reach_of(factors, log_weights) -> Reach:
@@ -74,6 +76,7 @@ def reach_of(factors, log_weights) -> Reach:
         ),
         math.log(64 / eps),
         8 * n_features * eps,
+        factors.tails,
     )
 
 
@@ -106,11 +109,13 @@ def choose_central(reach, central, taken_out, chosen_out):
     n_components = reach.peaks.shape[0]
     best = -np.inf
     for k in range(n_components):
-        best = max(best, reach.log_normalizers[k] - 0.5 * central[k])
+        fall = fall_at(reach.tails, k, central[k])
+        best = max(best, reach.log_normalizers[k] - fall)
     threshold = best - reach.cutoff
     n_chosen = 0
     for k in range(n_components):
-        near = not (reach.peaks[k] - 0.5 * central[k] < threshold)
+        highest = reach.peaks[k] - fall_at(reach.tails, k, central[k])
+        near = not (highest < threshold)
         taken_out[k] = near
         if near:
             chosen_out[n_chosen] = k
@@ -129,7 +134,7 @@ def choose_reaching(reach, nearest, lowest, taken, chosen_out, n_chosen):
         floor = min(floor, np.float64(lowest[b]))
     threshold = floor - reach.cutoff - reach.slack * abs(floor)
     for k in range(reach.peaks.shape[0]):
-        highest = reach.peaks[k] - 0.5 * nearest[k]
+        highest = reach.peaks[k] - fall_at(reach.tails, k, nearest[k])
         if not (taken[k] or highest < threshold):
             chosen_out[n_chosen] = k
             n_chosen += 1

@@ -8,6 +8,7 @@ from fastem.kernels.background import Uniform, claim_weights
 from fastem.kernels.blocks import add_lower_product, four_products, one_product
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import register_factors
+from fastem.kernels.tails import StudentTails, log_density_at
 from fastem.kernels.vectors.arithmetic import (
     load_narrow,
     load_wide,
@@ -49,15 +50,15 @@ class TiedFactors(NamedTuple):
     log_normalizers: np.ndarray  # (K,), log(weight) + log|W| - D/2 log(2 pi)
     is_compact: bool  # whether second moments about the center are exact enough
     background: Uniform | None = None
+    tails: StudentTails | None = None  # Gaussian ones
 
 
-def _log_densities(factors, tile, scratch, chosen, log_densities_out):
+def _log_densities(factors, tile, scratch, chosen, kept_out, log_densities_out):
     n_features, n_rows = tile.shape
     lanes = wide_lanes(tile)
     panels = scratch.reshape(-1)[: 2 * n_features * lanes]
     panels = panels.reshape(2, n_features, lanes)
     panel, whitened = panels[0], panels[1]
-    minus_half = splat_wide(tile.dtype.type(-0.5))
     n_fours = n_features - n_features % 4
     for b in range(0, n_rows, lanes):
         for j in range(n_features):
@@ -78,7 +79,9 @@ def _log_densities(factors, tile, scratch, chosen, log_densities_out):
                 d = subtract(load_wide(whitened[j], 0), splat_wide(mean[j]))
                 distance = multiply_add(d, d, distance)
             log_normalizer = splat_wide(factors.log_normalizers[k])
-            log_density = multiply_add(minus_half, distance, log_normalizer)
+            log_density = log_density_at(
+                factors.tails, k, distance, log_normalizer, b, kept_out
+            )
             store(log_density, log_densities_out[a], b)
 
 
@@ -137,11 +140,12 @@ def _accumulate(
     time, and loses as many digits as the components lie standard deviations apart,
     twice over. That is what compact components get: those that lie close together.
 
-    Where a background takes its share, w is what it leaves.
+    Where a background takes its share, w is what it leaves; where rows have weights of
+    their own in each component, it is the sum of these.
     """
     if chosen.shape[0] == 0:
         return
-    claim_weights(factors.background, values, row_weights)
+    claim_weights(factors.background, factors.tails, values, row_weights)
     n_components, n_features = factors.means.shape
     n_rows = tile.shape[1]
     n_scatter = n_features * n_features

@@ -78,6 +78,7 @@ class TileSpace(NamedTuple):
     values: np.ndarray  # (K, B), with a background (K + 1, B)
     scratch: np.ndarray  # (2 D + 4, B)
     chosen: np.ndarray  # (K,) intp, at first 0 to K - 1; so (K + 1,)
+    kept: np.ndarray  # (2 K, B), or (0, B) where tails are Gaussian
     near: NearSpace | None  # where components are left out
 
 
@@ -85,20 +86,22 @@ def tile_space(factors: Any, most_rows: int, near: bool = False) -> TileSpace:
     """Space for tiles of as many rows as is best, but of no more than needed."""
     n_components, n_features = factors.means.shape
     n_values = n_components + number_of_backgrounds(factors.background)
+    n_kept = 2 * n_components if factors.tails is not None else 0
     dtype = factors.means.dtype
     # A whole tile would take one row as long as all.
     needed = -(-most_rows // SMALLEST_TILE) * SMALLEST_TILE
-    width = min(tile_rows(n_features, n_values, dtype.itemsize), needed)
+    width = min(tile_rows(n_features, n_values + n_kept, dtype.itemsize), needed)
     after_tile = n_features
     after_values = after_tile + n_values
     after_scratch = after_values + 2 * n_features + 4
-    rows = aligned_empty(after_scratch + 1, width, dtype)
+    rows = aligned_empty(after_scratch + 1 + n_kept, width, dtype)
     return TileSpace(
         rows[:after_tile],
         rows[after_scratch],
         rows[after_tile:after_values],
         rows[after_values:after_scratch],
         np.arange(n_values),
+        rows[after_scratch + 1 :],
         _near_space(n_components, n_features) if near else None,
     )
 

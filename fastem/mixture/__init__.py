@@ -58,6 +58,23 @@ The background's density is one over the volume of a box around the rows (the sm
 one of two, as in mclust), or over `noise_volume`, or over the volume of `noise_bounds`.
 It is part of `score`, BIC and AIC: compare mixtures with and without it by those.
 
+Where clouds have long tails themselves, :class:`fastem.StudentMixture` has components
+that expect them: the farther out a row lies, the less it counts. BIC tells which tails
+are those of the rows.
+
+>>> from fastem import StudentMixture
+>>> tailed = random.standard_t(3, size=(3000, 2)) + 12 * (np.arange(3000) % 2)[:, None]
+>>> student = StudentMixture(2, random_state=0).fit(tailed)
+>>> gaussian = GaussianMixture(2, random_state=0).fit(tailed)
+>>> student.bic(tailed) < gaussian.bic(tailed)
+True
+>>> bool(np.all(student.degrees_of_freedom_ < 6))
+True
+
+Both go together: `StudentMixture(3, noise=True)`. Neither helps where the start is
+captured: k-means gives outliers that lie together components of their own. On normal
+clouds degrees of freedom grow without a limit, ever more slowly: then
+`accelerate=True`, or a number for them, ends a fit to the limit sooner.
 A start may give outliers components, which the background does not get back from them.
 `init_params='trimmed'` starts without the least likely rows (:mod:`fastem.starts`).
 
@@ -83,7 +100,7 @@ parameters float64 |
 | rows with missing values | an error | `missing_values='marginalize'`, as \
 :mod:`fastem.groups` has it; `impute` |
 | rows of known components | - | `fit(X, labels=...)` |
-| outliers | - | `noise=True`: a uniform background |
+| outliers | - | `noise=True`: a uniform background; `StudentMixture` |
 | covariance structures | 4 | the fourteen of mclust, as :mod:`fastem.covariances` has \
 them; `covariance_ratio` bounds them |
 | a start from a partition | - | `init_params=labels` |
@@ -170,8 +187,9 @@ array([0, 1])
 """
 
 from fastem.mixture.gaussian import GaussianMixture
+from fastem.mixture.student import StudentMixture
 
-# Its name in pickles, wherever in this package it is written.
-GaussianMixture.__module__ = __name__
+# Their names in pickles, wherever in this package they are written.
+GaussianMixture.__module__ = StudentMixture.__module__ = __name__
 
-__all__ = ["GaussianMixture"]
+__all__ = ["GaussianMixture", "StudentMixture"]

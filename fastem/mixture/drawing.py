@@ -23,13 +23,13 @@ def draw_rows(
     The random numbers are those that scikit-learn draws.
     """
     K, D = parameters.means.shape
-    background = parameters.background
+    background, v = parameters.background, parameters.degrees_of_freedom
     if background is None:
         counts = random.multinomial(n_rows, parameters.weights)
     else:
         shares = np.append(parameters.weights, background.weight)
         counts = random.multinomial(n_rows, shares)
-    drawn = []
+    drawn: list[Array] = []
     for mean, transform, count in zip(
         parameters.means,
         _transforms(parameters, representation),
@@ -37,14 +37,14 @@ def draw_rows(
         strict=True,
     ):
         normal = random.standard_normal(size=(count, D))
-        drawn.append(
-            mean
-            + (
-                normal @ transform
-                if representation.has_matrices
-                else normal * transform
-            )
+        residuals = (
+            normal @ transform if representation.has_matrices else normal * transform
         )
+        if v is not None:
+            of_component = v[len(drawn)]
+            divisors = random.chisquare(of_component, size=(count, 1)) / of_component
+            residuals /= np.sqrt(divisors)
+        drawn.append(mean + residuals)
     labels = np.arange(K)
     if background is not None:
         drawn.append(_uniform_rows(background, int(counts[K]), random))

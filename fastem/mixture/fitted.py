@@ -24,14 +24,9 @@ from fastem.covariances import CovarianceStructure, structure_of
 from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
 from fastem.groups import RowAnswers, imputed
+from fastem.mixture import noise, tails
 from fastem.mixture.drawing import draw_rows
 from fastem.mixture.handing_on import as_sklearn, sorted_parameters
-from fastem.mixture.noise import (
-    background_of_model,
-    given_background,
-    n_background_parameters,
-    set_background,
-)
 from fastem.mixture.pickled import VersionedPickle
 from fastem.runtime import compiling
 from fastem.statistics import Array, MixtureParameters
@@ -70,6 +65,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         feature_names: ArrayLike | None = None,
         noise_weight: float | None = None,
         noise_volume: float | None = None,
+        degrees_of_freedom: ArrayLike | None = None,
         **parameters: Any,
     ) -> Self:
         """A model with these parameters, ready for every method but needing no data.
@@ -91,6 +87,10 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             Weight of a background, if there is one; in [0, 1).
         noise_volume : float, default=None
             What its density is 1 over; by default the volume of ``noise_bounds``.
+        degrees_of_freedom : float or array-like of shape (K,), default=None
+            Of a :class:`fastem.StudentMixture`, which needs them. A number is kept by
+            later fits; where there is one for each component, their estimates start
+            there.
         **parameters
             Other constructor parameters.
 
@@ -114,21 +114,21 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         array([[0.5, 0.5]])
         """
         structure = structure_of(covariance_type)
-        background, of_noise = given_background(
-            noise_weight,
-            noise_volume,
-            parameters.get("noise_bounds"),
+        background, of_noise = noise.given_background(
+            *(noise_weight, noise_volume, parameters.get("noise_bounds")),
             np.shape(means)[-1] if np.ndim(means) else 0,
         )
         fitted = check_mixture(weights, means, covariances, structure, background)
         n_components, n_features = fitted.means.shape
+        v, of_tails = tails.given_tails(cls, degrees_of_freedom, n_components)
+        fitted = replace(fitted, degrees_of_freedom=v)
         model = cls(
             n_components=n_components,
             covariance_type=covariance_type,
             weights_init=fitted.weights / (1 - fitted.background_weight),
             means_init=fitted.means,
             precisions_init=structure.representation.gram(fitted.precisions_cholesky),
-            **{**parameters, **of_noise},
+            **{**parameters, **of_noise, **of_tails},
         )
         model._set_fitted(Fit(fitted, converged=False, lower_bounds=[]))
         model.n_features_in_ = n_features
@@ -380,7 +380,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             self.means_,
             self.covariances_,
             self.precisions_cholesky_,
-            background_of_model(self),
+            noise.background_of_model(self),
+            degrees_of_freedom=tails.degrees_of_freedom_of(self),
         )
 
     def _answer(self, X: Any, row_pass: Callable[..., Any]) -> Any:
@@ -444,7 +445,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         structure, fitted = self._fitted()
         n_components, n_features = fitted.means.shape
         n_of_means_and_weights: int = n_components * n_features + n_components - 1
-        n_of_means_and_weights += n_background_parameters(self)
+        n_of_means_and_weights += noise.n_background_parameters(self)
+        n_of_means_and_weights += tails.n_tail_parameters(self)
         return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
 
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
@@ -474,7 +476,8 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
         self.precisions_ = structure.representation.gram(
             fit.parameters.precisions_cholesky
         )
-        set_background(self, fit.parameters.background)
+        noise.set_background(self, fit.parameters.background)
+        tails.set_degrees_of_freedom(self, fit.parameters.degrees_of_freedom)
         self.converged_ = fit.converged
         self.convergence_ = fit.convergence
         self.n_dropped_ = n_dropped

@@ -74,7 +74,7 @@ def sorted_parameters(model: Any, by: str | int | Sequence[int]) -> dict[str, An
     """The fitted attributes of each component, in the order asked for."""
     order = order_of(model, by)
     # What a stream remembers of each component goes with it.
-    names = ["weights_", "means_", "_largest_weights"]
+    names = ["weights_", "means_", "degrees_of_freedom_", "_largest_weights"]
     if not structure_of(model.covariance_type).representation.is_shared:
         names += ["covariances_", "precisions_", "precisions_cholesky_"]
         names += ["_first_variances"]
@@ -87,6 +87,11 @@ def as_sklearn(model: Any) -> SklearnMixture:
         raise ValueError(
             "scikit-learn's mixtures have no background, and this one has: fit with "
             "noise=False for one that can be handed on"
+        )
+    if hasattr(model, "degrees_of_freedom_"):
+        raise ValueError(
+            "scikit-learn's mixtures are of normal distributions, and this one is of "
+            "Student's t: fit a GaussianMixture for one that can be handed on"
         )
     # Here, as it imports all of scikit-learn's clustering.
     from sklearn.mixture import GaussianMixture as SklearnMixture

@@ -14,13 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastem.covariances import COVARIANCE_TYPES
 from fastem.em.convergence import Convergence
-from fastem.mixture import GaussianMixture
+from fastem.mixture import GaussianMixture, StudentMixture
 from fastem.mixture.noise import background_of_model
+from fastem.mixture.tails import degrees_of_freedom_of
 from fastem.storage.json_text import Section, brief, readable
 from fastem.storage.writing import PathLike, complete_or_absent
 from fastem.version import __version__
 
-FORMAT = "fastem.GaussianMixture"
+_KINDS = {f"fastem.{kind.__name__}": kind for kind in (GaussianMixture, StudentMixture)}
+FORMAT, FORMAT_OF_STUDENT = _KINDS
 FORMAT_VERSION = 1
 
 _SETTINGS = (
@@ -55,7 +57,7 @@ class ModelFile:
 _KEYS = {
     *("format", "format_version", "fastem_version", "covariance_type"),
     *("n_components", "columns", "fit", "weights", "means", "covariances", "stream"),
-    "background",
+    *("background", "degrees_of_freedom"),
 }
 
 
@@ -97,8 +99,9 @@ def save_model(
     check_is_fitted(model)
     if columns is None and hasattr(model, "feature_names_in_"):
         columns = tuple(model.feature_names_in_)
+    v = degrees_of_freedom_of(model)
     content = {
-        "format": FORMAT,
+        "format": FORMAT if v is None else FORMAT_OF_STUDENT,
         "format_version": FORMAT_VERSION,
         "fastem_version": __version__,
         "covariance_type": model.covariance_type,
@@ -121,6 +124,7 @@ def save_model(
         "means": model.means_.tolist(),
         "covariances": model.covariances_.tolist(),
         **_background(model),
+        **({} if v is None else {"degrees_of_freedom": v.tolist()}),
     }
     with complete_or_absent(path) as temporary:
         temporary.write_text(readable(content) + "\n", encoding="utf-8")
@@ -156,10 +160,10 @@ def read_model_file(path: PathLike) -> ModelFile:
     """Read a model file with all that it says; see :func:`load_model`."""
     content = Section.of_file(Path(path))
     found = content.values.get("format")
-    if found != FORMAT:
+    if not isinstance(found, str) or found not in _KINDS:
         raise ValueError(
             f'{path} is not a fastem model: its "format" is {brief(found)}, not '
-            f'"{FORMAT}"'
+            f"{' or '.join(map(brief, _KINDS))}"
         )
     version = content.get("format_version", int)
     if version != FORMAT_VERSION:
@@ -207,21 +211,28 @@ def read_model_file(path: PathLike) -> ModelFile:
         noise = _noise(background)
     fit = content.get("fit", dict)
     outcome = Section(f"{path}, in its section fit", fit)
+    of_tails: dict[str, Any] = {}
+    if found == FORMAT_OF_STUDENT:
+        of_tails["degrees_of_freedom"] = content.numbers("degrees_of_freedom")
+        wish = outcome.get("degrees_of_freedom", (int, float, str))
     settings = _settings(outcome)
     try:
-        model = GaussianMixture.from_parameters(
+        model = _KINDS[found].from_parameters(
             weights,
             means,
             covariances,
             covariance_type=covariance_type,
             **noise,
+            **of_tails,
             **settings,
         )
+        if of_tails:
+            model.set_params(degrees_of_freedom=wish)
+        if noise:
+            model.set_params(**_noise_settings(background))
         model._validate_params()
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    if noise:
-        model.set_params(**_noise_settings(background))
     model.converged_ = outcome.get("converged", bool)
     model.n_iter_ = outcome.count("n_iter")
     if outcome.values.get("lower_bound") is not None:
@@ -300,7 +311,10 @@ def _settings(outcome: Section) -> dict[str, Any]:
 
 def _plain_settings(model: GaussianMixture) -> dict[str, Any]:
     """Constructor arguments, but not a start that is an array: rows are not kept."""
-    settings = {name: getattr(model, name) for name in _SETTINGS}
+    names = list(_SETTINGS)
+    if isinstance(model, StudentMixture):
+        names.append("degrees_of_freedom")
+    settings = {name: getattr(model, name) for name in names}
     return {
         name: _plain(value)
         for name, value in settings.items()

@@ -31,6 +31,7 @@ from fastem.groups import expectation_of
 from fastem.mixture.criteria import JudgedMixture
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import unchanged_on_error
+from fastem.mixture.tails import tails_of_fit
 from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
 from fastem.training.in_memory import RowsInMemory
@@ -186,6 +187,7 @@ class OnlineMixture(JudgedMixture):
             random_state=check_random_state(self.random_state),
             n_threads=self.n_threads,
             background=background,
+            tails=tails_of_fit(self),
         )
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:

@@ -85,7 +85,7 @@ class PlannedMixture(OnlineMixture):
                 ),
                 continued=continued,
                 checkpoint=checkpoint,
-                settings=self.get_params(),
+                settings={"degrees_of_freedom": None, **self.get_params()},
             )
         except SingularCovarianceError as error:
             raise error.among(rows.repeated).with_names(self._names) from None

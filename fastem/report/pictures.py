@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student_t
 
 from fastem.checks.rows import Rows
 from fastem.mixture import GaussianMixture
 from fastem.mixture.noise import background_of_model
+from fastem.mixture.tails import degrees_of_freedom_of
 from fastem.report.description import column_names, dense_covariances
 from fastem.report.memberships import probabilities_of
 from fastem.report.separation import separating_views
@@ -88,18 +90,25 @@ def draw_clusters(
         axes.set_ylabel("density" if len(shown) == 1 else names[shown[1]])
         axes.spines[["top", "right"]].set_visible(False)
     _add_legend(figure, model, sample)
-    figure.supxlabel(_caption(views, sample, names), fontsize=9, color="#555555")
+    v = degrees_of_freedom_of(model)
+    caption = _caption(views, sample, names, has_tails=v is not None)
+    figure.supxlabel(caption, fontsize=9, color="#555555")
     n_shown, n_rows = len(sample.rows), sample.n_rows
     of_all = "" if n_shown == n_rows else f"{n_shown:,} of "
     figure.suptitle(
-        f"Gaussian mixture of {len(model.weights_)} components, {of_all}{n_rows:,} rows"
+        f"{'Gaussian' if v is None else 'Student'} mixture of {len(model.weights_)} "
+        f"components, {of_all}{n_rows:,} rows"
     )
     with complete_or_absent(path) as temporary:
         figure.savefig(temporary, format=Path(path).suffix[1:].lower(), dpi=150)
 
 
 def _caption(
-    views: Sequence[tuple[int, ...]], sample: _Sample, names: Sequence[str]
+    views: Sequence[tuple[int, ...]],
+    sample: _Sample,
+    names: Sequence[str],
+    *,
+    has_tails: bool,
 ) -> str:
     """What rows, paleness and lines mean, for who sees such a picture first."""
     shown = sorted({column for view in views for column in view})
@@ -108,11 +117,16 @@ def _caption(
             "Grey: how many rows have which value. Coloured: each component's density "
             "times its weight. Black: their sum, the mixture."
         )
+    held = (
+        "the thick one is as large as its scale, the thin one twice as large"
+        if has_tails
+        else "within the thick one, at 1 standard deviation, lie 39 % of it; within "
+        "the thin one, at 2, 86 %"
+    )
     lines = [
         "Each point is a row, in the colour of its most likely component: the paler, "
         "the less certain. Each pair of ellipses is a component:",
-        "within the thick one, at 1 standard deviation, lie 39 % of it; within the "
-        "thin one, at 2, 86 %. The number stands at its mean.",
+        f"{held}. The number stands at its mean.",
     ]
     spread = [names[j] for j in shown if _is_discrete(sample.rows[:, j])]
     if spread:
@@ -256,15 +270,27 @@ def _draw_densities(
     if background is not None:
         total += background.weight / background.volume
     variances = dense_covariances(model)[:, shown[0], shown[0]]
+    v = degrees_of_freedom_of(model)
     for k, weight in enumerate(model.weights_):
         squares = (x - model.means_[k, shown[0]]) ** 2 / variances[k]
-        density = weight * np.exp(-squares / 2) / np.sqrt(2 * np.pi * variances[k])
+        density = weight * _fall(squares, None if v is None else v[k])
+        density /= np.sqrt(variances[k])
         axes.fill_between(x, density, color=sample.colors[k], alpha=0.25, linewidth=0)
         axes.plot(x, density, color=sample.colors[k], linewidth=1.6)
         total += density
     axes.plot(x, total, color="black", linewidth=1.0)
     axes.set_xlim(low, high)
     axes.set_ylim(bottom=0)
+
+
+def _fall(squares: Array, v: float | None) -> Array:
+    """The density at these squared distances, of a normal distribution or a t."""
+    density: Array
+    if v is None:
+        density = np.exp(-squares / 2) / np.sqrt(2 * np.pi)
+    else:
+        density = student_t.pdf(np.sqrt(squares), v)
+    return density
 
 
 def _add_legend(figure: Any, model: GaussianMixture, sample: _Sample) -> None:

@@ -16,8 +16,9 @@ from fastem.checks.rows import Rows, read_only
 from fastem.covariances import SingularCovarianceError, named_columns, structure_of
 from fastem.em.progress import Progress
 from fastem.em.ridge import RegularizationWarning
-from fastem.mixture import GaussianMixture
+from fastem.mixture import GaussianMixture, StudentMixture
 from fastem.mixture.noise import background_of_model
+from fastem.mixture.tails import degrees_of_freedom_of
 from fastem.sources.blocks import Block, Source
 from fastem.starts.initialization import weighted_blocks
 from fastem.statistics import Array, Background
@@ -94,9 +95,9 @@ class Scaling:
         """The model of X, from a model of ``standardize(X)``.
 
         If z = (x - m) / s is normal with mean u and covariance C, then x is normal
-        with mean m + s u and covariances s_i s_j C_ij; its log-density is lower by
-        the sum of the log s. Some structures are others then: spheres, for example,
-        become ellipsoids in the same proportions.
+        with mean m + s u and covariances s_i s_j C_ij (Student's t likewise); its
+        log-density is lower by the sum of the log s. Some structures are others then:
+        spheres, for example, become ellipsoids in the same proportions.
         """
         structure = structure_of(model.covariance_type)
         has_matrices = structure.representation.has_matrices
@@ -119,9 +120,15 @@ class Scaling:
             parameters["covariance_type"] = other.name
             parameters["covariance_ratio"] = None  # was of columns as they were
         parameters["feature_names"] = _names_of(model)
-        scaled = GaussianMixture.from_parameters(
+        kind: Any = GaussianMixture
+        v = degrees_of_freedom_of(model)
+        if v is not None:
+            kind, parameters["degrees_of_freedom"] = StudentMixture, v
+        scaled: GaussianMixture = kind.from_parameters(
             model.weights_, self.means + s * model.means_, covariances, **parameters
         )
+        if isinstance(model, StudentMixture):
+            scaled.set_params(degrees_of_freedom=model.degrees_of_freedom)
         for name in ("noise_volume", "noise_bounds"):
             if getattr(model, name) is None:
                 setattr(scaled, name, None)  # it follows from the rows
@@ -179,7 +186,7 @@ class StandardizedBlocks:
             yield block._replace(values=self.scaling.standardize(block.values))
 
 
-class _OnTrainingRows(GaussianMixture):
+class _OnTrainingRows:
     """Fits rows as a fit uses them, which it has checked: their columns have names."""
 
     def _training_rows(self, X: Any, sample_weight: Any) -> TrainingRows:
@@ -234,7 +241,9 @@ def fit_standardized(
     [[0.59, 59481.73], [-0.01, 1013.22]]
     """
     model._check_settings()
-    fitted = _OnTrainingRows(**clone(model).get_params(deep=False))
+    kind: Any = StudentMixture if isinstance(model, StudentMixture) else GaussianMixture
+    on_training_rows: Any = type(kind.__name__, (_OnTrainingRows, kind), {})
+    fitted = on_training_rows(**clone(model).get_params(deep=False))
     rows = training_rows(fitted, X, sample_weight)
     scaling = Scaling.of_training(rows)
     rounding = np.finfo(rows.dtype).eps * np.abs(scaling.means)

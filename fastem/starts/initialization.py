@@ -61,9 +61,7 @@ def initial_parameters(
         assert given.means is not None
         assert given.precisions is not None
         shape = _shape_of(given.precisions, representation)
-        return plan.with_background(
-            MixtureParameters(given.weights, given.means, *shape)
-        )
+        return plan.completed(MixtureParameters(given.weights, given.means, *shape))
     if given.labels is not None:
         sums = member_sums(X, row_weights, given.labels, plan.n_threads)
         return parameters_of_partition(sums, _mean(X, row_weights), plan, maximize)
@@ -101,6 +99,9 @@ def parameters_of_start(
             statistics.reference + mean_shifts(statistics),
             *_shape_of(given.precisions, plan.representation),
             background_of(statistics, plan.background),
+            degrees_of_freedom=None
+            if plan.tails is None
+            else plan.tails.start(plan.n_components),
         )
     # Of all rows, not of those that a component has claimed: scikit-learn's way, by
     # which the weights of k-means++ and random_from_data sum to K / N.

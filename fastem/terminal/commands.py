@@ -9,7 +9,7 @@ from rich.markup import escape
 import fastem
 from fastem.covariances import structure_of
 from fastem.em.ridge import RELATIVE
-from fastem.mixture import GaussianMixture
+from fastem.mixture import GaussianMixture, StudentMixture
 from fastem.mixture.model_file import ModelFile, read_model_file, save_model
 from fastem.report import memberships, pictures
 from fastem.report.criteria import Criteria, measure_criteria
@@ -127,6 +127,14 @@ def fit(
             "--noise",
             help="Also estimate a uniform background, for rows that belong to no "
             "component: they get the number -1.",
+        ),
+    ] = False,
+    student: Annotated[
+        bool,
+        typer.Option(
+            "--student",
+            help="Fit components with the tails of Student's t, as long as the rows "
+            "say: rows far away move them little.",
         ),
     ] = False,
     columns: Annotated[
@@ -253,7 +261,8 @@ def fit(
         )
         say_used(table, all_numeric=columns is None)
         order = order_of_components(sort, table.names)
-        model = GaussianMixture(
+        kind = StudentMixture if student else GaussianMixture
+        model = kind(
             n_components,
             covariance_type=covariance,
             missing_values="marginalize" if way == "marginalize" else "error",

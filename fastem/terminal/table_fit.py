@@ -23,7 +23,7 @@ def fit_table(
 ) -> GaussianMixture:
     """Fit with progress; the result is in the units of the table."""
     began = time.perf_counter()
-    fitting = fit_standardized if standardize else GaussianMixture.fit
+    fitting = fit_standardized if standardize else type(model).fit
     progress = FitProgress(model.max_iter, model.n_init, standardized=standardize)
     with naming_columns(table.names), progress, compiling.heard_by(progress):
         try:

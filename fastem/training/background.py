@@ -108,10 +108,11 @@ def background_region(
         box = _Box(np.zeros(n_features), np.eye(n_features), given)
         n_outside = _number_outside(rows, box)
         if n_outside:
-            _warn(
-                f"noise_bounds do not hold all rows: {_of_all(n_outside, rows)} lie "
+            warnings.warn(
+                f"noise_bounds do not hold all rows. {_of_all(n_outside, rows)} lie "
                 "outside. The background's density is the same there; widen the bounds "
-                "if such rows belong to it"
+                "if such rows belong to it.",
+                stacklevel=levels_to_caller(),
             )
         return Background(weight, volume or _usable(box, names), given)
     box = _box_of(rows, np.zeros(n_features), np.eye(n_features))
@@ -120,10 +121,12 @@ def background_region(
     smaller = _smaller(rows, box)
     if volume < smaller.volume * (1 - _WRITTEN):
         n_outside = _number_outside(rows, smaller.shrunk_to(volume))
-        _warn(
-            f"noise_volume={volume:.4g} is less than that of the smallest box around "
-            f"the rows, which is {smaller.volume:.4g}: {_of_all(n_outside, rows)} "
-            "would lie outside a box of that volume about the same middle"
+        warnings.warn(
+            "noise_volume is less than that of the smallest box around the rows. It is "
+            f"{volume:.4g}, and the box's {smaller.volume:.4g}: "
+            f"{_of_all(n_outside, rows)} would lie outside a box of that volume about "
+            "the same middle.",
+            stacklevel=levels_to_caller(),
         )
     return Background(weight, volume, box.bounds)
 
@@ -228,7 +231,3 @@ def _exponential(logarithm: float) -> float:
 
 def _of_all(n_outside: int, rows: RowsToMeasure) -> str:
     return f"{n_outside:,} of {rows.shape[0]:,} rows"
-
-
-def _warn(text: str) -> None:
-    warnings.warn(f"{text}.", UserWarning, stacklevel=levels_to_caller())

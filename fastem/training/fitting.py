@@ -51,7 +51,7 @@ def best_fit(
         maximize.begin()
         if continued is None:
             return rows.start(plan, maximize)
-        return plan.with_background(continued[0])
+        return plan.completed(continued[0])
 
     kept = Checkpoint(
         checkpoint,

@@ -106,6 +106,20 @@ def test_a_background_is_that_of_the_rows_in_memory(client, rows, X, row_weights
         assert (labels == -1).any()
 
 
+def test_tails_are_those_of_the_rows_in_memory(client, rows):
+    tailed = rows + np.random.default_rng(4).standard_t(3, size=rows.shape)
+    there = da.from_array(tailed, chunks=(1700, D))
+    settings = {**start_of(rows, "full"), "max_iter": 5, "tol": 0}
+    with pytest.warns(ConvergenceWarning, match="did not converge"):
+        here = fastem.StudentMixture(**settings).fit(tailed)
+    with pytest.warns(ConvergenceWarning, match="did not converge"):
+        cluster = fastem.dask.StudentMixture(**settings).fit(there)
+    for name in (*ATTRIBUTES, "degrees_of_freedom_"):
+        assert_close(getattr(cluster, name), getattr(here, name), 1e-9)
+    scores = cluster.score_samples(there).compute()
+    assert_close(scores, here.score_samples(tailed), 1e-9)
+
+
 def start_of(rows, covariance_type):
     structure = STRUCTURES[covariance_type]
     precisions = np.ones(structure.representation.shape(K, D))

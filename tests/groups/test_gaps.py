@@ -59,7 +59,7 @@ def marginalizing(mixture, name, **settings):
 def said_without_end():
     warnings.filterwarnings("ignore", message="Rows have no value at all")
     warnings.filterwarnings("ignore", message="Best performing")
-    warnings.filterwarnings("ignore", message="noise_volume=")
+    warnings.filterwarnings("ignore", message="noise_volume is less")
 
 
 @pytest.mark.parametrize("fewest_rows", [1, 5, N], ids=["groups", "both", "rows"])

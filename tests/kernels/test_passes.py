@@ -12,6 +12,8 @@ import sys
 import numba
 import numpy as np
 import pytest
+from scipy.special import digamma
+from scipy.stats import multivariate_t
 
 from fastem import kernels
 from fastem.checks.rows import read_only
@@ -25,6 +27,7 @@ from tests.mixtures import (
     parameters_of,
     random_mixture,
     with_noise,
+    with_tails,
 )
 
 ONE_CHUNK, THREE_CHUNKS = 700, 2500
@@ -39,12 +42,24 @@ class Problem:
     """Rows, their weights, and a mixture that explains them moderately well."""
 
     def __init__(
-        self, random, name, n_rows, K, D, dtype="float64", weighted=False, noise=False
+        self,
+        random,
+        name,
+        n_rows,
+        K,
+        D,
+        dtype="float64",
+        weighted=False,
+        noise=False,
+        tails=False,
     ):
         self.name, self.structure = name, STRUCTURES[name]
         self.mixture = random_mixture(random, name, K, D)
         if noise:
             self.mixture = with_noise(self.mixture)
+        if tails:
+            v = np.geomspace(0.5, 200, K)
+            self.mixture = with_tails(self.mixture, v)
         self.X = read_only(draw(random, self.mixture, n_rows).astype(dtype))
         self.row_weights = random.uniform(0, 1, n_rows if weighted else 0)
         if weighted:
@@ -67,7 +82,27 @@ class Problem:
     def expected_statistics(self, points):
         X = self.X.astype(np.float64)
         weights = self.row_weights.astype(np.float64) if len(self.row_weights) else None
-        return reference.expectation(X, self.mixture, weights, points)
+        if getattr(self.mixture, "degrees_of_freedom", None) is None:
+            return reference.expectation(X, self.mixture, weights, points)
+        return self._expected_with_tails(X, weights, points)
+
+    def _expected_with_tails(self, X, weights, points):
+        weights = np.ones(len(X)) if weights is None else weights
+        shares = reference.responsibilities(X, self.mixture) * weights[:, np.newaxis]
+        pulled = shares[:, : len(points)] * reference.row_pulls(X, self.mixture)
+        log_likelihood = weights @ reference.score_samples(X, self.mixture)
+        sums = reference.moments(X, pulled, points, log_likelihood)
+        return sums._replace(weights=shares[:, : len(points)].sum(axis=0))
+
+    def expected_tail_sums(self):
+        """Sums of r u, and of r (E log w - u)."""
+        X, v = self.X.astype(np.float64), self.mixture.degrees_of_freedom
+        shares = reference.responsibilities(X, self.mixture)[:, : len(v)]
+        if len(self.row_weights):
+            shares = shares * self.row_weights.astype(np.float64)[:, np.newaxis]
+        pulls, halves = reference.row_pulls(X, self.mixture), (v + X.shape[1]) / 2
+        logarithms = np.log(pulls) + digamma(halves) - np.log(halves)
+        return (shares * pulls).sum(axis=0), (shares * (logarithms - pulls)).sum(axis=0)
 
 
 @pytest.fixture
@@ -111,7 +146,12 @@ def test_expectation_pass_is_its_twin(
     )
 
 
+# A kernel takes seconds to compile: not each kind in each type.
+FEW_KINDS = [("full", "float64"), ("tied", "float64"), ("diag", "float32")]
+
+
 @pytest.mark.interpreted
+@pytest.mark.parametrize(("covariance_type", "dtype"), FEW_KINDS)
 @pytest.mark.parametrize("n_features", [1, 2, 5])
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 def test_expectation_pass_with_noise_is_its_twin(
@@ -123,8 +163,48 @@ def test_expectation_pass_with_noise_is_its_twin(
     )
 
 
-def test_answers_with_noise_are_their_twins(problem, covariance_type, dtype):
-    noisy = problem(covariance_type, 700, 5, 3, dtype, noise=True)
+@pytest.mark.interpreted
+@pytest.mark.parametrize(
+    ("covariance_type", "dtype", "noise"),
+    [*((*kind, False) for kind in FEW_KINDS), ("tied", "float64", True)],
+)
+@pytest.mark.parametrize("n_features", [1, 2, 5])
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+def test_expectation_pass_with_tails_is_its_twin(
+    problem, covariance_type, dtype, n_features, weighted, noise
+):
+    heavy = problem(
+        *(covariance_type, 300, 3, n_features, dtype, weighted), noise=noise, tails=True
+    )
+    assert_same_statistics(heavy, TOLERANCES[dtype])
+    counts, logarithms = heavy.expected_tail_sums()
+    tails = heavy.statistics().tails
+    assert_close(tails.counts, counts, TOLERANCES[dtype])
+    assert_close(tails.logarithms, logarithms, TOLERANCES[dtype])
+
+
+@pytest.mark.parametrize("v", [0.01, 1.0, 59.9, 60.1, 1e3, 1e6])
+def test_tails_are_those_of_scipy(random, dtype, v):
+    """Far out and in the middle, for few and for very many degrees of freedom."""
+    mixture = with_tails(random_mixture(random, "full", 1, 3), v)
+    mean, scale = mixture.means[0], mixture.covariances[0]
+    directions = random.normal(size=(200, 3)) * np.geomspace(1e-9, 1e9, 200)[:, None]
+    X = read_only((mean + directions).astype(dtype))
+    factors = STRUCTURES["full"].representation.factors(
+        parameters_of(mixture, "full"), X.dtype
+    )
+    actual = kernels.log_likelihood_pass(X, factors)
+    expected = multivariate_t(mean, scale, df=v).logpdf(X.astype(np.float64))
+    # scipy takes a difference of logarithms of gamma functions, of the size of v.
+    rounding = 1e-15 * v if dtype == "float64" else 0
+    np.testing.assert_allclose(
+        actual, expected, rtol=TOLERANCES[dtype], atol=rounding + TOLERANCES[dtype]
+    )
+
+
+def test_answers_with_noise_are_their_twins(problem):
+    dtype = "float64"
+    noisy = problem("full", 700, 5, 3, dtype, noise=True)
     X = noisy.X.astype(np.float64)
     probabilities = kernels.probability_pass(noisy.X, noisy.factors)
     expected = reference.responsibilities(X, noisy.mixture)

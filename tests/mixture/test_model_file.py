@@ -6,7 +6,13 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 import fastem
-from fastem import GaussianMixture, SingularCovarianceError, load_model, save_model
+from fastem import (
+    GaussianMixture,
+    SingularCovarianceError,
+    StudentMixture,
+    load_model,
+    save_model,
+)
 from fastem.mixture.model_file import read_model_file
 from tests.mixtures import draw, random_mixture, start_of
 
@@ -61,6 +67,45 @@ def test_a_stream_goes_on_as_if_its_model_had_not_been_saved(
     for name in ("weights_", "means_", "covariances_"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name))
     assert {name: getattr(loaded, name) for name in settings} == settings
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (("background", "weight"), None, '"weight"'),
+        (("background", "weight"), 1.5, "noise_weight must be in"),
+        (("background", "volume"), -1, "noise_volume must be a positive number"),
+        (("background", "bounds"), [[0, 1]], r"shape \(2, 2\)"),
+        (("background", "bounds"), [[0, 1], [1, 0]], "1 and 0 for column 1"),
+        (("background", "noise_volume"), -1, "'noise_volume' parameter"),
+        (("background",), [], '"background"'),
+        (("degrees_of_freedom",), [3.0], r"shape \(2,\)"),
+        (("degrees_of_freedom",), [3.0, -4.0], "is -4 for component 1"),
+        (("degrees_of_freedom",), None, '"degrees_of_freedom"'),
+        (("fit", "degrees_of_freedom"), "many", "'degrees_of_freedom' parameter"),
+        (("format",), "fastem.OtherMixture", "is not a fastem model"),
+    ],
+)
+def test_what_is_wrong_about_outliers_is_named(tmp_path, place, value, words):
+    path = tmp_path / "model.json"
+    model = StudentMixture.from_parameters(
+        *([0.2, 0.7], [[0.0, 1.0], [2.0, 3.0]], [[1.0, 2.0], [3.0, 4.0]]),
+        covariance_type="diag",
+        noise_weight=0.1,
+        noise_bounds=[[0, 1], [2, 5]],
+        degrees_of_freedom=[3.0, 4.0],
+    )
+    save_model(model, path)
+    assert isinstance(load_model(path), StudentMixture)
+    content = json.loads(path.read_text())
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=words) as raised:
+        load_model(path)
+    assert str(path) in str(raised.value)
 
 
 def test_a_spike_is_an_error_in_a_stream_that_is_saved_each_time_too(random, tmp_path):

@@ -251,6 +251,15 @@ class Noise(Feature):
         case.settings["noise_bounds"] = [[low, high]] * D
 
 
+class Tails(Feature):
+    """Components have the tails of Student's t."""
+
+    def arrange(self, case):
+        # So many that no row belongs to a component that is nowhere.
+        case.degrees_of_freedom = case.settings["degrees_of_freedom"] = 200.0
+        case.estimator = fastem.StudentMixture
+
+
 class Accelerated(Feature):
     """Longer steps than EM's, by which the log-likelihood does not fall."""
 
@@ -272,7 +281,7 @@ class Cluster(Feature):
 
     def arrange(self, case):
         case.use("client")
-        case.estimator = fastem.dask.GaussianMixture
+        case.estimator = getattr(fastem.dask, case.estimator.__name__)
         table, weights = case.table, case.table_weights
         case.table = lambda: self._collection(case, table())
         case.table_weights = lambda: self._collection(case, weights())
@@ -384,6 +393,8 @@ class Stream(Feature):
         kept = n_kept * shares_of(before)[: len(before.weights)]
         spreads = before.covariances - case.ridge * np.eye(case.shape[1])
         new = reference.expectation(case.more.astype(float), before, counts)
+        if case.degrees_of_freedom is not None:
+            new = new._replace(counts=new.counts + kept)
         sums = new._replace(
             weights=new.weights + kept,
             scatter=new.scatter + kept[:, np.newaxis, np.newaxis] * spreads,
@@ -409,6 +420,7 @@ FEATURES = {
     "reseeded": Reseeded(),
     "ridge": Ridge(),
     "noise": Noise(),
+    "tails": Tails(),
     "accelerated": Accelerated(),
     "remaining gain": RemainingGain(),
     "Dask": Cluster(),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastem import GaussianMixture
+from fastem import GaussianMixture, StudentMixture
 from fastem.covariances import STRUCTURES
 from tests import reference
 from tests.mixtures import assert_close, start_of
@@ -50,6 +50,7 @@ class Case:
     is_drawn: bool = False
     lost: int | None = None  # a component that no rows belong to
     noise_volume: float = 0.0  # of a background, if there is one
+    degrees_of_freedom: float | None = None  # of all components, if they have tails
     # What may be expected.
     at_limit: bool = False
     is_elsewhere: bool = False  # at a limit that is not that of the given start
@@ -127,9 +128,14 @@ class Case:
     def start(self):
         """Where EM begins, once all is arranged; with a component that is lost."""
         start = self._start
-        if not self.noise_volume:
+        share = 0.1 if self.noise_volume else 0.0
+        v = self.degrees_of_freedom
+        if not share and v is None:
             return start
-        return Robust(0.9 * start.weights, *start[1:], 0.1, self.noise_volume)
+        return Robust(
+            *((1 - share) * start.weights, *start[1:], share, self.noise_volume),
+            None if v is None else np.full(len(start.weights), v),
+        )
 
     @property
     def _start(self):
@@ -153,11 +159,15 @@ class Case:
         if self.lost is not None:
             left = [np.delete(part, self.lost, axis=0) for part in start[:3]]
             start = type(start)(*left, *start[3:])
+            if self.degrees_of_freedom is not None:
+                v = start.degrees_of_freedom[:-1]
+                start = start._replace(degrees_of_freedom=v)
         return self.iterated(start, n_iterations)
 
     def iterated(self, mixture, n_iterations):
         """The twin's mixture and lower bounds, from this one."""
-        parts = map(np.asarray, (*self.rows, *mixture))
+        known = [part for part in mixture if part is not None]
+        parts = map(np.asarray, (*self.rows, *known))
         arrays = [(part.shape, part.tobytes()) for part in parts]
         return _iterated(self.name, self.ridge, n_iterations, *arrays)
 
@@ -195,6 +205,8 @@ class Case:
         if not self.is_by_parts:
             assert_same(Mixture(*ours[:3]), twin, self.rounding)
             return
+        if self.degrees_of_freedom is not None:
+            return
         ours = Mixture(*ours[:3])
         assert_same(ours._replace(covariances=twin.covariances), twin, self.rounding)
         shifts, counts = (
@@ -226,18 +238,23 @@ class Case:
         if is_mine:
             mean = model.score(self.table(), sample_weight=self.table_weights())
             assert_close(mean, reference.score(X, mixture, counts), exact)
-        # Of noise and gaps scikit-learn knows nothing.
-        if not (self.noise_volume or np.isnan(X).any()):
+        # Of noise, tails and gaps scikit-learn knows nothing.
+        if type(mixture) is Mixture and not np.isnan(X).any():
             assert_close(model.to_sklearn().score_samples(named), scores, exact)
         drawn, of = model.sample(2 * len(scores), random_state=0)
         scores = scores[~np.isnan(X).any(axis=1)]
         n_drawn = np.bincount(of[of >= 0], minlength=len(mixture.weights))
         assert_close(n_drawn / len(of), mixture.weights, 0.3)
         assert reference.score(drawn, mixture) > scores.mean() - 1
-        of_noise = dict(
-            zip(("noise_weight", "noise_volume"), mixture[3:], strict=False)
-        )
-        again = GaussianMixture.from_parameters(
+        of_noise = {}
+        if self.noise_volume:
+            names = "noise_weight", "noise_volume"
+            of_noise = {name: getattr(mixture, name) for name in names}
+        kind = GaussianMixture
+        if self.degrees_of_freedom is not None:
+            kind = StudentMixture
+            of_noise["degrees_of_freedom"] = model.degrees_of_freedom_
+        again = kind.from_parameters(
             *(model.weights_, model.means_, model.covariances_),
             covariance_type=self.name,
             **of_noise,
@@ -262,9 +279,10 @@ def mixture_of(model):
     representation = STRUCTURES[model.covariance_type].representation
     covariances = representation.expand(model.covariances_, *model.means_.shape)
     parts = model.weights_, model.means_, np.array(covariances)
+    v = getattr(model, "degrees_of_freedom_", None)
     if hasattr(model, "noise_weight_"):
-        return Robust(*parts, model.noise_weight_, model.noise_volume_)
-    return Mixture(*parts)
+        return Robust(*parts, model.noise_weight_, model.noise_volume_, v)
+    return Mixture(*parts) if v is None else Robust(*parts, degrees_of_freedom=v)
 
 
 def shares_of(mixture):

@@ -129,6 +129,25 @@ def test_a_fit_with_noise_numbers_it_minus_one(csv, rows, tmp_path):
     assert "noise" in run("info", model)
 
 
+def test_a_fit_with_tails_is_a_student_mixture(csv, rows, tmp_path):
+    model = tmp_path / "model.json"
+    run(
+        *("fit", csv, "-k", 2, "--student", "--drop-missing", "--standardize"),
+        *("-o", model, "--plot", tmp_path / "picture.png"),
+    )
+    loaded = load_model(model)
+    assert isinstance(loaded, fastem.StudentMixture)
+    fitted = fit_standardized(fastem.StudentMixture(2, random_state=0), rows)
+    np.testing.assert_array_equal(
+        loaded.degrees_of_freedom_, fitted.degrees_of_freedom_
+    )
+    np.testing.assert_allclose(loaded.covariances_, fitted.covariances_, rtol=1e-12)
+    assert "component" in run("info", model)
+    only = tmp_path / "one.csv"
+    np.savetxt(only, rows[:, :1], header="a", comments="")
+    run("fit", only, "-k", 2, "--student", "--plot", tmp_path / "one.png")
+
+
 def test_a_fit_gives_what_the_library_gives(csv, rows, model):
     expected = fastem.GaussianMixture(2, random_state=0).fit(rows)
     np.testing.assert_array_equal(load_model(model).means_, expected.means_)

@@ -83,7 +83,7 @@ def test_what_is_given_is_taken(fit, X):
 def test_rows_outside_the_bounds_are_counted(fit, X):
     bounds = np.column_stack([X.min(axis=0), X.max(axis=0)])
     bounds[1, 1] = np.sort(X[:, 1])[-4]
-    with pytest.warns(UserWarning, match="noise_bounds do not hold all rows: 3 of 300"):
+    with pytest.warns(UserWarning, match=r"do not hold all rows\. 3 of 300"):
         fit(X, noise_bounds=bounds)
 
 

@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastem.covariances.representations import dense
 from fastem.covariances.representations.representation import (
     Representation,
+    count_ratios,
     counted_weights,
     mean_shifts,
 )
@@ -33,7 +34,8 @@ class Matrices(Representation):
     def spreads(self, statistics: SufficientStatistics, ridge: Ridge) -> Array:
         shifts = mean_shifts(statistics)
         covariances = statistics.scatter / counted_weights(statistics)[:, None, None]
-        covariances -= shifts[:, :, None] * shifts[:, None, :]
+        weighted = count_ratios(statistics)[:, None] * shifts
+        covariances -= weighted[:, :, None] * shifts[:, None, :]
         return dense.add_to_diagonal(dense.mirror_lower(covariances), ridge)
 
     def variances(self, covariances: Array) -> Array:

@@ -9,14 +9,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastem.covariances.representations import dense
-from fastem.kernels import PassSums, Uniform
+from fastem.covariances.representations import dense, student
+from fastem.kernels import PassSums, StudentTails, Uniform
 from fastem.statistics import (
     EPS,
     Array,
     MixtureParameters,
     Ridge,
     SufficientStatistics,
+    TailSums,
 )
 
 # A component with less than this share of all responsibility has none: products
@@ -207,6 +208,10 @@ class Representation(ABC):
             + self.log_determinants(parameters.precisions_cholesky, n_features)
             - 0.5 * n_features * np.log(2 * np.pi)
         )
+        v = parameters.degrees_of_freedom
+        if v is not None:
+            log_normalizers += 0.5 * n_features * np.log(2 * np.pi)
+            log_normalizers += student.log_constants(v, n_features)
         factors = self.kernel_factors(
             center,
             # Users' starts come in any layout, and kernels take one.
@@ -215,9 +220,14 @@ class Representation(ABC):
             log_normalizers,
             dtype,
         )
-        if parameters.background is None:
-            return factors
-        return factors._replace(background=Uniform(parameters.background.log_density))
+        if parameters.background is not None:
+            uniform = Uniform(parameters.background.log_density)
+            factors = factors._replace(background=uniform)
+        if v is not None:
+            dtype = factors.means.dtype
+            tails = student.kernel_tails(v, n_features, dtype)
+            factors = factors._replace(tails=tails)
+        return factors
 
     def statistics_by(
         self,
@@ -252,6 +262,7 @@ class Representation(ABC):
             eps,
             eps * np.abs(means),
             sums.background,
+            tails=_tail_sums(sums, factors.tails, means.shape[1]),
         )
 
     def statistics_of(
@@ -262,7 +273,7 @@ class Representation(ABC):
         About their means: so nothing is lost that the parameters have.
         """
         shape = parameters.means.shape
-        background = parameters.background_weight
+        background, v = parameters.background_weight, parameters.degrees_of_freedom
         scale = parameters.weights.sum() + background
         weights = n_rows * parameters.weights / scale
         if self.has_matrices:
@@ -278,6 +289,7 @@ class Representation(ABC):
             np.zeros(shape),
             spreads * (weights.sum() if self.is_shared else counts),
             background=n_rows * background / scale,
+            tails=None if v is None else student.expected_tail_sums(weights, v),
         )
 
     def move(
@@ -290,13 +302,13 @@ class Representation(ABC):
         shifts = mean_shifts(statistics)
         moves = reference - statistics.reference
         scatter = statistics.scatter.copy()
-        for k, weight in enumerate(statistics.weights):
+        for k, count in enumerate(statistics.counts):
             residuals = np.stack([shifts[k], shifts[k] - moves[k]])
-            self.add_scatter(scatter, k, np.array([-weight, weight]), residuals)
+            self.add_scatter(scatter, k, np.array([-count, count]), residuals)
         return replace(
             statistics,
             reference=reference,
-            first=statistics.first - statistics.weights[:, np.newaxis] * moves,
+            first=statistics.first - statistics.counts[:, np.newaxis] * moves,
             scatter=scatter,
         )
 
@@ -331,5 +343,27 @@ def counted_weights(statistics: SufficientStatistics) -> Array:
 
 def mean_shifts(statistics: SufficientStatistics) -> Array:
     """The new means less the reference points, shape (K, D)."""
-    shifts: Array = statistics.first / counted_weights(statistics)[:, np.newaxis]
+    counts = np.maximum(statistics.counts, _EMPTY * statistics.total)
+    shifts: Array = statistics.first / counts[:, np.newaxis]
     return shifts
+
+
+def count_ratios(statistics: SufficientStatistics) -> Array:
+    """How many rows count in moments for each that belongs to a component: (K,)."""
+    smallest = _EMPTY * statistics.total
+    ratios: Array = np.maximum(statistics.counts, smallest) / counted_weights(
+        statistics
+    )
+    return ratios
+
+
+def _tail_sums(
+    sums: PassSums, tails: StudentTails | None, n_features: int
+) -> TailSums | None:
+    """What the kernels have summed up of Student's tails."""
+    if tails is None:
+        return None
+    v = tails.degrees_of_freedom
+    counts, logarithms = sums.tails
+    more = student.expected_logarithms(v, n_features) * sums.weights
+    return TailSums(v, counts, logarithms + more)

@@ -36,7 +36,7 @@ class SharedMatrix(Representation):
 
     def spreads(self, statistics: SufficientStatistics, ridge: Ridge) -> Array:
         shifts = mean_shifts(statistics)
-        between = (statistics.weights * shifts.T) @ shifts
+        between = (statistics.counts * shifts.T) @ shifts
         covariance = (statistics.scatter - between) / statistics.weights.sum()
         return dense.add_to_diagonal(dense.mirror_lower(covariance), ridge)
 
@@ -125,7 +125,8 @@ class SharedMatrix(Representation):
         means = factors.means.astype(np.float64)
         if factors.is_compact:
             # sum r (x - m)(x - m)' = sum r x x' - f m' - m f' - n m m'.
-            cross = (sums.first + 0.5 * sums.weights[:, np.newaxis] * means).T @ means
+            counts = sums.weights if factors.tails is None else sums.tails[0]
+            cross = (sums.first + 0.5 * counts[:, np.newaxis] * means).T @ means
             scatter -= cross + cross.T
             return scatter
         # The kernel's K x K table: rows that prefer component j, as they fall to k.

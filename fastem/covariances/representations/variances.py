@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastem.covariances.degeneracy import Degeneracy
 from fastem.covariances.representations.representation import (
     Representation,
+    count_ratios,
     counted_weights,
     mean_shifts,
 )
@@ -33,7 +34,8 @@ class Variances(Representation):
 
     def spreads(self, statistics: SufficientStatistics, ridge: Ridge) -> Array:
         variances = statistics.scatter / counted_weights(statistics)[:, np.newaxis]
-        spreads: Array = variances - mean_shifts(statistics) ** 2 + ridge
+        ratios = count_ratios(statistics)[:, np.newaxis]
+        spreads: Array = variances - ratios * mean_shifts(statistics) ** 2 + ridge
         return spreads
 
     def variances(self, covariances: Array) -> Array:

@@ -1,0 +1,118 @@
+"""How a component's density falls with distance: as Gaussian, or as Student's t.
+
+With the squared whitened distance d, v degrees of freedom and D columns, the t falls by
+(v + D) / 2 log(1 + d / v) where the Gaussian falls by d / 2; and a row counts in the
+moments by its weight u = (v + D) / (v + d), beside its responsibility.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, subroutine
+from fastem.kernels.vectors.arithmetic import (
+    add,
+    divide,
+    load_wide,
+    multiply,
+    multiply_add,
+    splat_like,
+    splat_wide,
+    store,
+    subtract,
+    total,
+    where_less,
+    wide_lanes,
+)
+from fastem.kernels.vectors.elementary import log_positive
+
+# Of distances over v.
+_LARGEST = 1e37
+
+
+class StudentTails(NamedTuple):
+    """What a pass needs of Student's law, among the factors of the mixture."""
+
+    degrees_of_freedom: np.ndarray  # (K,) float64, v
+    inverses: np.ndarray  # (K,), 1 / v, in the type of the tile like the others
+    halves: np.ndarray  # (K,), (v + D) / 2
+    log_scales: np.ndarray  # (K,), log(1 + D / v): log u at the mean
+    scales: np.ndarray  # (K,), 1 + D / v
+
+
+@subroutine()
+def number_of_tails(tails, n_components):
+    """How many sums a law needs of its own."""
+    if tails is None:
+        return 0
+    return 2 * n_components
+
+
+@subroutine(fastmath=FASTMATH_EXACT_ROUNDING)
+def _log_of_one_more(x):
+    """log(1 + x) of a vector x >= 0, with what 1 + x has rounded away.
+
+    That is lost / (1 + x), to first order. Near 1 lost is as good, and where x is
+    large it counts for nothing.
+    """
+    one = splat_like(x, 1.0)
+    rounded = add(one, x)
+    lost = subtract(x, subtract(rounded, one))
+    lost = where_less(x, one, lost, splat_like(x, 0.0))
+    return add(log_positive(rounded), lost)
+
+
+@subroutine()
+def log_density_at(tails, k, distance, log_normalizer, b, kept_out):
+    """Log-densities of component k at these squared distances, as vectors.
+
+    ``kept`` (2 K, B) gets what :func:`weigh_rows` needs of rows b to b + lanes:
+    1 / (1 + d / v), and the logarithm of 1 + d / v.
+    """
+    if tails is None:
+        return multiply_add(splat_like(distance, -0.5), distance, log_normalizer)
+    # Farther ones count as this far: their logarithm is a number.
+    largest = splat_like(distance, _LARGEST)
+    ratio = multiply(distance, splat_wide(tails.inverses[k]))
+    ratio = where_less(ratio, largest, ratio, largest)
+    one = splat_like(distance, 1.0)
+    fall = _log_of_one_more(ratio)
+    store(divide(one, add(one, ratio)), kept_out[k], b)
+    store(fall, kept_out[tails.halves.shape[0] + k], b)
+    return subtract(log_normalizer, multiply(splat_wide(tails.halves[k]), fall))
+
+
+@subroutine()
+def fall_at(tails, k, distance):
+    """By how much less the log-density is than at the mean: of a number."""
+    if tails is None:
+        return 0.5 * distance
+    v = tails.degrees_of_freedom[k]
+    return np.float64(tails.halves[k]) * math.log1p(distance / v)
+
+
+@subroutine()
+def weigh_rows(tails, chosen, kept, values, sums_out):
+    """Multiply responsibilities r (n, B) by u, with what was kept of distances.
+
+    ``sums`` (2 K,) get the sums of r u, and of r (log u - u).
+    """
+    if tails is not None:
+        n_components = tails.halves.shape[0]
+        for a in range(chosen.shape[0]):
+            k = chosen[a]
+            value, nearness, falls = values[a], kept[k], kept[n_components + k]
+            counts = logarithms = splat_wide(values.dtype.type(0))
+            scale = splat_wide(tails.scales[k])
+            log_scale = splat_wide(tails.log_scales[k])
+            for b in range(0, values.shape[1], wide_lanes(values)):
+                u = multiply(scale, load_wide(nearness, b))
+                r = load_wide(value, b)
+                weighted = multiply(r, u)
+                store(weighted, value, b)
+                counts = add(counts, weighted)
+                log_u = subtract(log_scale, load_wide(falls, b))
+                logarithms = multiply_add(r, subtract(log_u, u), logarithms)
+            sums_out[k] += total(counts)
+            sums_out[n_components + k] += total(logarithms)
