@@ -213,7 +213,7 @@ def test_a_model_given_to_scikit_learn_predicts_the_same():
 
 def test_a_worker_reaches_what_the_library_itself_reaches():
     again = others.Library("again", others.FASTEM.command, mean_target=1e9)
-    pair = others.measure_pair(TINY, again, repeats=2, seconds=0.001, patience=0)
+    pair = others.measure_pair(TINY, again, repeats=2, seconds=0.01, patience=0)
     X, start = generate(TINY)
     model = fastem.GaussianMixture(
         2,
