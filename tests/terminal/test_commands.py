@@ -421,10 +421,10 @@ def test_wrong_usage_has_code_2(arguments, text):
     assert text in run(*arguments, code=2)
 
 
-def test_the_share_of_outliers_is_an_option_and_kept_in_the_file(csv):
+def test_the_share_of_outliers_is_an_option_and_kept_in_the_file(csv, tmp_path):
     fit = ("fit", csv, "-k", 2, "--drop-missing", "--init", "trimmed")
-    run(*fit, "--outlier-share", 0.2, "-o", "model.json")
-    model = load_model("model.json")
+    run(*fit, "--outlier-share", 0.2, "-o", tmp_path / "model.json")
+    model = load_model(tmp_path / "model.json")
     assert (model.init_params, model.outlier_share) == ("trimmed", 0.2)
     said = run(*fit, "--outlier-share", 0.5, code=1)
     assert "'outlier_share' parameter" in said
