@@ -31,7 +31,6 @@ COST_TARGET = 3.0  # % where nothing can be left out
 COUNTS = math.exp(-37)  # a responsibility below cannot change a double
 _N_PASSES = 5
 _N_FIRST = 2  # passes in which rows are arranged
-_N_ITERATIONS = 10  # from the first guess to the model that is measured
 _SAMPLED_ROWS = 20_000
 
 
@@ -94,7 +93,11 @@ def _leaving_out(skip: bool) -> Iterator[None]:
 
 
 def model_of_table(X: Rows, n_components: int) -> Any:
-    """A model after a few iterations from means among the rows."""
+    """A model as a fit with default arguments ends, from means among the rows.
+
+    In one that is on its way more pairs count: of flights and 64 components 41 % after
+    ten iterations with a ridge of a thousandth of the variance, and 6 % at the end.
+    """
     D = X.shape[1]
     random = np.random.default_rng(0)
     # Distinct, since a photograph has many pixels of one colour.
@@ -104,12 +107,10 @@ def model_of_table(X: Rows, n_components: int) -> Any:
     spread = float(np.trace(covariance)) / D
     precision = np.linalg.inv(covariance + 1e-3 * spread * np.eye(D))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore")
         return fastem.GaussianMixture(
             n_components,
-            reg_covar=1e-3 * spread,  # no component may collapse on equal rows
-            tol=0.0,
-            max_iter=_N_ITERATIONS,
+            reg_covar="relative",  # no component may collapse on equal rows
             weights_init=np.full(n_components, 1 / n_components),
             means_init=means,
             precisions_init=np.repeat(

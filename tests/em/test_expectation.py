@@ -1,6 +1,7 @@
 """Rows arranged for a fit: merged, ordered, and the same statistics as before."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from tests.mixtures import (
     random_mixture,
     start_of,
 )
+
+FULL = STRUCTURES["full"].representation
 
 
 @pytest.fixture
@@ -171,3 +174,19 @@ def test_shared_scatter_is_exact_when_it_shrinks_at_once(random, dtype):
     actual = step(parameters_of(wide, "tied"))
     residuals = X.astype(np.float64) - np.sign(X)
     np.testing.assert_allclose(actual.scatter, [[(residuals**2).sum()]], rtol=1e-3)
+
+
+def test_boxes_that_did_not_pay_are_tried_again_when_fewer_pairs_count():
+    rows = read_only(np.zeros((10, 8)))
+    step = ExpectationStep(rows, read_only(np.empty(0)), FULL, None)
+    step._X = np.broadcast_to(np.zeros(8), (300_000, 8))
+    step._is_ordered = True
+
+    def leaves_out_after(share):
+        step._choose(SimpleNamespace(share=share), 64, 8)
+        return step._leaves_out
+
+    assert leaves_out_after(0.5)
+    assert not leaves_out_after(0.9)  # with boxes: they hide how few count
+    assert not leaves_out_after(0.6)  # that is how few: they hide a third of the rest
+    assert leaves_out_after(0.3)  # with boxes that will be 0.45
