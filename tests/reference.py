@@ -512,7 +512,9 @@ def iterate(X, mixture, name, ridge, n_iterations, row_weights=None):
             weights = statistics.weights / total
             mixture = before._replace(
                 **{**mixture._asdict(), "weights": weights},
-                noise_weight=1 - weights.sum() if before.noise_volume else 0.0,
+                noise_weight=max(0.0, 1 - weights.sum())
+                if before.noise_volume
+                else 0.0,
             )
     return mixture, lower_bounds
 
