@@ -110,9 +110,9 @@ def weigh_rows(tails, chosen, kept, values, sums_out):
                 u = multiply(scale, load_wide(nearness, b))
                 r = load_wide(value, b)
                 weighted = multiply(r, u)
-                store(weighted, value, b)
                 counts = add(counts, weighted)
                 log_u = subtract(log_scale, load_wide(falls, b))
                 logarithms = multiply_add(r, subtract(log_u, u), logarithms)
+                store(weighted, value, b)  # last: in plain Python r is a view
             sums_out[k] += total(counts)
             sums_out[n_components + k] += total(logarithms)
