@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastem.covariances.representations import Representation, dense
+from fastem.covariances import axes
+from fastem.covariances.representations import Representation
 from fastem.statistics import Array
 
 
@@ -61,13 +62,11 @@ class RatioBound:
 
     def _matrices(self, covariances: Array, weights: Array) -> Array:
         units = np.outer(self.scales, self.scales)
-        variances, axes = np.linalg.eigh(covariances / units)
-        variances = np.maximum(variances, 0)
+        variances, own_axes = axes.own(covariances / units)
         clipped = self.clipped(variances, weights)
         if clipped is variances:
             return covariances
-        scaled = (axes * clipped[:, np.newaxis]) @ axes.transpose(0, 2, 1)
-        return dense.mirror_lower(scaled * units)
+        return axes.along(own_axes, clipped) * units
 
     def _least(self, variances: Array, weights: Array) -> Array:
         """The best m to cut variances off at.

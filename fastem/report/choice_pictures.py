@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from fastem.choice.results import SelectionResults, SelectionRow
 from fastem.choice.selector import GaussianMixtureSelector
-from fastem.storage.writing import PathLike, complete_or_absent
+from fastem.report.figures import NEEDS_MATPLOTLIB, new_figure, write_figure
+from fastem.storage.writing import PathLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # What is farther from the best than this share of candidates is cut off above.
 _SHOWN = 0.8
+_SIZE = (8, 5)  # inches
 _MARKERS = "osD^v<>"
 
 
@@ -94,11 +95,9 @@ class SelectionDisplay:
         try:
             import matplotlib.pyplot as plt
         except ImportError as error:
-            raise ImportError(
-                "pictures need matplotlib: pip install 'fastem[plot]'"
-            ) from error
+            raise ImportError(NEEDS_MATPLOTLIB) from error
         if ax is None:
-            _, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+            _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
         results = self.results
         rows = [row for row in results if np.isfinite(row.value) and _is_drawn(row)]
         colors = plt.get_cmap("tab20")(np.arange(20))
@@ -157,17 +156,9 @@ def draw_selection(results: SelectionResults, path: PathLike) -> None:
     ImportError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "pictures need matplotlib: pip install 'fastem[plot]'"
-        ) from error
-    # Not through pyplot, which would choose a backend for the whole process.
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = new_figure(*_SIZE)
     SelectionDisplay(results).plot(figure.add_subplot())
-    with complete_or_absent(path) as temporary:
-        figure.savefig(temporary, format=Path(path).suffix[1:].lower(), dpi=150)
+    write_figure(figure, path)
 
 
 def _is_drawn(row: SelectionRow) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +13,12 @@ from fastem.mixture import GaussianMixture
 from fastem.mixture.noise import background_of_model
 from fastem.mixture.tails import degrees_of_freedom_of
 from fastem.report.description import column_names, dense_covariances
+from fastem.report.figures import new_figure, write_figure
 from fastem.report.memberships import probabilities_of
 from fastem.report.separation import separating_views
 from fastem.sources.blocks import Source
 from fastem.statistics import Array
-from fastem.storage.writing import PathLike, complete_or_absent
+from fastem.storage.writing import PathLike
 from fastem.training.in_blocks import answerable
 from fastem.training.survey import draw_rows
 
@@ -70,17 +70,10 @@ def draw_clusters(
     ImportError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "pictures need matplotlib: pip install 'fastem[plot]'"
-        ) from error
     names = column_names(model) if columns is None else columns
     sample = _sample(model, X)
     views = separating_views(model)
-    # Not through pyplot, which would choose a backend for the whole process.
-    figure = Figure(figsize=(8 if len(views) == 1 else 13, 6), layout="constrained")
+    figure = new_figure(8 if len(views) == 1 else 13, 6)
     for axes, shown in zip(
         figure.subplots(1, len(views), squeeze=False)[0], views, strict=True
     ):
@@ -99,8 +92,7 @@ def draw_clusters(
         f"{'Gaussian' if v is None else 'Student'} mixture of {len(model.weights_)} "
         f"components, {of_all}{n_rows:,} rows"
     )
-    with complete_or_absent(path) as temporary:
-        figure.savefig(temporary, format=Path(path).suffix[1:].lower(), dpi=150)
+    write_figure(figure, path)
 
 
 def _caption(

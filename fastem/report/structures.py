@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastem.covariances import STRUCTURES, CovarianceStructure
+from fastem.report.figures import new_figure
 from fastem.statistics import Array
 
 if TYPE_CHECKING:
@@ -51,15 +52,9 @@ def draw_structures() -> "Figure":
     ImportError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "pictures need matplotlib: pip install 'fastem[plot]'"
-        ) from error
     structures = sorted(STRUCTURES.values(), key=lambda s: s.n_parameters(2, 2))
     n_rows = -(-len(structures) // _N_COLUMNS)
-    figure = Figure(figsize=(2.2 * _N_COLUMNS, 1.9 * n_rows), layout="constrained")
+    figure = new_figure(2.2 * _N_COLUMNS, 1.9 * n_rows)
     panels = figure.subplots(n_rows, _N_COLUMNS, sharex=True, sharey=True)
     for panel in panels.flat:
         panel.set_axis_off()
