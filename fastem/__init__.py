@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING, Any
 from fastem.version import __version__
 
 if TYPE_CHECKING:
+    from fastem.choice.likelihood_ratio import LikelihoodRatioTest, bootstrap_lrt
     from fastem.choice.merging import Merging, merge_components
     from fastem.choice.overlap import Overlap, OverlappingPair, overlap
     from fastem.choice.results import SelectionResults, SelectionRow
@@ -61,6 +62,7 @@ __all__ = [
     "Degeneracy",
     "GaussianMixture",
     "GaussianMixtureSelector",
+    "LikelihoodRatioTest",
     "Merging",
     "Overlap",
     "OverlappingPair",
@@ -75,6 +77,7 @@ __all__ = [
     "StopFit",
     "StudentMixture",
     "__version__",
+    "bootstrap_lrt",
     "fit_standardized",
     "load_model",
     "merge_components",
@@ -91,6 +94,7 @@ _HOMES = {
     "Degeneracy": "fastem.covariances",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
+    "LikelihoodRatioTest": "fastem.choice.likelihood_ratio",
     "Merging": "fastem.choice.merging",
     "Overlap": "fastem.choice.overlap",
     "OverlappingPair": "fastem.choice.overlap",
@@ -104,6 +108,7 @@ _HOMES = {
     "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
+    "bootstrap_lrt": "fastem.choice.likelihood_ratio",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
     "overlap": "fastem.choice.overlap",

@@ -136,6 +136,11 @@ class CovarianceStructure(ABC):
         return self.code[0] == "V" and self.bound is None
 
     @property
+    def is_separable(self) -> bool:
+        """Whether a component's covariance follows from its own spread alone."""
+        return "E" not in self.code and self.bound is None
+
+    @property
     def scales_own_shapes(self) -> bool:
         """Whether a spread that is no more than rounding is scaled up to the others'.
 
