@@ -42,6 +42,7 @@ from fastem.version import __version__
 
 if TYPE_CHECKING:
     from fastem.choice.merging import Merging, merge_components
+    from fastem.choice.overlap import Overlap, OverlappingPair, overlap
     from fastem.choice.results import SelectionResults, SelectionRow
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.choice.uncertainty import StandardErrors, standard_errors
@@ -64,6 +65,8 @@ __all__ = [
     "GaussianMixtureSelector",
     "Merging",
     "MixtureRegressor",
+    "Overlap",
+    "OverlappingPair",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -78,6 +81,7 @@ __all__ = [
     "fit_standardized",
     "load_model",
     "merge_components",
+    "overlap",
     "save_model",
     "standard_errors",
 ]
@@ -92,6 +96,8 @@ _HOMES = {
     "GaussianMixtureSelector": "fastem.choice.selector",
     "Merging": "fastem.choice.merging",
     "MixtureRegressor": "fastem.decisions.regressor",
+    "Overlap": "fastem.choice.overlap",
+    "OverlappingPair": "fastem.choice.overlap",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
@@ -104,6 +110,7 @@ _HOMES = {
     "StudentMixture": "fastem.mixture",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
+    "overlap": "fastem.choice.overlap",
     "load_model": "fastem.mixture.model_file",
     "standard_errors": "fastem.choice.uncertainty",
     "save_model": "fastem.mixture.model_file",

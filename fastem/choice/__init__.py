@@ -66,6 +66,15 @@ other weights of the same rows:
 >>> sure.means.shape
 (3, 2)
 
+Which components are confused?
+==============================
+:func:`fastem.overlap` says how often a row of one component is likelier to be of
+another, by the mixture itself: no rows are needed.
+
+>>> print(fastem.overlap(selector.best_estimator_))  # doctest: +ELLIPSIS
+Rows of a component that are likelier to be of another one:
+    ... % of ...
+
 Clusters of several components
 ==============================
 BIC finds as many components as the density needs; a cluster that is not Gaussian needs
