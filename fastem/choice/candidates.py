@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from fastem.checks.labels import Labels
+from fastem.checks.rows import remember_columns
 from fastem.em import convergence_warnings
 from fastem.em.ridge import largest_ridge_share
 from fastem.mixture import GaussianMixture
@@ -166,9 +167,7 @@ class Fitter:
             n_components=candidate.n_components,
             covariance_type=candidate.covariance_type,
         )
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.template, name):
-                setattr(model, name, getattr(self.template, name))
+        remember_columns(model, self.template)
         return model
 
     def _fit(self, model: GaussianMixture, **start: Any) -> PlannedFit:
