@@ -23,6 +23,7 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
+- `fastem.decisions`: regression.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
+    from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
@@ -61,6 +63,7 @@ __all__ = [
     "GaussianMixture",
     "GaussianMixtureSelector",
     "Merging",
+    "MixtureRegressor",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -88,6 +91,7 @@ _HOMES = {
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
     "Merging": "fastem.choice.merging",
+    "MixtureRegressor": "fastem.decisions.regressor",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
