@@ -23,7 +23,7 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
-- `fastem.decisions`: regression.
+- `fastem.decisions`: from a mixture to a decision: classes, regression.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
+    from fastem.decisions.classifier import MixtureClassifier
     from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
@@ -64,6 +65,7 @@ __all__ = [
     "GaussianMixture",
     "GaussianMixtureSelector",
     "Merging",
+    "MixtureClassifier",
     "MixtureRegressor",
     "Overlap",
     "OverlappingPair",
@@ -98,6 +100,7 @@ _HOMES = {
     "MixtureRegressor": "fastem.decisions.regressor",
     "Overlap": "fastem.choice.overlap",
     "OverlappingPair": "fastem.choice.overlap",
+    "MixtureClassifier": "fastem.decisions.classifier",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
