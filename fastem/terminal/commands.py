@@ -44,6 +44,7 @@ from fastem.terminal.table_fit import (
     fit_table,
     listed,
     say_dropped,
+    say_labels,
     say_used,
     say_written,
 )
@@ -145,6 +146,15 @@ def fit(
     ] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column of row weights.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column that says of some rows which component they belong to: its "
+            "number, from 0 on (with --noise, -2 for none), or names, which are "
+            "numbered by the alphabet. Empty, or -1, is not known.",
+        ),
     ] = None,
     standardize: Annotated[
         bool,
@@ -257,9 +267,12 @@ def fit(
             drop_missing=way == "drop",
             keep_missing=way == "marginalize",
             weights=weights,
+            labels=labels,
             notation=notation(na_values, decimal),
         )
         say_used(table, all_numeric=columns is None)
+        if labels is not None:
+            say_labels(table, labels, n_components)
         order = order_of_components(sort, table.names)
         kind = StudentMixture if student else GaussianMixture
         model = kind(
