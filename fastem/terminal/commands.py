@@ -21,23 +21,16 @@ from fastem.sources.tables import open_table
 from fastem.terminal import display
 from fastem.terminal.console import plain_messages, say
 from fastem.terminal.options import (
-    Data,
-    Decimal,
-    DropMissing,
-    Missing,
     ModelPath,
-    NaValues,
     Overwrite,
     Threads,
     check_outputs,
     example,
-    notation,
     number_of_components,
     number_or_relative,
     one_of,
     order_of_components,
     split,
-    way_with_missing,
 )
 from fastem.terminal.selection import select
 from fastem.terminal.table_fit import (
@@ -47,6 +40,19 @@ from fastem.terminal.table_fit import (
     say_labels,
     say_used,
     say_written,
+)
+from fastem.terminal.table_options import (
+    Columns,
+    Data,
+    Decimal,
+    DropMissing,
+    Labels,
+    Missing,
+    NaValues,
+    Weights,
+    notation,
+    open_for_fit,
+    way_with_missing,
 )
 
 app = typer.Typer(
@@ -138,24 +144,9 @@ def fit(
             "say: rows far away move them little.",
         ),
     ] = False,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,C", help="Columns to use.", show_default="all numeric ones"
-        ),
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of row weights.")
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column that says of some rows which component they belong to: its "
-            "number, from 0 on (with --noise, -2 for none), or names, which are "
-            "numbered by the alphabet. Empty, or -1, is not known.",
-        ),
-    ] = None,
+    columns: Columns = None,
+    weights: Weights = None,
+    labels: Labels = None,
     standardize: Annotated[
         bool,
         typer.Option(
@@ -260,15 +251,9 @@ def fit(
         )
         check_outputs(data, True, (checkpoint, (".json",), None))
         n_components = number_of_components(components, data)
-        way = way_with_missing(missing, drop_missing)
-        table = open_table(
-            data,
-            columns=split(columns),
-            drop_missing=way == "drop",
-            keep_missing=way == "marginalize",
-            weights=weights,
-            labels=labels,
-            notation=notation(na_values, decimal),
+        table, missing_values = open_for_fit(
+            *(data, columns, weights, missing, drop_missing, na_values, decimal),
+            labels,
         )
         say_used(table, all_numeric=columns is None)
         if labels is not None:
@@ -278,7 +263,7 @@ def fit(
         model = kind(
             n_components,
             covariance_type=covariance,
-            missing_values="marginalize" if way == "marginalize" else "error",
+            missing_values=missing_values,
             noise=noise,
             tol=tol,
             reg_covar=reg_covar if reg_covar == RELATIVE else float(reg_covar),
