@@ -23,6 +23,7 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
+- `fastem.report`: pictures and summaries of a fitted mixture.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
@@ -51,16 +52,25 @@ if TYPE_CHECKING:
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
     from fastem.mixture.model_file import load_model, save_model
+    from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
+    from fastem.report.merging_pictures import MergeDisplay
+    from fastem.report.pair_pictures import PairsDisplay
+    from fastem.report.pictures import ClusterDisplay
     from fastem.report.scaling import fit_standardized
+    from fastem.report.uncertainty_pictures import UncertaintyDisplay
 
 __all__ = [
+    "CalibrationDisplay",
+    "ClusterDisplay",
     "Collapse",
     "Convergence",
     "Degeneracy",
     "GaussianMixture",
     "GaussianMixtureSelector",
+    "MergeDisplay",
     "Merging",
+    "PairsDisplay",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -71,6 +81,7 @@ __all__ = [
     "StandardErrors",
     "StopFit",
     "StudentMixture",
+    "UncertaintyDisplay",
     "__version__",
     "fit_standardized",
     "load_model",
@@ -82,12 +93,16 @@ __all__ = [
 # Imported at their first use: what the command line does about Ctrl-C has to be in
 # place before the second that this takes.
 _HOMES = {
+    "CalibrationDisplay": "fastem.report.calibration_pictures",
+    "ClusterDisplay": "fastem.report.pictures",
     "Collapse": "fastem.em.maximization",
     "Convergence": "fastem.em.convergence",
     "Degeneracy": "fastem.covariances",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
+    "MergeDisplay": "fastem.report.merging_pictures",
     "Merging": "fastem.choice.merging",
+    "PairsDisplay": "fastem.report.pair_pictures",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
@@ -98,11 +113,12 @@ _HOMES = {
     "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
+    "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
-    "merge_components": "fastem.choice.merging",
     "load_model": "fastem.mixture.model_file",
-    "standard_errors": "fastem.choice.uncertainty",
+    "merge_components": "fastem.choice.merging",
     "save_model": "fastem.mixture.model_file",
+    "standard_errors": "fastem.choice.uncertainty",
 }
 
 
