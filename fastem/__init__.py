@@ -24,6 +24,7 @@ The guides stand where the work is done:
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
 - `fastem.report`: pictures and summaries of a fitted mixture.
+- `fastem.decisions`: regression.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
@@ -42,10 +43,12 @@ from fastem.version import __version__
 
 if TYPE_CHECKING:
     from fastem.choice.merging import Merging, merge_components
+    from fastem.choice.overlap import Overlap, OverlappingPair, overlap
     from fastem.choice.results import SelectionResults, SelectionRow
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
+    from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
@@ -71,6 +74,9 @@ __all__ = [
     "MergeDisplay",
     "Merging",
     "PairsDisplay",
+    "MixtureRegressor",
+    "Overlap",
+    "OverlappingPair",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -86,6 +92,7 @@ __all__ = [
     "fit_standardized",
     "load_model",
     "merge_components",
+    "overlap",
     "save_model",
     "standard_errors",
 ]
@@ -103,6 +110,9 @@ _HOMES = {
     "MergeDisplay": "fastem.report.merging_pictures",
     "Merging": "fastem.choice.merging",
     "PairsDisplay": "fastem.report.pair_pictures",
+    "MixtureRegressor": "fastem.decisions.regressor",
+    "Overlap": "fastem.choice.overlap",
+    "OverlappingPair": "fastem.choice.overlap",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
@@ -115,6 +125,8 @@ _HOMES = {
     "StudentMixture": "fastem.mixture",
     "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
+    "merge_components": "fastem.choice.merging",
+    "overlap": "fastem.choice.overlap",
     "load_model": "fastem.mixture.model_file",
     "merge_components": "fastem.choice.merging",
     "save_model": "fastem.mixture.model_file",
