@@ -73,10 +73,10 @@ __all__ = [
     "GaussianMixtureSelector",
     "MergeDisplay",
     "Merging",
-    "PairsDisplay",
     "MixtureRegressor",
     "Overlap",
     "OverlappingPair",
+    "PairsDisplay",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -128,7 +128,6 @@ _HOMES = {
     "merge_components": "fastem.choice.merging",
     "overlap": "fastem.choice.overlap",
     "load_model": "fastem.mixture.model_file",
-    "merge_components": "fastem.choice.merging",
     "save_model": "fastem.mixture.model_file",
     "standard_errors": "fastem.choice.uncertainty",
 }
@@ -146,5 +145,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The public names, without the packages behind them."""
     return __all__
