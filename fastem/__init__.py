@@ -145,4 +145,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
+    """The public names, without the packages behind them."""
     return __all__
