@@ -25,7 +25,6 @@ The guides stand where the work is done:
 - `fastem.choice`: a call that chooses the structure and how many components.
 - `fastem.decisions`: from a mixture to a decision: classes, regression.
 - `fastem.report`: pictures and summaries of a fitted mixture.
-- `fastem.decisions`: regression.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
