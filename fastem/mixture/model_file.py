@@ -94,6 +94,8 @@ def save_model(
     ------
     NotFittedError
         If the model has no parameters.
+    TypeError
+        If it is no mixture.
 
     Examples
     --------
