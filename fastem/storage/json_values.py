@@ -52,7 +52,7 @@ def to_json(value: Any, other: Callable[[Any], Any] | None = None) -> Any:
         laid_out = value.transpose(axes)
         return {
             _KIND: "array",
-            "dtype": value.dtype.name,
+            "dtype": value.dtype.str if value.dtype.kind == "U" else value.dtype.name,
             "shape": list(laid_out.shape),
             "axes": axes,
             "values": written(list(laid_out.ravel()))
