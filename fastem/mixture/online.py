@@ -31,6 +31,7 @@ from fastem.groups import expectation_of
 from fastem.mixture.criteria import JudgedMixture
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import unchanged_on_error
+from fastem.mixture.fixed import fixed_of
 from fastem.mixture.tails import tails_of_fit
 from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
@@ -169,8 +170,13 @@ class OnlineMixture(JudgedMixture):
         ridge: Ridge,
         given: GivenStart | None = None,
         background: Background | None = None,
+        n_left: int | None = None,
     ) -> Plan:
-        """What a fit is made of; all but the arguments is the user's wish."""
+        """What a fit is made of; all but the arguments is the user's wish.
+
+        ``n_left`` is the number of components of a model that goes on.
+        """
+        n_components = self.n_components if n_left is None else n_left
         return Plan(
             n_components=self.n_components,
             structure=structure,
@@ -188,6 +194,7 @@ class OnlineMixture(JudgedMixture):
             n_threads=self.n_threads,
             background=background,
             tails=tails_of_fit(self),
+            fixed=fixed_of(self, n_components),
         )
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
@@ -245,6 +252,7 @@ class OnlineMixture(JudgedMixture):
         names = getattr(self, "feature_names_in_", None)
         kept = self._rows_kept()
         find = latest.repeated
+        fixed = fixed_of(self, len(parameters.weights))
         warn_of_dropped(collapses, len(parameters.weights), names, find)
         warn_of_faded(before.weights, parameters.weights, kept, largest)
         warn_of_ridge(
@@ -253,6 +261,7 @@ class OnlineMixture(JudgedMixture):
             names=names,
             find=find,
             before=before,
+            held=None if fixed is None else fixed.covariances,
         )
 
     def _learn(
@@ -267,7 +276,12 @@ class OnlineMixture(JudgedMixture):
         """The parameters after one batch, whose weights count ``scale`` each."""
         representation = structure_of(self.covariance_type).representation
         structure = self._structure(lambda: representation.column_variances(parameters))
-        plan = self._plan(structure, self._ridge, background=parameters.background)
+        plan = self._plan(
+            structure,
+            self._ridge,
+            background=parameters.background,
+            n_left=len(parameters.weights),
+        )
         step = expectation_of if allows_gaps(self) else ExpectationStep
         expect = step(rows, weights, representation, plan.n_threads)
         maximize = plan.maximization(expect)
@@ -293,7 +307,7 @@ class OnlineMixture(JudgedMixture):
             self._largest_weights = np.maximum(self._largest_weights, learned.weights)
             return learned
         except SingularCovarianceError as error:
-            mended = maximize.mend(statistics, error, len(bounds))
+            mended = maximize.mend(statistics, error, len(bounds), parameters)
             collapses.extend(maximize.collapses)
             self._judge_by(mended)
             return mended
