@@ -23,6 +23,7 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
+- `fastem.decisions`: regression.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
@@ -41,10 +42,12 @@ from fastem.version import __version__
 
 if TYPE_CHECKING:
     from fastem.choice.merging import Merging, merge_components
+    from fastem.choice.overlap import Overlap, OverlappingPair, overlap
     from fastem.choice.results import SelectionResults, SelectionRow
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
+    from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
@@ -61,6 +64,9 @@ __all__ = [
     "GaussianMixture",
     "GaussianMixtureSelector",
     "Merging",
+    "MixtureRegressor",
+    "Overlap",
+    "OverlappingPair",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -75,6 +81,7 @@ __all__ = [
     "fit_standardized",
     "load_model",
     "merge_components",
+    "overlap",
     "save_model",
     "standard_errors",
 ]
@@ -88,6 +95,9 @@ _HOMES = {
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
     "Merging": "fastem.choice.merging",
+    "MixtureRegressor": "fastem.decisions.regressor",
+    "Overlap": "fastem.choice.overlap",
+    "OverlappingPair": "fastem.choice.overlap",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
@@ -100,6 +110,7 @@ _HOMES = {
     "StudentMixture": "fastem.mixture",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
+    "overlap": "fastem.choice.overlap",
     "load_model": "fastem.mixture.model_file",
     "standard_errors": "fastem.choice.uncertainty",
     "save_model": "fastem.mixture.model_file",

@@ -25,6 +25,7 @@ from fastem.starts.initialization import variances_of_sums
 from fastem.starts.partition import Sums
 from fastem.starts.subsample import draw_subsample
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.training.folds import Fold
 
 _LEAST_WEIGHT = 1e-300  # to divide by
 
@@ -211,6 +212,13 @@ def weight_facts(weights: Array) -> WeightFacts:
 def relative_weights(weights: Array, rows: Rows, largest: float) -> Rows:
     """Weights of a partition over the largest of all, in the type of the rows."""
     return read_only((weights / largest).astype(rows.dtype))
+
+
+def weights_of_fold(
+    rows: Rows, row_weights: Rows, first: int, fold: Fold, unit: float
+) -> Rows:
+    """How often the rows of a partition count in the fold, the first one's number."""
+    return fold.weights(first, rows, row_weights, unit)
 
 
 def distinct_rows(rows: Rows, row_weights: Rows, most: int) -> Rows:

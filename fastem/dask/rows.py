@@ -36,6 +36,7 @@ from fastem.starts.partition import MemberSums, Sums
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.storage.json_values import digest
+from fastem.training.folds import Fold
 from fastem.training.in_memory import RowsInMemory, start_on_sample
 
 _LARGE_GRAPH = "distributed.admin.large-graph-warning-threshold"
@@ -140,6 +141,19 @@ class RowsOnCluster:
             "labels are of rows in this process, and X is a Dask collection: fit "
             "X.compute(), or start from the labels with init_params=labels"
         )
+
+    def part(self, fold: Fold) -> "RowsOnCluster":
+        """The same rows, each as often as it is in the fold."""
+        unit = self.n_rows / self.shares.sum()
+        firsts = np.cumsum(self.lengths) - self.lengths
+        every = np.arange(len(self.lengths))
+        weights = self._tasks(
+            *(passes.weights_of_fold, every, firsts.tolist()), fold=fold, unit=unit
+        )
+        sums = self.client.map(np.sum, weights, dtype=np.float64, pure=False)
+        shares = np.asarray(self.client.gather(sums))
+        n_rows = float(unit * shares.sum())
+        return replace(self, weights=weights, shares=shares, n_rows=n_rows)
 
     @property
     def has_gaps(self) -> bool:

@@ -28,10 +28,10 @@ from fastem.em.plan import Plan
 from fastem.em.ridge import warn_of_ridge
 from fastem.em.stopping import STOPPING_RULES
 from fastem.groups import expectation_of
-from fastem.mixture.criteria import JudgedMixture
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.mixture.fixed import fixed_of
+from fastem.mixture.probability import ProbabilityMixture
 from fastem.mixture.tails import tails_of_fit
 from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
@@ -67,7 +67,7 @@ def _countable(n_rows: float) -> float:
     return min(n_rows, sys.float_info.max)
 
 
-class OnlineMixture(JudgedMixture):
+class OnlineMixture(ProbabilityMixture):
     """A mixture that learns from rows as they come."""
 
     n_components: int

@@ -16,9 +16,10 @@ together with the fit.
 
 How many components, and of which form? `select` fits each form of covariances with each
 number of components, on some of the rows first, shows the best and what they are worth,
-and saves the one with the lowest BIC, or ICL (see `fastem.choice`). Fits that only
-`reg_covar` holds up are not chosen. `fit`, `select` and `info` tell BIC and AIC: of
-fits to the same rows and columns the one with the least is the best.
+and saves the one with the lowest BIC, or ICL, or -2 log L of held-out rows (see
+`fastem.choice`). Fits that only `reg_covar` holds up are not chosen. `fit`, `select`
+and `info` tell BIC and AIC: of fits to the same rows and columns the one with the least
+is the best.
 
     $ fastem select cars.csv -k 1-4 --columns speed,load --output best.json
     $ fastem select cars.csv -k 2,3 --covariance full,diag --criterion icl --plot c.png

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import Any, Self, final
 
@@ -52,6 +52,7 @@ from fastem.starts.partition import MemberSums, Sums, member_sums
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.storage.json_values import digest
+from fastem.training.folds import Fold
 from fastem.training.in_memory import (
     RowsInMemory,
     TrainingRows,
@@ -87,6 +88,7 @@ class RowsInBlocks:
     sample_weight: Array | None
     survey: Survey
     known: Known | None = None
+    fold: Fold | None = None
 
     @classmethod
     def checked(
@@ -143,7 +145,24 @@ class RowsInBlocks:
     @property
     def n_rows(self) -> float:
         """Number of rows, each as often as its weight says."""
-        return self.survey.total_weight
+        if self.fold is None:
+            return self.survey.total_weight
+        return self._unit * self._total_in_fold
+
+    @property
+    def _unit(self) -> float:
+        """How often a row counts whose weight is 1 in passes."""
+        facts = self.survey
+        return facts.largest_weight or facts.total_weight / facts.n_rows
+
+    @cached_property
+    def _total_in_fold(self) -> float:
+        """The sum of the fold's weights, as passes take them."""
+        return sum(float(w.sum(dtype=np.float64)) for _, w in self.blocks())
+
+    def part(self, fold: Fold) -> "RowsInBlocks":
+        """The same rows, each as often as it is in the fold."""
+        return replace(self, fold=fold)
 
     def with_known(self, known: Known) -> "RowsInBlocks":
         """The same rows, of which so much is known."""
@@ -182,12 +201,14 @@ class RowsInBlocks:
         reading = blocks_of(self.source, self.sample_weight, checked=True)
         with closing(reading) as blocks:
             for rows, weights in blocks:
-                n_rows += len(rows)
                 scaled = (
                     read_only((weights / largest).astype(self.dtype))
                     if largest
                     else no_weights
                 )
+                if self.fold is not None:
+                    scaled = self.fold.weights(n_rows, rows, scaled, self._unit)
+                n_rows += len(rows)
                 yield rows, scaled
         if n_rows != self.survey.n_rows:
             raise ValueError(

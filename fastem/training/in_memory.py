@@ -39,6 +39,7 @@ from fastem.starts.subsample import (
 from fastem.starts.trimming import trimmed_parameters
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
+from fastem.training.folds import Fold
 from fastem.training.survey import Moments
 
 # Rows, evenly from the whole table, by which it is known again.
@@ -72,6 +73,9 @@ class TrainingRows(Protocol):
 
     def with_known(self, known: Known) -> "TrainingRows":
         """The same rows, of which so much is known."""
+
+    def part(self, fold: Fold) -> "TrainingRows":
+        """The same rows, each as often as it is in the fold."""
 
     def fingerprint(self) -> dict[str, Any]:
         """Plain values by which a checkpoint knows the rows and weights again."""
@@ -142,6 +146,13 @@ class RowsInMemory:
     def with_known(self, known: Known) -> "RowsInMemory":
         """The same rows, of which so much is known."""
         return replace(self, known=known)
+
+    def part(self, fold: Fold) -> "RowsInMemory":
+        """The same rows, each as often as it is in the fold."""
+        unit = self.n_rows / _total(self.values, self.weights)
+        weights = fold.weights(0, self.values, self.weights, unit)
+        n_rows = unit * _total(self.values, weights)
+        return replace(self, weights=weights, n_rows=n_rows)
 
     def fingerprint(self) -> dict[str, Any]:
         """Shape, type, sum of the weights, and a digest of rows from all over."""
@@ -240,14 +251,18 @@ class RowsInMemory:
         if size >= len(self.values):
             return self
         rows, weights = draw_subsample(self.values, self.weights, size, random_state)
-        total = weights.sum(dtype=np.float64) if len(weights) else len(rows)
         gaps = self.has_gaps and has_gaps(rows)
-        return RowsInMemory(rows, weights, float(total), gaps)
+        return RowsInMemory(rows, weights, _total(rows, weights), gaps)
 
     def labels(self, ask: RowAnswers) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""
         labels: NDArray[np.intp] = ask(kernels.label_pass, self.values)
         return labels
+
+
+def _total(rows: Rows, weights: Rows) -> float:
+    """The sum of weights, which are 1 if there are none."""
+    return float(weights.sum(dtype=np.float64)) if len(weights) else float(len(rows))
 
 
 def starts_from_known(plan: Plan) -> bool:

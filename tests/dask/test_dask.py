@@ -19,11 +19,13 @@ from sklearn.utils import check_random_state
 
 import fastem
 import fastem.dask
+from fastem.choice.criteria import CRITERIA
 from fastem.covariances import STRUCTURES
 from fastem.dask.passes import distinct_of_all, distinct_rows
 from fastem.dask.rows import RowsOnCluster
 from fastem.dask.trees import summed
 from fastem.kernels import CHUNK_ROWS, grid
+from fastem.training.folds import Fold
 from fastem.training.in_memory import RowsInMemory
 from tests import mixtures
 from tests.mixtures import assert_close
@@ -393,6 +395,20 @@ def test_a_mixture_is_chosen_where_the_rows_are(rows, X):
     assert isinstance(there.predict(X), da.Array)
     here = selector.set_params(estimator=None).fit(rows)
     assert here.n_components_ == there.best_estimator_.n_components
+
+
+@pytest.mark.usefixtures("client")
+def test_folds_are_those_of_the_same_rows_in_memory(rows, X):
+    model = fastem.dask.GaussianMixture(2, covariance_type="diag", random_state=0)
+    here = model.fit(rows)._training_rows(rows, None)
+    there = model._training_rows(X, None)
+    for fold in (Fold(2, 5, 1), Fold(2, 5, 1).rest()):
+        parts = [table.part(fold) for table in (here, there)]
+        weights = np.concatenate(there.client.gather(list(parts[1].weights)))
+        assert np.array_equal(weights, parts[0].weights)
+        assert parts[1].n_rows == pytest.approx(parts[0].n_rows, rel=1e-12)
+    told = [CRITERIA["held_out"].of(model, table, 1) for table in (here, there)]
+    assert told[1] == pytest.approx(told[0], rel=1e-9)
 
 
 @pytest.mark.usefixtures("client")
