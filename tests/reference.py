@@ -56,6 +56,10 @@ class Fixed(NamedTuple):
     covariances: np.ndarray
     equal_weights: bool = False
 
+    def of(self, components):
+        """What is fixed of some components, in this order."""
+        return Fixed(*(mask[components] for mask in self[:3]), self.equal_weights)
+
 
 class Structure(NamedTuple):
     """What a covariance structure means, in terms of dense matrices."""
@@ -459,14 +463,18 @@ def moments(X, shares, reference, log_likelihood=0.0):
     )
 
 
-def expectation(X, mixture, row_weights=None, reference=None):
+def expectation(X, mixture, row_weights=None, reference=None, allowed=None):
     """The expectation step, with moments about ``reference`` (the means by default)."""
     if np.isnan(X).any():
-        return expectation_with_gaps(X, mixture, row_weights)
+        return expectation_with_gaps(X, mixture, row_weights, allowed)
     row_weights = np.ones(len(X)) if row_weights is None else row_weights
     reference = mixture.means if reference is None else reference
-    shares = responsibilities(X, mixture) * row_weights[:, np.newaxis]
-    log_likelihood = (row_weights * score_samples(X, mixture)).sum()
+    values = weighted_log_densities(X, mixture)
+    if allowed is not None:
+        values = np.where(allowed, values, -np.inf)
+    log_densities = log_sum_exp(values)
+    shares = np.exp(values - log_densities[:, np.newaxis]) * row_weights[:, np.newaxis]
+    log_likelihood = (row_weights * log_densities).sum()
     if getattr(mixture, "degrees_of_freedom", None) is None:
         return moments(X, shares, reference, log_likelihood)
     shares = shares[:, : len(reference)]
@@ -474,6 +482,18 @@ def expectation(X, mixture, row_weights=None, reference=None):
     _, counts, first, scatter = moments(X, pulled, reference)
     weights = shares.sum(axis=0)
     return StudentStatistics(log_likelihood, weights, first, scatter, counts)
+
+
+def about(statistics, shifts):
+    """Scatter (K, D, D) about points that are shifted from the reference by (K, D).
+
+    sum r (x - new)(x - new)', where x - new = (x - reference) - shift.
+    """
+    counts = getattr(statistics, "counts", statistics.weights)
+    crossed = statistics.first[:, :, np.newaxis] * shifts[:, np.newaxis, :]
+    squares = shifts[:, :, np.newaxis] * shifts[:, np.newaxis, :]
+    squares = counts[:, np.newaxis, np.newaxis] * squares
+    return statistics.scatter - crossed - crossed.transpose(0, 2, 1) + squares
 
 
 def maximization(statistics, reference, name, ridge, before=None, fixed=None):
@@ -487,14 +507,7 @@ def maximization(statistics, reference, name, ridge, before=None, fixed=None):
     shifts = first / counts[:, np.newaxis]
     if fixed is not None:
         shifts = np.where(fixed.means[:, np.newaxis], before.means - reference, shifts)
-    # sum r (x - new)(x - new)', where x - new = (x - old) - shift
-    crossed = first[:, :, np.newaxis] * shifts[:, np.newaxis, :]
-    about_means = statistics.scatter - crossed - crossed.transpose(0, 2, 1)
-    about_means = about_means + (
-        counts[:, np.newaxis, np.newaxis]
-        * shifts[:, :, np.newaxis]
-        * shifts[:, np.newaxis, :]
-    )
+    about_means = about(statistics, shifts)
     ridges = weights[:, np.newaxis, np.newaxis] * ridge * np.eye(reference.shape[1])
     covariances = STRUCTURES[name].estimate(weights, about_means + ridges)
     if is_student:
@@ -535,12 +548,17 @@ def start_from_labels(X, labels, name, ridge=0.0):
     return start_from_shares(X, np.eye(labels.max() + 1)[labels], name, ridge)
 
 
-def iterate(X, mixture, name, ridge, n_iterations, row_weights=None, fixed=None):
+def iterate(
+    X, mixture, name, ridge, n_iterations, row_weights=None, allowed=None, fixed=None
+):
     """``n_iterations`` of EM: the mixture, and the lower bound of each iteration."""
     lower_bounds = []
     total = len(X) if row_weights is None else row_weights.sum()
     for _ in range(n_iterations):
-        before, statistics = mixture, expectation(X, mixture, row_weights)
+        before, statistics = (
+            mixture,
+            expectation(X, mixture, row_weights, allowed=allowed),
+        )
         lower_bounds.append(statistics.log_likelihood / total)
         mixture = maximization(statistics, before.means, name, ridge, before, fixed)
         if isinstance(before, Robust):

@@ -356,7 +356,7 @@ class Maximization:
             held_up = shares > _HELD_UP
             collapsed |= (held_up & ~held_up.all(axis=0)).any(axis=1)
         if fixed is not None:
-            collapsed &= ~fixed.components
+            collapsed[np.flatnonzero(fixed.components)] = False
         if not collapsed.any():
             return None
         k = int(np.argmax(collapsed))
