@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from fastem.checks.fixed import STARTS
 from fastem.mixture import GaussianMixture
 
@@ -13,7 +15,7 @@ def check_fixed(template: GaussianMixture, numbers: Sequence[int]) -> None:
     fixed, and that is of so many components.
     """
     for name, value in (template.fixed or {}).items():
-        if value is False or name not in STARTS:
+        if name not in STARTS or not np.any(value):
             continue
         what = f"the estimator's fixed={{{name!r}: ...}}"
         if len(numbers) > 1:

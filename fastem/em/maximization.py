@@ -259,8 +259,8 @@ class Maximization:
                 raise error  # what its rows gave to the shared scatter stays there
             if fixed is not None and fixed.components[k]:
                 raise error.after(
-                    f"Something of component {left[k]} is fixed, so that it is not "
-                    f"on_collapse={self._on_collapse!r} that acts on it"
+                    f"on_collapse={self._on_collapse!r} leaves component {left[k]} "
+                    "alone, of which something is fixed"
                 )
             # As it was in the whole mixture.
             degeneracy = replace(

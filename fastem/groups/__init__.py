@@ -117,8 +117,8 @@ array([0.5, 0.5])
   other structures have something in common: there it is all or none.
 - Beside a background (`noise=True`) weights are fixed beside each other: what it takes,
   all give alike.
-- `covariance_ratio` holds between free and fixed covariances too. If the fixed ones
-  alone are farther apart, that is an error.
+- `covariance_ratio` holds between free and fixed covariances too. Fixed ones that are
+  farther apart leave no room for others, which is an error.
 - `on_collapse='reseed'` acts on components of which nothing is fixed; 'drop' would give
   components other numbers, and is refused.
 - BIC and AIC count what is free; `standard_errors` are 0 for the rest.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -332,7 +332,7 @@ class GaussianMixture(PlannedMixture):
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
-        fixed: Mapping[str, bool | ArrayLike] | None = None,
+        fixed: dict[str, bool | ArrayLike] | None = None,
         equal_weights: bool = False,
         missing_values: str = "error",
         noise: bool = False,

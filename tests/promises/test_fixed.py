@@ -271,7 +271,7 @@ def test_a_component_is_reseeded_if_nothing_of_it_is_fixed():
     assert model.weights_.min() > 0.1
     model.set_params(fixed={"means": [False, True, False]})
     with pytest.raises(
-        SingularCovarianceError, match="Something of component 1 is fixed"
+        SingularCovarianceError, match="leaves component 1 alone, of which something"
     ):
         model.fit(X)
 
