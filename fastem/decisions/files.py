@@ -152,7 +152,6 @@ def load_model(path: PathLike) -> Any:
 
 def _written(value: Any, where: str) -> Any:
     """What a file has of a value, which stands there."""
-
     if isinstance(value, np.random.RandomState):
         return None  # it has done its work
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastem.covariances import COVARIANCE_TYPES
 from fastem.em.convergence import Convergence
 from fastem.mixture import GaussianMixture, StudentMixture
+from fastem.mixture.fixed import masks_of
 from fastem.mixture.noise import background_of_model
 from fastem.mixture.tails import degrees_of_freedom_of
 from fastem.storage.json_text import Section, brief, readable
@@ -28,7 +29,7 @@ FORMAT_VERSION = 1
 _SETTINGS = (
     *("tol", "reg_covar", "covariance_ratio", "max_iter", "stopping", "accelerate"),
     *("on_collapse", "n_init", "init_params", "outlier_share", "missing_values"),
-    *("random_state", "forgetting", "memory"),
+    *("random_state", "forgetting", "memory", "equal_weights"),
 )
 
 
@@ -64,7 +65,7 @@ class ModelFile:
 _KEYS = {
     *("format", "format_version", "fastem_version", "covariance_type"),
     *("n_components", "columns", "fit", "weights", "means", "covariances", "stream"),
-    *("background", "degrees_of_freedom"),
+    *("background", "degrees_of_freedom", "fixed"),
 }
 
 
@@ -120,7 +121,7 @@ def content_of(
     check_is_fitted(model)
     if columns is None and hasattr(model, "feature_names_in_"):
         columns = tuple(model.feature_names_in_)
-    v = degrees_of_freedom_of(model)
+    v, masks = degrees_of_freedom_of(model), masks_of(model)
     return {
         "format": FORMAT if v is None else FORMAT_OF_STUDENT,
         "format_version": FORMAT_VERSION,
@@ -146,6 +147,7 @@ def content_of(
         "covariances": model.covariances_.tolist(),
         **_background(model),
         **({} if v is None else {"degrees_of_freedom": v.tolist()}),
+        **({} if masks is None else {"fixed": masks}),
     }
 
 
@@ -251,6 +253,9 @@ def file_of(content: Section) -> ModelFile:
             model.set_params(degrees_of_freedom=wish)
         if noise:
             model.set_params(**_noise_settings(background))
+        if "fixed" in content.values:
+            model.set_params(fixed=content.get("fixed", dict))
+            masks_of(model)  # raises what is wrong with them
         model._validate_params()
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
