@@ -31,6 +31,10 @@ components that overlap, finds clusters:
 >>> clusters.fit(X).n_components_
 3
 
+Whoever wants densities of rows to come, and not clusters, may judge by rows that a fit
+has not seen: `criterion='held_out'`, for which each fit to all rows is made once more
+without each of five folds.
+
 What else a fit is made of is an `estimator`: outliers, threads, tolerances.
 
 >>> template = GaussianMixture(reg_covar=1e-6, tol=1e-4, n_threads=1)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from fastem.checks.labels import Labels
+from fastem.choice.refits import unfitted
 from fastem.em import convergence_warnings
 from fastem.em.ridge import largest_ridge_share
 from fastem.mixture import GaussianMixture
@@ -169,21 +169,19 @@ class Fitter:
             return Attempt(candidate, None, str(error), seconds=seconds)
         warning = model._ridge_warning(planned, self.rows)
         plan, parameters = planned.plan, planned.best.fit.parameters
-        share = largest_ridge_share(plan.structure, parameters, plan.ridge)
+        held = None if plan.fixed is None else plan.fixed.covariances
+        share = largest_ridge_share(plan.structure, parameters, plan.ridge, held)
         return Attempt(
             *(candidate, model, "" if warning is None else str(warning), planned),
             *(share, model.n_iter_, compiling.clock() - began),
         )
 
     def _model(self, candidate: Candidate) -> GaussianMixture:
-        model: GaussianMixture = clone(self.template).set_params(
+        return unfitted(
+            self.template,
             n_components=candidate.n_components,
             covariance_type=candidate.covariance_type,
         )
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.template, name):
-                setattr(model, name, getattr(self.template, name))
-        return model
 
     def _fit(self, model: GaussianMixture, **start: Any) -> PlannedFit:
         """Fit it, to within the tolerance of these rows."""

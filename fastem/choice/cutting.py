@@ -56,7 +56,7 @@ def cut(
     covariances = parameters.covariances.copy()
     covariances[which] = compact
     covariances = np.concatenate([covariances, compact])
-    if not structure.is_separable:
+    if not structure.shares_nothing:
         covariances = structure.nearest(covariances, with_more.weights)
     return replace(
         with_more,

@@ -222,6 +222,11 @@ def _check(
 def _template(
     estimator: GaussianMixture | None, n_components: int, covariance_type: str
 ) -> GaussianMixture:
+    if estimator is not None and estimator.fixed:
+        raise ValueError(
+            "What the estimator holds fixed is of one number of components, and "
+            "bootstrap_lrt compares two: set fixed=None"
+        )
     template: GaussianMixture = (
         GaussianMixture(reg_covar="relative") if estimator is None else clone(estimator)
     )
@@ -321,9 +326,11 @@ def _fits_of(
 ) -> _Fits:
     """Side by side where that can be."""
     structure = structure_of(template.covariance_type)
-    plain = type(template) is GaussianMixture and not template.noise
+    plain = type(template) is GaussianMixture and not (
+        template.noise or template.equal_weights
+    )
     if not (
-        (plain and structure.is_separable and not rows.has_gaps)
+        (plain and structure.shares_nothing and not rows.has_gaps)
         and template.covariance_ratio is None
     ):
         return single

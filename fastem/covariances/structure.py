@@ -91,6 +91,11 @@ class CovarianceStructure(ABC):
         return "V" not in self.code
 
     @property
+    def shares_nothing(self) -> bool:
+        """Whether each component's covariance follows from its own rows alone."""
+        return "E" not in self.code
+
+    @property
     def takes_bound(self) -> bool:
         """Whether its likeliest covariances within a bound have a closed form."""
         volume, shape, _ = list(self.code)
@@ -136,11 +141,6 @@ class CovarianceStructure(ABC):
         return self.code[0] == "V" and self.bound is None
 
     @property
-    def is_separable(self) -> bool:
-        """Whether a component's covariance follows from its own spread alone."""
-        return "E" not in self.code and self.bound is None
-
-    @property
     def scales_own_shapes(self) -> bool:
         """Whether a spread that is no more than rounding is scaled up to the others'.
 
@@ -160,6 +160,18 @@ class CovarianceStructure(ABC):
         if axes == "I":
             return volume + shape.replace("I", "E") + axes
         return self.code if shape == axes else f"{volume}VV"
+
+    @property
+    def code_of_some_columns(self) -> str:
+        """Code of the structure that components have in some of their columns.
+
+        Also given the others. Proportions stay as they are; equal volumes are volumes
+        of all columns, and so are axes or shapes alone.
+        """
+        volume, shape, axes = list(self.code)
+        if axes == "I":
+            return ("V" if shape == "V" else volume) + shape + axes
+        return self.code if shape == axes == "E" else "V" * len(self.code)
 
     def unscaled(
         self,
@@ -236,7 +248,7 @@ class CovarianceStructure(ABC):
         SingularCovarianceError
             Without a ridge, also where a spread is no more than rounding.
         """
-        _check_present(statistics)
+        check_present(statistics)
         representation = self.representation
         spreads = representation.spreads(statistics, ridge)
         covariances = self._estimated(
@@ -366,7 +378,7 @@ class CovarianceStructure(ABC):
             raise SingularCovarianceError(Degeneracy(k, tuple(int(j) for j in columns)))
 
 
-def _check_present(statistics: SufficientStatistics) -> None:
+def check_present(statistics: SufficientStatistics) -> None:
     """Raise SingularCovarianceError for a component without values in a column."""
     if statistics.present is None:
         return

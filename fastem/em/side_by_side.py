@@ -97,7 +97,7 @@ class SideBySide:
     Attributes
     ----------
     structure : CovarianceStructure
-        One that ``is_separable``.
+        One that ``shares_nothing``.
     ridge : float or array of shape (D,)
     tables : array of shape (B, N, D)
     """
