@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from fastem.checks.rows import read_only
+from fastem.choice.refits import weighted_at_random
 from fastem.choice.sandwich import sandwich
 from fastem.covariances import SingularCovarianceError
 from fastem.em import convergence_warnings
@@ -189,7 +189,7 @@ def standard_errors(
     start = model._fitted()[1]
     found: list[MixtureParameters] = []
     for _ in range(n_bootstrap):
-        weighted = _weighted(rows, method, random)
+        weighted = weighted_at_random(rows, method, random)
         fit = clone(template)
         try:
             with convergence_warnings.muted():
@@ -236,18 +236,3 @@ def _errors(values: Array) -> Array:
     varies = (values != values[0]).any(axis=0)
     errors: Array = np.where(varies, values.std(axis=0, ddof=1), 0.0)
     return errors
-
-
-def _weighted(
-    rows: RowsInMemory, method: str, random: np.random.RandomState
-) -> RowsInMemory:
-    """The same rows, weighted at random."""
-    N = len(rows.values)
-    shares = rows.weights.astype(np.float64) if len(rows.weights) else np.ones(N)
-    if method == "bootstrap":
-        n_drawn = max(1, round(rows.n_rows))
-        weights = random.multinomial(n_drawn, shares / shares.sum()).astype(np.float64)
-    else:
-        weights = shares * random.standard_exponential(N)
-    relative = (weights / weights.max()).astype(rows.dtype)
-    return RowsInMemory(rows.values, read_only(relative), rows.n_rows, rows.has_gaps)
