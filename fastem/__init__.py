@@ -23,6 +23,7 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
+- `fastem.decisions`: anomalies, with a stated rate of false alarms, and why.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
@@ -45,22 +46,28 @@ if TYPE_CHECKING:
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
+    from fastem.decisions.detector import MixtureOutlierDetector
+    from fastem.decisions.explanation import Explanation
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
     from fastem.mixture.model_file import load_model, save_model
+    from fastem.report.anomaly_pictures import AnomalyDisplay
     from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.scaling import fit_standardized
 
 __all__ = [
+    "AnomalyDisplay",
     "Collapse",
     "Convergence",
     "Degeneracy",
+    "Explanation",
     "GaussianMixture",
     "GaussianMixtureSelector",
     "Merging",
+    "MixtureOutlierDetector",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -82,12 +89,15 @@ __all__ = [
 # Imported at their first use: what the command line does about Ctrl-C has to be in
 # place before the second that this takes.
 _HOMES = {
+    "AnomalyDisplay": "fastem.report.anomaly_pictures",
     "Collapse": "fastem.em.maximization",
     "Convergence": "fastem.em.convergence",
     "Degeneracy": "fastem.covariances",
+    "Explanation": "fastem.decisions.explanation",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
     "Merging": "fastem.choice.merging",
+    "MixtureOutlierDetector": "fastem.decisions.detector",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",

@@ -14,6 +14,7 @@ WINGS = [
     ["terminal"],
     ["__init__"],
     ["report", "dask"],
+    ["decisions"],
     ["choice"],
     ["mixture"],
     ["training"],
