@@ -24,6 +24,9 @@ The guides stand where the work is done:
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
 - `fastem.decisions`: anomalies, with a stated rate of false alarms, and why.
+- `fastem.decisions`: from a mixture to a decision: classes, regression.
+- `fastem.report`: pictures and summaries of a fitted mixture.
+- `fastem.decisions`: regression.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
@@ -42,12 +45,15 @@ from fastem.version import __version__
 
 if TYPE_CHECKING:
     from fastem.choice.merging import Merging, merge_components
+    from fastem.choice.overlap import Overlap, OverlappingPair, overlap
     from fastem.choice.results import SelectionResults, SelectionRow
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.decisions.detector import MixtureOutlierDetector
     from fastem.decisions.explanation import Explanation
+    from fastem.decisions.classifier import MixtureClassifier
+    from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
@@ -55,19 +61,32 @@ if TYPE_CHECKING:
     from fastem.mixture import GaussianMixture, StudentMixture
     from fastem.mixture.model_file import load_model, save_model
     from fastem.report.anomaly_pictures import AnomalyDisplay
+    from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
+    from fastem.report.merging_pictures import MergeDisplay
+    from fastem.report.pair_pictures import PairsDisplay
+    from fastem.report.pictures import ClusterDisplay
     from fastem.report.scaling import fit_standardized
+    from fastem.report.uncertainty_pictures import UncertaintyDisplay
 
 __all__ = [
     "AnomalyDisplay",
+    "CalibrationDisplay",
+    "ClusterDisplay",
     "Collapse",
     "Convergence",
     "Degeneracy",
     "Explanation",
     "GaussianMixture",
     "GaussianMixtureSelector",
+    "MergeDisplay",
     "Merging",
     "MixtureOutlierDetector",
+    "MixtureClassifier",
+    "MixtureRegressor",
+    "Overlap",
+    "OverlappingPair",
+    "PairsDisplay",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -78,10 +97,12 @@ __all__ = [
     "StandardErrors",
     "StopFit",
     "StudentMixture",
+    "UncertaintyDisplay",
     "__version__",
     "fit_standardized",
     "load_model",
     "merge_components",
+    "overlap",
     "save_model",
     "standard_errors",
 ]
@@ -90,14 +111,22 @@ __all__ = [
 # place before the second that this takes.
 _HOMES = {
     "AnomalyDisplay": "fastem.report.anomaly_pictures",
+    "CalibrationDisplay": "fastem.report.calibration_pictures",
+    "ClusterDisplay": "fastem.report.pictures",
     "Collapse": "fastem.em.maximization",
     "Convergence": "fastem.em.convergence",
     "Degeneracy": "fastem.covariances",
     "Explanation": "fastem.decisions.explanation",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
+    "MergeDisplay": "fastem.report.merging_pictures",
     "Merging": "fastem.choice.merging",
     "MixtureOutlierDetector": "fastem.decisions.detector",
+    "PairsDisplay": "fastem.report.pair_pictures",
+    "MixtureRegressor": "fastem.decisions.regressor",
+    "Overlap": "fastem.choice.overlap",
+    "OverlappingPair": "fastem.choice.overlap",
+    "MixtureClassifier": "fastem.decisions.classifier",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
@@ -108,11 +137,13 @@ _HOMES = {
     "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
+    "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
+    "overlap": "fastem.choice.overlap",
     "load_model": "fastem.mixture.model_file",
-    "standard_errors": "fastem.choice.uncertainty",
     "save_model": "fastem.mixture.model_file",
+    "standard_errors": "fastem.choice.uncertainty",
 }
 
 

@@ -186,6 +186,22 @@ class Background:
             return -math.inf
         return math.log(self.weight) - math.log(self.volume)
 
+    @property
+    def box(self) -> Array:
+        """The bounds.
+
+        Raises
+        ------
+        ValueError
+            If they are not known.
+        """
+        if self.bounds is None:
+            raise ValueError(
+                "Of the background only the volume is known, and not where it lies: "
+                "give noise_bounds, the least and the largest value of each column"
+            )
+        return self.bounds
+
     def marginal(self, columns: NDArray[np.intp], n_features: int) -> "Background":
         """What rows see of it that have these of D columns only.
 
@@ -196,7 +212,8 @@ class Background:
         volume = self.volume
         if len(columns) < n_features:
             volume = math.exp(float(self.log_widths(n_features)[columns].sum()))
-        return replace(self, volume=volume, bounds=None)
+        bounds = None if self.bounds is None else self.bounds[columns]
+        return replace(self, volume=volume, bounds=bounds)
 
     def log_widths(self, n_features: int) -> Array:
         """Logarithms of the box's widths, which sum to that of the volume: (D,)."""

@@ -31,6 +31,10 @@ components that overlap, finds clusters:
 >>> clusters.fit(X).n_components_
 3
 
+Whoever wants densities of rows to come, and not clusters, may judge by rows that a fit
+has not seen: `criterion='held_out'`, for which each fit to all rows is made once more
+without each of five folds.
+
 What else a fit is made of is an `estimator`: outliers, threads, tolerances.
 
 >>> template = GaussianMixture(reg_covar=1e-6, tol=1e-4, n_threads=1)
@@ -65,6 +69,15 @@ other weights of the same rows:
 ...                               random_state=0)
 >>> sure.means.shape
 (3, 2)
+
+Which components are confused?
+==============================
+:func:`fastem.overlap` says how often a row of one component is likelier to be of
+another, by the mixture itself: no rows are needed.
+
+>>> print(fastem.overlap(selector.best_estimator_))  # doctest: +ELLIPSIS
+Rows of a component that are likelier to be of another one:
+    ... % of ...
 
 Clusters of several components
 ==============================

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from fastem.checks.labels import Labels
+from fastem.choice.refits import unfitted
 from fastem.em import convergence_warnings
 from fastem.em.ridge import largest_ridge_share
 from fastem.mixture import GaussianMixture
@@ -162,14 +162,11 @@ class Fitter:
         )
 
     def _model(self, candidate: Candidate) -> GaussianMixture:
-        model: GaussianMixture = clone(self.template).set_params(
+        return unfitted(
+            self.template,
             n_components=candidate.n_components,
             covariance_type=candidate.covariance_type,
         )
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.template, name):
-                setattr(model, name, getattr(self.template, name))
-        return model
 
     def _fit(self, model: GaussianMixture, **start: Any) -> PlannedFit:
         """Fit it, to within the tolerance of these rows."""

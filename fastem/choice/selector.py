@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from fastem.checks.rows import Rows
+from fastem.checks.rows import Rows, remember_columns
 from fastem.choice.candidates import Attempt, Candidate
 from fastem.choice.criteria import CRITERIA
 from fastem.choice.results import SelectionResults, SelectionRow
@@ -30,6 +30,7 @@ from fastem.training.in_memory import TrainingRows
 ALL = "all"
 # Of eigenvalues, where each fit without it is a spike of density.
 _BOUND = 1000.0
+_OF_A_FIT = GaussianMixture._parameter_constraints
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,18 @@ class SelectionProgress:
     seconds_left: float
 
 
+def usual_estimator() -> GaussianMixture:
+    """What all candidates have in common, where nothing else is said."""
+    return GaussianMixture(
+        reg_covar="relative",
+        stopping="remaining_gain",
+        tol=0.01,
+        accelerate=True,
+        max_iter=1000,
+        n_init=3,
+    )
+
+
 class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc]
     """Chooses the covariance structure and the number of components of a mixture.
 
@@ -78,8 +91,12 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
     covariance_types : 'all', str or sequence of str, default='all'
         Structures to choose from, as :class:`fastem.GaussianMixture` takes them; 'all'
         are fourteen.
-    criterion : {'bic', 'icl', 'aic'}, default='bic'
+    criterion : {'bic', 'icl', 'aic', 'held_out'}, default='bic'
         Lower is better. 'bic' finds the density, 'icl' clusters that do not overlap.
+        'held_out' is -2 log L of rows that a fit has not seen: each candidate that is
+        fitted to all rows is fitted once more without each of five folds, from where
+        it was. Folds are weights: a row that counts c is dealt to them as c rows. Fits
+        to some of the rows are compared by AIC, which estimates the same.
     estimator : GaussianMixture, default=None
         All else that a fit is made of. ``n_init`` is the number of k-means partitions.
         None for ``GaussianMixture(reg_covar='relative', stopping='remaining_gain',
@@ -131,15 +148,15 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_components": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "n_components": [*_OF_A_FIT["n_components"], "array-like"],
         "covariance_types": [str, "array-like"],
         "criterion": [StrOptions(set(CRITERIA))],
         "estimator": [GaussianMixture, None],
-        "noise": ["boolean"],
         "margin": [Interval(Real, 0.0, None, closed="both")],
-        "random_state": ["random_state"],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
-        "verbose": ["verbose"],
+        **{
+            name: _OF_A_FIT[name]
+            for name in ("noise", "random_state", "n_threads", "verbose")
+        },
     }
 
     best_estimator_: GaussianMixture
@@ -206,23 +223,30 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         template._check_settings()
         with unchanged_on_error(self), template._announced():
             rows = template._training_rows(X, sample_weight)
-            self.n_features_in_ = template.n_features_in_
-            self.__dict__.pop("feature_names_in_", None)
-            if hasattr(template, "feature_names_in_"):
-                self.feature_names_in_ = template.feature_names_in_
-            outcomes = self._outcomes(template, rows, callback)
-            chosen = _best(outcomes)
-            self.results_ = SelectionResults(
-                CRITERIA[self.criterion].title,
-                rows.shape[0],
-                tuple(SelectionRow.of(outcome, rows.n_rows) for outcome in outcomes),
-            )
-            self.best_estimator_ = chosen.fitted
-            self.n_components_ = chosen.candidate.n_components
-            self.covariance_type_ = chosen.candidate.covariance_type
+            chosen = self._choose(template, rows, callback)
         assert chosen.planned is not None
         chosen.fitted._warn_of(chosen.planned, rows)
         return self
+
+    def _choose(
+        self,
+        template: GaussianMixture,
+        rows: TrainingRows,
+        callback: Callable[[SelectionProgress], object] | None = None,
+    ) -> Attempt:
+        """Choose for rows that are checked, whose columns the template knows."""
+        remember_columns(self, template)
+        outcomes = self._outcomes(template, rows, callback)
+        chosen = _best(outcomes)
+        self.results_ = SelectionResults(
+            CRITERIA[self.criterion].title,
+            rows.shape[0],
+            tuple(SelectionRow.of(outcome, rows.n_rows) for outcome in outcomes),
+        )
+        self.best_estimator_ = chosen.fitted
+        self.n_components_ = chosen.candidate.n_components
+        self.covariance_type_ = chosen.candidate.covariance_type
+        return chosen
 
     def fit_predict(
         self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
@@ -276,16 +300,7 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
     def _template(self) -> GaussianMixture:
         """What all candidates have in common; of as many components as the largest."""
         template: GaussianMixture = (
-            GaussianMixture(
-                reg_covar="relative",
-                stopping="remaining_gain",
-                tol=0.01,
-                accelerate=True,
-                max_iter=1000,
-                n_init=3,
-            )
-            if self.estimator is None
-            else clone(self.estimator)
+            usual_estimator() if self.estimator is None else clone(self.estimator)
         )
         template.n_components = max(self._numbers())
         template.noise = template.noise or self.noise

@@ -156,6 +156,18 @@ class CovarianceStructure(ABC):
             return volume + shape.replace("I", "E") + axes
         return self.code if shape == axes else f"{volume}VV"
 
+    @property
+    def code_of_some_columns(self) -> str:
+        """Code of the structure that components have in some of their columns.
+
+        Also given the others. Proportions stay as they are; equal volumes are volumes
+        of all columns, and so are axes or shapes alone.
+        """
+        volume, shape, axes = list(self.code)
+        if axes == "I":
+            return ("V" if shape == "V" else volume) + shape + axes
+        return self.code if shape == axes == "E" else "V" * len(self.code)
+
     def unscaled(
         self,
         parameters: MixtureParameters,

@@ -7,8 +7,9 @@ from fastem.checks.rows import Rows
 from fastem.covariances.representations import dense
 from fastem.covariances.representations.dense import Regression
 from fastem.groups.answers import RowAnswers
+from fastem.groups.conditional import factors_of
 from fastem.groups.rows import Group, groups_of, has_gaps
-from fastem.statistics import Array, Background, MixtureParameters
+from fastem.statistics import Array, MixtureParameters
 
 
 def imputed(
@@ -80,7 +81,7 @@ def _filled(
             filled[mine] = given + noise
     background = parameters.background
     if background is not None:
-        low, high = _box(background)[missing].T
+        low, high = background.box[missing].T
         if drawn is None:
             filled += shares[:, -1:] * (low + (high - low) / 2)
         else:
@@ -110,18 +111,5 @@ def _regression(
     covariances: Array, columns: np.ndarray, missing: np.ndarray
 ) -> Regression:
     """Of the missing columns on those present, for each component."""
-    if not len(columns):
-        shape = len(covariances), len(missing), 0
-        return Regression(np.zeros(shape), covariances)
-    of_present = covariances[:, columns[:, np.newaxis], columns]
-    factors = dense.inverse_cholesky(of_present, shared=False)
+    factors = factors_of(covariances, columns)
     return dense.regression(covariances, factors, columns, missing)
-
-
-def _box(background: Background) -> Array:
-    if background.bounds is None:
-        raise ValueError(
-            "Of the background only the volume is known, and not where it lies: give "
-            "noise_bounds, the least and the largest value of each column"
-        )
-    return background.bounds

@@ -78,6 +78,25 @@ clouds degrees of freedom grow without a limit, ever more slowly: then
 A start may give outliers components, which the background does not get back from them.
 `init_params='trimmed'` starts without the least likely rows (:mod:`fastem.starts`).
 
+As a distribution
+=================
+A mixture's `marginal` distribution of some columns, and the `conditional` one of the
+others given values of some, are mixtures again, by name where columns have names:
+
+>>> first = model.marginal([0])
+>>> given = model.conditional({1: 4.0})  # of column 0, where column 1 is 4
+>>> given.means_[given.weights_.argmax()].round(1)
+array([4.])
+
+Of one column there are `cdf` and its inverse `ppf`. `density_levels(0.95)` says how
+dense the smallest region is that holds 95 %, in any number of columns:
+
+>>> bool(abs(first.cdf(first.ppf(0.3)) - 0.3) < 1e-12)
+True
+>>> usual = model.score_samples(X) >= model.density_levels(0.95, random_state=0)
+>>> round(float(usual.mean()), 2)
+0.95
+
 Coming from scikit-learn
 ========================
 Constructor parameters, fitted attributes, methods and warnings are scikit-learn's. From
@@ -100,6 +119,7 @@ parameters float64 |
 | rows with missing values | an error | `missing_values='marginalize'`, as \
 :mod:`fastem.groups` has it; `impute` |
 | rows of known components | - | `fit(X, labels=...)` |
+| classes, by a mixture for each | - | `MixtureClassifier` |
 | outliers | - | `noise=True`: a uniform background; `StudentMixture` |
 | covariance structures | 4 | the fourteen of mclust, as :mod:`fastem.covariances` has \
 them; `covariance_ratio` bounds them |

@@ -55,12 +55,7 @@ def draw_rows(
 def _uniform_rows(
     background: Background, n_rows: int, random: np.random.RandomState
 ) -> Array:
-    if background.bounds is None:
-        raise ValueError(
-            "Of the background only the volume is known, and not where it lies: give "
-            "noise_bounds, the least and the largest value of each column"
-        )
-    low, high = background.bounds.T
+    low, high = background.box.T
     rows: Array = random.uniform(low, high, size=(n_rows, len(low)))
     return rows
 

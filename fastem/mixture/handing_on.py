@@ -13,6 +13,7 @@ from fastem.covariances.diagonal import Diagonal
 from fastem.covariances.full import Full
 from fastem.covariances.spherical import Spherical
 from fastem.covariances.tied import Tied
+from fastem.mixture.columns import column_number
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture as SklearnMixture
@@ -53,21 +54,8 @@ def order_of(model: Any, by: str | int | Sequence[int]) -> NDArray[np.intp]:
         return np.argsort(-model.weights_, kind="stable")
     if by == "mean":
         return np.lexsort(model.means_.T[::-1])
-    return np.argsort(model.means_[:, _column(model, by)], kind="stable")
-
-
-def _column(model: Any, by: str | int) -> int:
-    n_columns = model.means_.shape[1]
-    names = [str(name) for name in getattr(model, "feature_names_in_", ())]
-    if isinstance(by, str) and by in names:
-        return names.index(by)
-    if isinstance(by, int) and 0 <= by < n_columns:
-        return by
-    known = ", ".join(map(repr, names)) if names else f"0 to {n_columns - 1}"
-    raise ValueError(
-        f"by={by!r} is neither 'weight' nor 'mean', nor a column of the model, which "
-        f"are {known}"
-    )
+    column = column_number(model, by, f"by={by!r} is neither 'weight' nor 'mean', nor")
+    return np.argsort(model.means_[:, column], kind="stable")
 
 
 def sorted_parameters(model: Any, by: str | int | Sequence[int]) -> dict[str, Any]:
