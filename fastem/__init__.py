@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
+    from fastem.decisions.classifier import MixtureClassifier
     from fastem.decisions.detector import MixtureOutlierDetector
     from fastem.decisions.explanation import Explanation
-    from fastem.decisions.classifier import MixtureClassifier
     from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
@@ -81,8 +81,8 @@ __all__ = [
     "GaussianMixtureSelector",
     "MergeDisplay",
     "Merging",
-    "MixtureOutlierDetector",
     "MixtureClassifier",
+    "MixtureOutlierDetector",
     "MixtureRegressor",
     "Overlap",
     "OverlappingPair",

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastem.decisions.detector import MixtureOutlierDetector
 from fastem.decisions.explanation import Explanation
-from fastem.report.figures import NEEDS_MATPLOTLIB
+from fastem.report.figures import axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,17 +91,17 @@ class AnomalyDisplay:
         -------
         AnomalyDisplay
         """
-        return cls(detector.explain(X, n_rows=n_rows)).plot(measure=measure, ax=ax)
+        return cls(detector.explain(X, n_rows=n_rows)).plot(ax, measure=measure)
 
-    def plot(self, *, measure: str = "parts", ax: Axes | None = None) -> Self:
+    def plot(self, ax: Axes | None = None, *, measure: str = "parts") -> Self:
         """Draw it.
 
         Parameters
         ----------
-        measure : {'parts', 'given_others', 'alone'}, default='parts'
-            What the colours are.
         ax : matplotlib Axes, default=None
             None for a new figure.
+        measure : {'parts', 'given_others', 'alone'}, default='parts'
+            What the colours are.
 
         Returns
         -------
@@ -120,19 +120,14 @@ class AnomalyDisplay:
                 f"measure must be one of {', '.join(map(repr, _MEASURES))}, but is "
                 f"{measure!r}"
             )
-        try:
-            import matplotlib.pyplot as plt
-            from matplotlib.colors import SymLogNorm
-        except ImportError as error:
-            raise ImportError(NEEDS_MATPLOTLIB) from error
         told = self.explanation
         added = np.abs(np.nan_to_num(getattr(told, measure))).max(axis=0)
         shown = np.sort(np.argsort(-added, kind="stable")[:_MOST_COLUMNS])
         values = getattr(told, measure)[:, shown]
-        if ax is None:
-            width = _MARGINS[0] + _CELL[0] * len(shown)
-            height = _MARGINS[1] + _CELL[1] * len(told)
-            _, ax = plt.subplots(figsize=(width, height), layout="constrained")
+        width = _MARGINS[0] + _CELL[0] * len(shown)
+        ax = axes_or_new(ax, width, _MARGINS[1] + _CELL[1] * len(told))
+        from matplotlib.colors import SymLogNorm
+
         largest = max(1.0, float(np.nanmax(np.abs(values), initial=0.0)))
         norm = SymLogNorm(linthresh=1.0, vmin=-largest, vmax=largest)
         names = [told.columns[j] for j in shown]

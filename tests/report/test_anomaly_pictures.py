@@ -1,10 +1,18 @@
 """The picture of what makes rows anomalies."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from fastem import AnomalyDisplay, GaussianMixture, MixtureOutlierDetector
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_is_left():
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
 
 
 @pytest.fixture(name="X")
@@ -39,11 +47,9 @@ def test_lines_are_the_rows_that_score_lowest(detector, X):
 
 
 def test_it_draws_on_given_axes_and_other_measures(detector, X):
-    plt = pytest.importorskip("matplotlib.pyplot")
     _, ax = plt.subplots()
     display = AnomalyDisplay(detector.explain(X.iloc[:3])).plot(measure="alone", ax=ax)
     assert display.ax_ is ax
     assert display.figure_.axes[1].get_ylim()[0] == 0
     with pytest.raises(ValueError, match="measure must be one of 'parts', 'given"):
         display.plot(measure="gain")
-    plt.close("all")
