@@ -26,7 +26,6 @@ The guides stand where the work is done:
 - `fastem.decisions`: anomalies, with a stated rate of false alarms, and why.
 - `fastem.decisions`: from a mixture to a decision: classes, regression.
 - `fastem.report`: pictures and summaries of a fitted mixture.
-- `fastem.decisions`: regression.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what

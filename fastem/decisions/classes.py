@@ -65,7 +65,7 @@ def check_weights_of_classes(
 
 def rows_of_all(
     estimator: Any, X: Any, numbers: Numbers, sample_weight: ArrayLike | str | None
-) -> TrainingRows:
+) -> RowsInMemory | RowsInBlocks:
     """Rows of all classes, checked; the estimator remembers their columns."""
     rows = training_rows(estimator, X, sample_weight)
     _check_length(numbers, rows.shape[0])
