@@ -23,6 +23,7 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
+- `fastem.decisions`: anomalies, with a stated rate of false alarms, and why.
 - `fastem.decisions`: from a mixture to a decision: classes, regression.
 - `fastem.report`: pictures and summaries of a fitted mixture.
 - `fastem.starts`: where EM starts, and which start suits which table.
@@ -50,12 +51,16 @@ if TYPE_CHECKING:
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.decisions.classifier import MixtureClassifier
     from fastem.decisions.files import load_model, save_model
+    from fastem.decisions.detector import MixtureOutlierDetector
+    from fastem.decisions.explanation import Explanation
     from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
+    from fastem.mixture.model_file import load_model, save_model
+    from fastem.report.anomaly_pictures import AnomalyDisplay
     from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.merging_pictures import MergeDisplay
@@ -65,16 +70,19 @@ if TYPE_CHECKING:
     from fastem.report.uncertainty_pictures import UncertaintyDisplay
 
 __all__ = [
+    "AnomalyDisplay",
     "CalibrationDisplay",
     "ClusterDisplay",
     "Collapse",
     "Convergence",
     "Degeneracy",
+    "Explanation",
     "GaussianMixture",
     "GaussianMixtureSelector",
     "MergeDisplay",
     "Merging",
     "MixtureClassifier",
+    "MixtureOutlierDetector",
     "MixtureRegressor",
     "Overlap",
     "OverlappingPair",
@@ -102,15 +110,18 @@ __all__ = [
 # Imported at their first use: what the command line does about Ctrl-C has to be in
 # place before the second that this takes.
 _HOMES = {
+    "AnomalyDisplay": "fastem.report.anomaly_pictures",
     "CalibrationDisplay": "fastem.report.calibration_pictures",
     "ClusterDisplay": "fastem.report.pictures",
     "Collapse": "fastem.em.maximization",
     "Convergence": "fastem.em.convergence",
     "Degeneracy": "fastem.covariances",
+    "Explanation": "fastem.decisions.explanation",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
     "MergeDisplay": "fastem.report.merging_pictures",
     "Merging": "fastem.choice.merging",
+    "MixtureOutlierDetector": "fastem.decisions.detector",
     "PairsDisplay": "fastem.report.pair_pictures",
     "MixtureRegressor": "fastem.decisions.regressor",
     "Overlap": "fastem.choice.overlap",
