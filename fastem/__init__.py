@@ -23,8 +23,8 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
-- `fastem.decisions`: anomalies, with a stated rate of false alarms, and why.
-- `fastem.decisions`: from a mixture to a decision: classes, regression.
+- `fastem.decisions`: from a mixture to a decision: anomalies with a stated rate of
+  false alarms, classes, regression.
 - `fastem.report`: pictures and summaries of a fitted mixture.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
@@ -50,16 +50,15 @@ if TYPE_CHECKING:
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.decisions.classifier import MixtureClassifier
-    from fastem.decisions.files import load_model, save_model
     from fastem.decisions.detector import MixtureOutlierDetector
     from fastem.decisions.explanation import Explanation
+    from fastem.decisions.files import load_model, save_model
     from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
-    from fastem.mixture.model_file import load_model, save_model
     from fastem.report.anomaly_pictures import AnomalyDisplay
     from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
