@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING, Any
 from fastem.version import __version__
 
 if TYPE_CHECKING:
+    from fastem.choice.likelihood_ratio import LikelihoodRatioTest, bootstrap_lrt
     from fastem.choice.merging import Merging, merge_components
     from fastem.choice.overlap import Overlap, OverlappingPair, overlap
     from fastem.choice.results import SelectionResults, SelectionRow
@@ -72,6 +73,7 @@ __all__ = [
     "Degeneracy",
     "GaussianMixture",
     "GaussianMixtureSelector",
+    "LikelihoodRatioTest",
     "MergeDisplay",
     "Merging",
     "MixtureClassifier",
@@ -91,6 +93,7 @@ __all__ = [
     "StudentMixture",
     "UncertaintyDisplay",
     "__version__",
+    "bootstrap_lrt",
     "fit_standardized",
     "load_model",
     "merge_components",
@@ -109,6 +112,7 @@ _HOMES = {
     "Degeneracy": "fastem.covariances",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
+    "LikelihoodRatioTest": "fastem.choice.likelihood_ratio",
     "MergeDisplay": "fastem.report.merging_pictures",
     "Merging": "fastem.choice.merging",
     "PairsDisplay": "fastem.report.pair_pictures",
@@ -126,6 +130,7 @@ _HOMES = {
     "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
+    "bootstrap_lrt": "fastem.choice.likelihood_ratio",
     "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
