@@ -41,6 +41,8 @@ from typing import TYPE_CHECKING, Any
 from fastem.version import __version__
 
 if TYPE_CHECKING:
+    from fastem.choice.bagging import bagged_memberships
+    from fastem.choice.calibration import Calibration, calibration
     from fastem.choice.merging import Merging, merge_components
     from fastem.choice.overlap import Overlap, OverlappingPair, overlap
     from fastem.choice.results import SelectionResults, SelectionRow
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from fastem.report.scaling import fit_standardized
 
 __all__ = [
+    "Calibration",
     "Collapse",
     "Convergence",
     "Degeneracy",
@@ -78,6 +81,8 @@ __all__ = [
     "StopFit",
     "StudentMixture",
     "__version__",
+    "bagged_memberships",
+    "calibration",
     "fit_standardized",
     "load_model",
     "merge_components",
@@ -89,6 +94,7 @@ __all__ = [
 # Imported at their first use: what the command line does about Ctrl-C has to be in
 # place before the second that this takes.
 _HOMES = {
+    "Calibration": "fastem.choice.calibration",
     "Collapse": "fastem.em.maximization",
     "Convergence": "fastem.em.convergence",
     "Degeneracy": "fastem.covariances",
@@ -108,6 +114,8 @@ _HOMES = {
     "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
+    "bagged_memberships": "fastem.choice.bagging",
+    "calibration": "fastem.choice.calibration",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
     "overlap": "fastem.choice.overlap",

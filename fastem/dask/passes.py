@@ -19,6 +19,7 @@ from fastem.checks.rows import Rows, read_only
 from fastem.covariances.representations import Representation
 from fastem.groups import GroupedExpectation, RowAnswers, groups_of
 from fastem.kernels import PassSums
+from fastem.mixture.predictive import ColumnAnswers
 from fastem.starts import partition
 from fastem.starts.gaps import column_means, filled
 from fastem.starts.initialization import variances_of_sums
@@ -175,7 +176,7 @@ class RowTask:
     """
 
     kernel: Callable[..., np.ndarray]
-    ask: RowAnswers
+    ask: RowAnswers | ColumnAnswers
     dtype: np.dtype[Any]
 
     def values(self, rows: Rows) -> np.ndarray:

@@ -229,6 +229,8 @@ class GaussianMixture(PlannedMixture):
     n_samples_seen_ : float
         Number of rows of the fit and of calls of :meth:`partial_fit` since then, each
         as often as its weight says.
+    n_effective_ : float
+        How many rows that count alike say as much: fewer in streams, which forget.
     n_features_in_ : int
         Number of columns, D.
     feature_names_in_ : array of shape (D,)
