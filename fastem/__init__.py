@@ -23,7 +23,8 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
-- `fastem.decisions`: regression.
+- `fastem.decisions`: from a mixture to a decision: classes, regression.
+- `fastem.report`: pictures and summaries of a fitted mixture.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
+    from fastem.decisions.classifier import MixtureClassifier
     from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
@@ -56,20 +58,30 @@ if TYPE_CHECKING:
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
     from fastem.mixture.model_file import load_model, save_model
+    from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
+    from fastem.report.merging_pictures import MergeDisplay
+    from fastem.report.pair_pictures import PairsDisplay
+    from fastem.report.pictures import ClusterDisplay
     from fastem.report.scaling import fit_standardized
+    from fastem.report.uncertainty_pictures import UncertaintyDisplay
 
 __all__ = [
     "Calibration",
+    "CalibrationDisplay",
+    "ClusterDisplay",
     "Collapse",
     "Convergence",
     "Degeneracy",
     "GaussianMixture",
     "GaussianMixtureSelector",
+    "MergeDisplay",
     "Merging",
+    "MixtureClassifier",
     "MixtureRegressor",
     "Overlap",
     "OverlappingPair",
+    "PairsDisplay",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -80,6 +92,7 @@ __all__ = [
     "StandardErrors",
     "StopFit",
     "StudentMixture",
+    "UncertaintyDisplay",
     "__version__",
     "bagged_memberships",
     "calibration",
@@ -95,15 +108,20 @@ __all__ = [
 # place before the second that this takes.
 _HOMES = {
     "Calibration": "fastem.choice.calibration",
+    "CalibrationDisplay": "fastem.report.calibration_pictures",
+    "ClusterDisplay": "fastem.report.pictures",
     "Collapse": "fastem.em.maximization",
     "Convergence": "fastem.em.convergence",
     "Degeneracy": "fastem.covariances",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
+    "MergeDisplay": "fastem.report.merging_pictures",
     "Merging": "fastem.choice.merging",
+    "PairsDisplay": "fastem.report.pair_pictures",
     "MixtureRegressor": "fastem.decisions.regressor",
     "Overlap": "fastem.choice.overlap",
     "OverlappingPair": "fastem.choice.overlap",
+    "MixtureClassifier": "fastem.decisions.classifier",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
@@ -116,12 +134,13 @@ _HOMES = {
     "StudentMixture": "fastem.mixture",
     "bagged_memberships": "fastem.choice.bagging",
     "calibration": "fastem.choice.calibration",
+    "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
     "overlap": "fastem.choice.overlap",
     "load_model": "fastem.mixture.model_file",
-    "standard_errors": "fastem.choice.uncertainty",
     "save_model": "fastem.mixture.model_file",
+    "standard_errors": "fastem.choice.uncertainty",
 }
 
 

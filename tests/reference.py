@@ -450,14 +450,18 @@ def moments(X, shares, reference, log_likelihood=0.0):
     )
 
 
-def expectation(X, mixture, row_weights=None, reference=None):
+def expectation(X, mixture, row_weights=None, reference=None, allowed=None):
     """The expectation step, with moments about ``reference`` (the means by default)."""
     if np.isnan(X).any():
-        return expectation_with_gaps(X, mixture, row_weights)
+        return expectation_with_gaps(X, mixture, row_weights, allowed)
     row_weights = np.ones(len(X)) if row_weights is None else row_weights
     reference = mixture.means if reference is None else reference
-    shares = responsibilities(X, mixture) * row_weights[:, np.newaxis]
-    log_likelihood = (row_weights * score_samples(X, mixture)).sum()
+    values = weighted_log_densities(X, mixture)
+    if allowed is not None:
+        values = np.where(allowed, values, -np.inf)
+    log_densities = log_sum_exp(values)
+    shares = np.exp(values - log_densities[:, np.newaxis]) * row_weights[:, np.newaxis]
+    log_likelihood = (row_weights * log_densities).sum()
     if getattr(mixture, "degrees_of_freedom", None) is None:
         return moments(X, shares, reference, log_likelihood)
     shares = shares[:, : len(reference)]
@@ -500,12 +504,15 @@ def start_from_labels(X, labels, name, ridge=0.0):
     return start_from_shares(X, np.eye(labels.max() + 1)[labels], name, ridge)
 
 
-def iterate(X, mixture, name, ridge, n_iterations, row_weights=None):
+def iterate(X, mixture, name, ridge, n_iterations, row_weights=None, allowed=None):
     """``n_iterations`` of EM: the mixture, and the lower bound of each iteration."""
     lower_bounds = []
     total = len(X) if row_weights is None else row_weights.sum()
     for _ in range(n_iterations):
-        before, statistics = mixture, expectation(X, mixture, row_weights)
+        before, statistics = (
+            mixture,
+            expectation(X, mixture, row_weights, allowed=allowed),
+        )
         lower_bounds.append(statistics.log_likelihood / total)
         mixture = maximization(statistics, before.means, name, ridge)
         if isinstance(before, Robust):

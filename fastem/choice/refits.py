@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 
-from fastem.checks.rows import read_only
+from fastem.checks.rows import read_only, remember_columns
 from fastem.covariances import SingularCovarianceError
 from fastem.em import convergence_warnings
 from fastem.mixture import GaussianMixture
@@ -20,9 +20,7 @@ from fastem.training.in_memory import RowsInMemory
 def unfitted(model: GaussianMixture, **settings: Any) -> GaussianMixture:
     """The same estimator before a fit, but that it knows the names of the columns."""
     fresh: GaussianMixture = clone(model).set_params(**settings)
-    for name in ("n_features_in_", "feature_names_in_"):
-        if hasattr(model, name):
-            setattr(fresh, name, getattr(model, name))
+    remember_columns(fresh, model)
     return fresh
 
 

@@ -74,15 +74,19 @@ What is maximised is the sum over known rows of log(weight x density) of their o
 component, and over the others of the mixture's log-density: `lower_bounds_` have it,
 per row. `score` is the plain one. Of two dimensions, (N, K) of booleans, `labels` say
 of each component whether it may be the row's; and `labels=("column", "species")` is a
-column of a table. Labels go with gaps, weights, noise, every structure, and rows that
-are read in blocks; not with Dask collections, nor with `on_collapse='drop'`.
+column of a table, of Parquet files, or of a Dask collection. A missing label is -1.
+Labels go with all that a fit can do, with `partial_fit`, and on the command line
+(`fastem fit --labels species`, where names are numbered by the alphabet); but not with
+`on_collapse='drop'`, after which components have other numbers. In scikit-learn's
+pipelines and cross-validation they are routed as metadata:
+`model.set_fit_request(labels=True)`.
 
 A fit starts with one maximisation step in which known rows belong where they are known
 to, and unknown ones to all components alike; unless `means_init`, `weights_init` and
 `precisions_init` or a partition in `init_params` say otherwise. A component of which no
 row is known starts from one of the K clusters of the others, by k-means: the one
-farthest from the means of known rows. (Of rows in blocks, each must have some.) From
-such a start EM moves slowly at first: `tol` should be small.
+farthest from the means of known rows. (Of rows in blocks or on a cluster, each must
+have some.) From such a start EM moves slowly at first: `tol` should be small.
 
 Other rows help if the components are what the labels mean. If they are not, as clusters
 lie across them, they harm: compare with a fit to the known rows alone.

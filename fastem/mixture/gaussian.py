@@ -18,7 +18,6 @@ from fastem.em.ridge import RELATIVE
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.mixture.planned import PlannedMixture
-from fastem.sources.opening import without_column
 from fastem.statistics import MixtureParameters
 from fastem.storage.writing import PathLike
 from fastem.training.in_blocks import training_rows
@@ -226,11 +225,9 @@ class GaussianMixture(PlannedMixture):
     lower_bounds_ : list of float
         The same for each iteration of the best start, except for those that
         ``accelerate`` took back or that tested the end.
-    n_samples_seen_ : float
+    n_samples_seen_, n_effective_ : float
         Number of rows of the fit and of calls of :meth:`partial_fit` since then, each
-        as often as its weight says.
-    n_effective_ : float
-        How many rows that count alike say as much: fewer in streams, which forget.
+        as often as its weight says; and how many that count alike say as much.
     n_features_in_ : int
         Number of columns, D.
     feature_names_in_ : array of shape (D,)
@@ -394,10 +391,11 @@ class GaussianMixture(PlannedMixture):
             How often each row counts. Weight 2 is a row given twice, 0 one left out;
             a common factor changes nothing.
         labels : array-like of shape (N,) or (N, K), or ('column', name), default=None
-            What is known of the rows: the number of a row's component, -1 for nothing,
-            or -2 for noise (with ``noise=True``); component k is label k. Of two
-            dimensions, whether each component may be the row's. Or the column of a
-            table that holds the numbers. :mod:`fastem.groups` has more.
+            What is known of the rows: the number of a row's component, -1 (or a missing
+            value) for nothing, or -2 for noise (with ``noise=True``); component k is
+            label k. Of two dimensions, whether each component may be the row's. Or the
+            column of a table or of files that holds the numbers. :mod:`fastem.groups`
+            has more.
         callback : callable, default=None
             Called with a :class:`fastem.Progress` after each iteration. If it raises
             :class:`fastem.StopFit`, the fit ends with what it has reached.
@@ -424,11 +422,17 @@ class GaussianMixture(PlannedMixture):
         return self
 
     def fit_predict(
-        self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
+        self,
+        X: Any,
+        y: None = None,
+        sample_weight: ArrayLike | str | None = None,
+        *,
+        labels: ArrayLike | tuple[str, str] | None = None,
     ) -> NDArray[np.intp]:
         """Fit, and return the most likely component of each row.
 
-        The same as ``fit(X, sample_weight=sample_weight).predict(X)``.
+        The same as ``fit(X, sample_weight=sample_weight, labels=labels).predict(X)``:
+        what is known of a row is for the fit only.
 
         Parameters
         ----------
@@ -436,13 +440,14 @@ class GaussianMixture(PlannedMixture):
         y : None
             Ignored.
         sample_weight : array-like of shape (N,), or name of a column, default=None
+        labels : array-like of shape (N,) or (N, K), or ('column', name), default=None
 
         Returns
         -------
         array of shape (N,), int
         """
         with self._announced():
-            rows = self._fit(X, sample_weight)
+            rows = self._fit(X, sample_weight, labels=labels)
             return rows.labels(self._row_answers())
 
     def _fit(
@@ -456,11 +461,7 @@ class GaussianMixture(PlannedMixture):
         """Fit, and return the rows as they were used."""
         self._check_settings()
         with unchanged_on_error(self), self._announced():
-            if isinstance(labels, tuple) and len(labels) == 2 and labels[0] == "column":
-                X, labels = without_column(X, str(labels[1]))
-            rows = self._training_rows(X, sample_weight)
-            if labels is not None:
-                rows = rows.with_known(self._known(labels, rows.shape[0]))
+            rows = self._training_rows(X, sample_weight, labels)
             fitted = self._fit_rows(
                 rows,
                 self._given_labels(rows.shape[0]),
@@ -493,7 +494,7 @@ class GaussianMixture(PlannedMixture):
         return self._continued_parameters(n_features), self.lower_bound_
 
     def _training_rows(
-        self, X: Any, sample_weight: ArrayLike | str | None
+        self, X: Any, sample_weight: Any, labels: Any = None
     ) -> TrainingRows:
         """What the user passed to ``fit``, checked, wherever it is."""
-        return training_rows(self, X, sample_weight)
+        return training_rows(self, X, sample_weight, labels)

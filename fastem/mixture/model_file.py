@@ -87,6 +87,8 @@ def save_model(
     ------
     NotFittedError
         If the model has no parameters.
+    TypeError
+        If it is no mixture.
 
     Examples
     --------
@@ -96,6 +98,11 @@ def save_model(
     >>> fastem.load_model("model.json").covariances_
     array([[[2.]]])
     """
+    if not isinstance(model, GaussianMixture):
+        raise TypeError(
+            f"a model file holds a mixture, not a {type(model).__name__}: save what it "
+            "has (best_estimator_, mixtures_) one by one, or pickle the whole"
+        )
     check_is_fitted(model)
     if columns is None and hasattr(model, "feature_names_in_"):
         columns = tuple(model.feature_names_in_)

@@ -9,9 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from fastem.checks.known import Known, check_known
 from fastem.checks.labels import Labels
 from fastem.checks.parameters import GivenStart
 from fastem.covariances import SingularCovarianceError, structure_of
@@ -92,15 +90,6 @@ class PlannedMixture(OnlineMixture):
         self._set_fitted(best.fit, best.n_dropped)
         self._begin_stream(rows.n_rows, plan.ridge)
         return PlannedFit(plan, best)
-
-    def _known(self, labels: ArrayLike, n_rows: int) -> Known:
-        """What is known of so many rows."""
-        if self.on_collapse == "drop":
-            raise ValueError(
-                "labels are numbers of components, and on_collapse='drop' would give "
-                "these others: use 'raise' or 'reseed'"
-            )
-        return check_known(labels, n_rows, self.n_components, self.noise)
 
     @property
     def _names(self) -> Sequence[str] | None:

@@ -94,6 +94,7 @@ class Blocks(Feature):
         case.table = partial(self._written, case, case.use("tmp_path"))
         case.unweighted_table = case.table  # columns are found by their names
         case.table_weights = lambda: None if case.row_weights is None else "weight"
+        case.table_known = lambda: ("column", "known")
 
     @staticmethod
     def _written(case, folder):
@@ -102,6 +103,8 @@ class Blocks(Feature):
             table = pa.Table.from_pandas(case.named(case.X))
             if case.row_weights is not None:
                 table = table.append_column("weight", [case.row_weights])
+            if case.known is not None:
+                table = table.append_column("known", [case.known])
             parquet.write_table(table, path, row_group_size=300)
         return path
 
@@ -116,7 +119,9 @@ class EqualRows(Arranged):
         case.X, case.members = (np.repeat(a, times, 0) for a in (case.X, case.members))
 
     def after(self, case, model):
-        n_groups = len(np.unique(np.isnan(case.X), axis=0))
+        known = np.zeros(len(case.X)) if case.known is None else case.known
+        kinds = np.column_stack([np.isnan(case.X), known])
+        n_groups = len(np.unique(kinds, axis=0))
         # The first ones may be those of a start.
         n_passed = sum(n_rows for n_rows, _ in self.passes[-n_groups:])
         if case.is_in_memory and n_groups == 1:
@@ -166,6 +171,14 @@ class Labels(Feature):
         case.labels = case.members.copy()
         case.labels[::5] = case.random.integers(case.shape[0], size=len(case.X[::5]))
         case.labels[3::11] = -1
+
+
+class KnownRows(Feature):
+    """Some rows are known to belong to a component."""
+
+    def arrange(self, case):
+        case.known = np.where(np.arange(len(case.X)) % 4, -1, case.members)
+        case.known[case.known == 1] = -1  # the component that may be lost
 
 
 class Trimmed(Feature):
@@ -282,9 +295,10 @@ class Cluster(Feature):
     def arrange(self, case):
         case.use("client")
         case.estimator = getattr(fastem.dask, case.estimator.__name__)
-        table, weights = case.table, case.table_weights
+        table, weights, known = case.table, case.table_weights, case.table_known
         case.table = lambda: self._collection(case, table())
         case.table_weights = lambda: self._collection(case, weights())
+        case.table_known = lambda: self._collection(case, known())
         case.unweighted_table = partial(self._unweighted, case)
 
     @staticmethod
@@ -292,14 +306,18 @@ class Cluster(Feature):
         table = case.table()
         if not isinstance(table, dd.DataFrame):
             return table
-        return table.drop(columns="weight", errors="ignore")
+        return table.drop(columns=["weight", "known"], errors="ignore")
 
     @staticmethod
     def _collection(case, values):
         if isinstance(values, np.ndarray):
             n_rows = len(values)
             return da.from_array(values, chunks=(n_rows // 2 + 7, *values.shape[1:]))
-        return values if isinstance(values, str | None) else dd.read_parquet(values)
+        return (
+            values
+            if isinstance(values, str | tuple | None)
+            else dd.read_parquet(values)
+        )
 
 
 class Checkpoint(Feature):
@@ -343,7 +361,11 @@ class Sorted(Feature):
         turned = mixture_of(model)
         expected = type(before)(*(part[order] for part in before[:3]), *before[3:])
         assert_same(turned, expected, 1e-14)
-        sums = reference.expectation(case.rows[0], turned, case.rows[1])
+        if case.known is not None:  # component k is label k
+            case.known = np.append(np.argsort(order), -1)[case.known]
+        sums = reference.expectation(
+            case.rows[0], turned, case.rows[1], allowed=case.allowed
+        )
         if isinstance(model, case.estimator):  # not after a file
             case.fit(model.set_params(warm_start=True, max_iter=1))
             case.check_step(mixture_of(model), sums, turned)
@@ -414,6 +436,7 @@ FEATURES = {
     "gaps": Gaps(),
     "float32": Float32(),
     "labels": Labels(),
+    "known rows": KnownRows(),
     "trimmed start": Trimmed(),
     "several starts": SeveralStarts(),
     "dropped": Dropped(),
@@ -431,6 +454,15 @@ FEATURES = {
     "model file": ModelFile(),
     "stream": Stream(),
 }
+
+
+# By mathematics: what the error says.
+REFUSED = {("known rows", "dropped"): "labels are numbers of components"}
+
+
+def are_refused(names):
+    """Whether two of them exclude each other."""
+    return any(set(pair) <= set(names) for pair in REFUSED)
 
 
 def are_alternatives(names):

@@ -47,6 +47,7 @@ class Case:
     more_weights: np.ndarray | None = None
     # The start: by default parameters near those that the rows come from.
     labels: np.ndarray | None = None
+    known: np.ndarray | None = None  # components that rows are known to belong to
     is_drawn: bool = False
     lost: int | None = None  # a component that no rows belong to
     noise_volume: float = 0.0  # of a background, if there is one
@@ -67,6 +68,7 @@ class Case:
         # What fit is given, and the same without weights; arrays as such rows.
         self.table = self.unweighted_table = lambda: self.X
         self.table_weights = lambda: self.row_weights
+        self.table_known = lambda: self.known
         self.named = lambda rows: rows
 
     def draw(self, members):
@@ -111,6 +113,8 @@ class Case:
     def fit(self, model, **options):
         """The estimator, fitted to the table."""
         weights = self.table_weights()
+        if self.known is not None:
+            options["labels"] = self.table_known()
         with warnings.catch_warnings():
             # Few iterations do not converge, and components are left out.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -123,6 +127,16 @@ class Case:
         """The rows and how often each counts, as the twin takes them."""
         counts = np.ones(len(self.X)) if self.row_weights is None else self.row_weights
         return self.X.astype(float), counts
+
+    @property
+    def allowed(self):
+        """Which components each row may belong to, and the background: (N, K + 1)."""
+        if self.known is None:
+            return None
+        n_columns = self.shape[0] + (self.noise_volume > 0)
+        return (self.known[:, np.newaxis] == np.arange(n_columns)) | (self.known == -1)[
+            :, np.newaxis
+        ]
 
     @cached_property
     def start(self):
@@ -166,10 +180,23 @@ class Case:
 
     def iterated(self, mixture, n_iterations):
         """The twin's mixture and lower bounds, from this one."""
-        known = [part for part in mixture if part is not None]
-        parts = map(np.asarray, (*self.rows, *known))
+        given = [part for part in mixture if part is not None]
+        parts = map(np.asarray, (*self.rows, *given))
         arrays = [(part.shape, part.tobytes()) for part in parts]
-        return _iterated(self.name, self.ridge, n_iterations, *arrays)
+        allowed = None
+        if self.known is not None:
+            of_left = self.allowed
+            if len(mixture.weights) < self.shape[0]:
+                of_left = np.delete(of_left, self.lost, axis=1)
+            allowed = of_left.shape, of_left.tobytes()
+        return _iterated(self.name, self.ridge, n_iterations, allowed, *arrays)
+
+    def mean_log_likelihood(self, mixture):
+        """What EM climbs: with known rows not the mixture's own."""
+        X, counts = self.rows
+        if self.known is None:
+            return reference.score(X, mixture, counts)
+        return self.iterated(mixture, 1)[1][0]
 
     # The laws
 
@@ -187,8 +214,7 @@ class Case:
             assert_same(further, found, self.stillness)
         # Where EM moves so little, it gains the square of that.
         slack = max(self.stillness**2, 1e-12) * 10 * max(1.0, abs(bound))
-        X, counts = self.rows
-        assert reference.score(X, further, counts) - bound <= slack
+        assert self.mean_log_likelihood(further) - bound <= slack
         assert abs(model.lower_bound_ - bound) <= slack
         if not self.ridge:
             mended = {collapse.iteration for collapse in model.collapses_}
@@ -263,11 +289,13 @@ class Case:
 
 
 @lru_cache
-def _iterated(name, ridge, n_iterations, *arrays):
+def _iterated(name, ridge, n_iterations, allowed, *arrays):
+    if allowed is not None:
+        allowed = np.frombuffer(allowed[1], bool).reshape(allowed[0])
     X, counts, *parts = (np.frombuffer(data).reshape(shape) for shape, data in arrays)
     mixture, bounds = (Robust if parts[3:] else Mixture)(*parts), []
     while len(bounds) < n_iterations:
-        mixture, more = reference.iterate(X, mixture, name, ridge, 1, counts)
+        mixture, more = reference.iterate(X, mixture, name, ridge, 1, counts, allowed)
         bounds += more
         if len(bounds) > 20 and bounds[-1] - bounds[-2] < 1e-14:  # all but rounding
             break
