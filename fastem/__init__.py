@@ -42,6 +42,8 @@ from typing import TYPE_CHECKING, Any
 from fastem.version import __version__
 
 if TYPE_CHECKING:
+    from fastem.choice.bagging import bagged_memberships
+    from fastem.choice.calibration import Calibration, calibration
     from fastem.choice.likelihood_ratio import LikelihoodRatioTest, bootstrap_lrt
     from fastem.choice.merging import Merging, merge_components
     from fastem.choice.overlap import Overlap, OverlappingPair, overlap
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from fastem.report.uncertainty_pictures import UncertaintyDisplay
 
 __all__ = [
+    "Calibration",
     "CalibrationDisplay",
     "ClusterDisplay",
     "Collapse",
@@ -93,7 +96,9 @@ __all__ = [
     "StudentMixture",
     "UncertaintyDisplay",
     "__version__",
+    "bagged_memberships",
     "bootstrap_lrt",
+    "calibration",
     "fit_standardized",
     "load_model",
     "merge_components",
@@ -105,6 +110,7 @@ __all__ = [
 # Imported at their first use: what the command line does about Ctrl-C has to be in
 # place before the second that this takes.
 _HOMES = {
+    "Calibration": "fastem.choice.calibration",
     "CalibrationDisplay": "fastem.report.calibration_pictures",
     "ClusterDisplay": "fastem.report.pictures",
     "Collapse": "fastem.em.maximization",
@@ -131,6 +137,8 @@ _HOMES = {
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
     "bootstrap_lrt": "fastem.choice.likelihood_ratio",
+    "bagged_memberships": "fastem.choice.bagging",
+    "calibration": "fastem.choice.calibration",
     "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
