@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from fastem.report.pair_pictures import PairsDisplay
     from fastem.report.pictures import ClusterDisplay
     from fastem.report.scaling import fit_standardized
+    from fastem.report.summary import Summary, summary
     from fastem.report.uncertainty_pictures import UncertaintyDisplay
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "StandardErrors",
     "StopFit",
     "StudentMixture",
+    "Summary",
     "UncertaintyDisplay",
     "__version__",
     "fit_standardized",
@@ -95,6 +97,7 @@ __all__ = [
     "overlap",
     "save_model",
     "standard_errors",
+    "summary",
 ]
 
 # Imported at their first use: what the command line does about Ctrl-C has to be in
@@ -123,6 +126,7 @@ _HOMES = {
     "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
+    "Summary": "fastem.report.summary",
     "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
@@ -130,6 +134,7 @@ _HOMES = {
     "load_model": "fastem.mixture.model_file",
     "save_model": "fastem.mixture.model_file",
     "standard_errors": "fastem.choice.uncertainty",
+    "summary": "fastem.report.summary",
 }
 
 
