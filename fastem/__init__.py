@@ -23,8 +23,8 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
+- `fastem.decisions`: from a mixture to a decision: classes, regression.
 - `fastem.report`: pictures and summaries of a fitted mixture.
-- `fastem.decisions`: regression.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
@@ -48,20 +48,22 @@ if TYPE_CHECKING:
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
+    from fastem.decisions.classifier import MixtureClassifier
+    from fastem.decisions.files import load_model, save_model
     from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
-    from fastem.mixture.model_file import load_model, save_model
     from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.merging_pictures import MergeDisplay
+    from fastem.report.page import Summary
     from fastem.report.pair_pictures import PairsDisplay
     from fastem.report.pictures import ClusterDisplay
     from fastem.report.scaling import fit_standardized
-    from fastem.report.summary import Summary, summary
+    from fastem.report.summary import summary
     from fastem.report.uncertainty_pictures import UncertaintyDisplay
 
 __all__ = [
@@ -74,6 +76,7 @@ __all__ = [
     "GaussianMixtureSelector",
     "MergeDisplay",
     "Merging",
+    "MixtureClassifier",
     "MixtureRegressor",
     "Overlap",
     "OverlappingPair",
@@ -116,6 +119,7 @@ _HOMES = {
     "MixtureRegressor": "fastem.decisions.regressor",
     "Overlap": "fastem.choice.overlap",
     "OverlappingPair": "fastem.choice.overlap",
+    "MixtureClassifier": "fastem.decisions.classifier",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
@@ -126,13 +130,13 @@ _HOMES = {
     "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
-    "Summary": "fastem.report.summary",
+    "Summary": "fastem.report.page",
     "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
     "overlap": "fastem.choice.overlap",
-    "load_model": "fastem.mixture.model_file",
-    "save_model": "fastem.mixture.model_file",
+    "load_model": "fastem.decisions.files",
+    "save_model": "fastem.decisions.files",
     "standard_errors": "fastem.choice.uncertainty",
     "summary": "fastem.report.summary",
 }

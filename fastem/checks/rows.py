@@ -117,6 +117,14 @@ def check_columns(
         )
 
 
+def remember_columns(estimator: Any, other: Any) -> None:
+    """Let an estimator know the columns that another one knows."""
+    estimator.n_features_in_ = other.n_features_in_
+    vars(estimator).pop("feature_names_in_", None)
+    if hasattr(other, "feature_names_in_"):
+        estimator.feature_names_in_ = other.feature_names_in_
+
+
 def check_collected(X: Any) -> None:
     """Raise TypeError for a polars query or a Dask collection: no rows are here yet.
 
@@ -186,7 +194,7 @@ def _validated(
             f"X[~X.mask.any(axis=1)].data) or fill the gaps; {MARGINALIZE}."
         )
     _refuse_images(X)
-    X = _with_nan(X)
+    X = with_nan(X)
     column_types = _types_of_columns(X)
     times = [j for j, dtype in enumerate(column_types) if dtype.kind in "mM"]
     if times:
@@ -218,7 +226,7 @@ def _validated(
     return rows
 
 
-def _with_nan(X: Any) -> Any:
+def with_nan(X: Any) -> Any:
     """The same with NaN for None and pandas' NA among objects."""
     if isinstance(X, np.ndarray) and X.dtype == object:
         return _without_na(X)

@@ -155,7 +155,8 @@ class Fitter:
             return Attempt(candidate, None, str(error), seconds=seconds)
         warning = model._ridge_warning(planned, self.rows)
         plan, parameters = planned.plan, planned.best.fit.parameters
-        share = largest_ridge_share(plan.structure, parameters, plan.ridge)
+        held = None if plan.fixed is None else plan.fixed.covariances
+        share = largest_ridge_share(plan.structure, parameters, plan.ridge, held)
         return Attempt(
             *(candidate, model, "" if warning is None else str(warning), planned),
             *(share, model.n_iter_, compiling.clock() - began),

@@ -15,6 +15,7 @@ from fastem.checks.rows import read_only
 from fastem.covariances import SingularCovarianceError
 from fastem.em import convergence_warnings
 from fastem.mixture import GaussianMixture
+from fastem.mixture.fixed import masks_of
 from fastem.statistics import Array, MixtureParameters
 from fastem.training.in_memory import RowsInMemory
 
@@ -83,7 +84,8 @@ def standard_errors(
     """Standard errors of a mixture's parameters, by fits to rows weighted at random.
 
     Each fit starts from the mixture, so that components keep their numbers, and goes
-    on to its limit. Rows are not copied: how often each was drawn is its weight.
+    on to its limit. Rows are not copied: how often each was drawn is its weight. What
+    the mixture holds fixed has an error of 0.
 
     Parameters
     ----------
@@ -129,6 +131,7 @@ def standard_errors(
     if n_bootstrap < 2:
         raise ValueError(f"n_bootstrap must be 2 or more, but is {n_bootstrap}")
     template = clone(model).set_params(
+        fixed=masks_of(model),
         n_components=len(model.weights_),
         stopping="remaining_gain",
         tol=0.01,
@@ -164,11 +167,16 @@ def standard_errors(
         name: np.array([getattr(parameters, name) for parameters in found])
         for name in ("weights", "means", "covariances")
     }
-    weights, means, covariances = (
-        values.std(axis=0, ddof=1) for values in samples.values()
-    )
+    weights, means, covariances = map(_errors, samples.values())
     n_failed = n_bootstrap - len(found)
     return StandardErrors(weights, means, covariances, samples, n_failed)
+
+
+def _errors(values: Array) -> Array:
+    """Standard deviations over fits; of what is the same in all of them exactly 0."""
+    varies = (values != values[0]).any(axis=0)
+    errors: Array = np.where(varies, values.std(axis=0, ddof=1), 0.0)
+    return errors
 
 
 def _weighted(

@@ -37,6 +37,9 @@ class GaussianMixture(mixture.GaussianMixture):
 
     - ``sample_weight`` is the name of a column of ``X``, which then is no part of the
       rows; or a Dask array or Series with the partitions of ``X``.
+    - ``labels`` are ``('column', name)`` of ``X``, or a Dask array or Series with the
+      partitions of ``X``, or an array in this process. Each component needs a row that
+      is known to be its own, unless the start is given.
     - Partitions are those that ``X`` shows. Small files that dask would put together
       stay apart: ``X.repartition`` makes fewer of them.
     - Starts, and components seeded anew, are those of K (1000 + 20 D) rows drawn at
@@ -61,7 +64,9 @@ class GaussianMixture(mixture.GaussianMixture):
     >>> client.close()
     """
 
-    def partial_fit(self, X: Any, y: None = None, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: None = None, sample_weight: Any = None, *, labels: Any = None
+    ) -> Self:
         """Learn from more rows, which must be in this process.
 
         Only the first call, which is a :meth:`fit`, takes a Dask collection.
@@ -72,6 +77,7 @@ class GaussianMixture(mixture.GaussianMixture):
         y : None
             Ignored.
         sample_weight : array-like of shape (N,), or name of a column, default=None
+        labels : array-like of shape (N,) or (N, K), or ('column', name), default=None
 
         Returns
         -------
@@ -83,7 +89,7 @@ class GaussianMixture(mixture.GaussianMixture):
                 "this process: pass its partitions one after the other, "
                 "X.partitions[i].compute(), or use fit for all rows at once"
             )
-        return super().partial_fit(X, y, sample_weight)
+        return super().partial_fit(X, y, sample_weight, labels=labels)
 
     def predict(self, X: Any) -> Any:
         """The most likely component of each row.
@@ -146,10 +152,12 @@ class GaussianMixture(mixture.GaussianMixture):
         ask = self._row_answers()
         return RowTask(kernel, replace(ask, n_threads=ask.n_threads or 1), dtype)
 
-    def _training_rows(self, X: Any, sample_weight: Any) -> TrainingRows:
+    def _training_rows(
+        self, X: Any, sample_weight: Any, labels: Any = None
+    ) -> TrainingRows:
         if not is_distributed(X):
-            return super()._training_rows(X, sample_weight)
-        return RowsOnCluster.checked(self, X, sample_weight)
+            return super()._training_rows(X, sample_weight, labels)
+        return RowsOnCluster.checked(self, X, sample_weight, labels)
 
     def _score(
         self,

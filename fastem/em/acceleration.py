@@ -8,6 +8,7 @@ from typing import Any, NoReturn, Protocol, final
 
 import numpy as np
 
+from fastem.checks.fixed import Fixed
 from fastem.covariances import CovarianceStructure
 from fastem.em.charts import Chart
 from fastem.em.tails import StudentTails
@@ -68,7 +69,10 @@ class PlainPath:
     extrapolated = False
 
     def __init__(
-        self, structure: CovarianceStructure, tails: StudentTails | None = None
+        self,
+        structure: CovarianceStructure,
+        tails: StudentTails | None = None,
+        fixed: Fixed | None = None,
     ) -> None:
         pass
 
@@ -192,6 +196,8 @@ class ExtrapolatedPath:
     ----------
     structure : CovarianceStructure
     tails : StudentTails, optional
+    fixed : Fixed, optional
+        What no step may move.
 
     References
     ----------
@@ -203,10 +209,14 @@ class ExtrapolatedPath:
     """
 
     def __init__(
-        self, structure: CovarianceStructure, tails: StudentTails | None = None
+        self,
+        structure: CovarianceStructure,
+        tails: StudentTails | None = None,
+        fixed: Fixed | None = None,
     ) -> None:
         self._structure = structure
         self._tails = tails
+        self._fixed = fixed
         self._secants = _Secants()
         self._at: Place | None = None
         self._step = np.empty(0)
@@ -299,7 +309,7 @@ class ExtrapolatedPath:
             return
         if length > longest:
             step *= longest / length
-        found = chart.within(self._structure, step, self._tails)
+        found = chart.within(self._structure, step, self._tails, self._fixed)
         if found is None:
             return
         self._chosen, self._step = found

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastem.checks.labels import Labels, check_labels
 from fastem.covariances import COVARIANCE_TYPES
 from fastem.em.checkpoint import remove
 from fastem.em.progress import Progress
@@ -18,8 +17,6 @@ from fastem.em.ridge import RELATIVE
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.mixture.planned import PlannedMixture
-from fastem.sources.opening import without_column
-from fastem.statistics import MixtureParameters
 from fastem.storage.writing import PathLike
 from fastem.training.in_blocks import training_rows
 from fastem.training.in_memory import TrainingRows
@@ -142,6 +139,16 @@ class GaussianMixture(PlannedMixture):
     precisions_init : array-like, default=None
         Inverse covariances to start from, in the shape of ``covariances_``, or
         matrices of shape (K, D, D) that the structure can have.
+    fixed : dict, default=None
+        What stays as it is at the start: for 'weights', 'means' and 'covariances' True,
+        or for each component whether its own does (K truth values). The start must say
+        what that is: ``weights_init``, ``means_init``, ``precisions_init``, a partition
+        or labels of the rows, or an earlier fit. Nothing is added to fixed covariances.
+        Those of some components can be fixed where covariances have nothing in common:
+        'full', 'diag' and 'spherical'. ``on_collapse='reseed'`` acts on components of
+        which nothing is fixed. :mod:`fastem.groups` has more.
+    equal_weights : bool, default=False
+        Whether all components have the same weight.
     missing_values : {'error', 'marginalize'}, default='error'
         What to do with rows in which values are missing: NaN, None, pandas' NA, masked
         values, or nulls. With 'marginalize' a row counts with the values that it has,
@@ -291,6 +298,8 @@ class GaussianMixture(PlannedMixture):
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "precisions_init": ["array-like", None],
+        "fixed": [dict, None],
+        "equal_weights": ["boolean"],
         "missing_values": [StrOptions({"error", "marginalize"})],
         "noise": ["boolean"],
         "noise_weight_init": [Interval(Real, 0.0, 1.0, closed="left"), None],
@@ -323,6 +332,8 @@ class GaussianMixture(PlannedMixture):
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
+        fixed: dict[str, bool | ArrayLike] | None = None,
+        equal_weights: bool = False,
         missing_values: str = "error",
         noise: bool = False,
         noise_weight_init: float | None = None,
@@ -351,6 +362,8 @@ class GaussianMixture(PlannedMixture):
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init
+        self.fixed = fixed
+        self.equal_weights = equal_weights
         self.missing_values = missing_values
         self.noise = noise
         self.noise_weight_init = noise_weight_init
@@ -392,10 +405,11 @@ class GaussianMixture(PlannedMixture):
             How often each row counts. Weight 2 is a row given twice, 0 one left out;
             a common factor changes nothing.
         labels : array-like of shape (N,) or (N, K), or ('column', name), default=None
-            What is known of the rows: the number of a row's component, -1 for nothing,
-            or -2 for noise (with ``noise=True``); component k is label k. Of two
-            dimensions, whether each component may be the row's. Or the column of a
-            table that holds the numbers. :mod:`fastem.groups` has more.
+            What is known of the rows: the number of a row's component, -1 (or a missing
+            value) for nothing, or -2 for noise (with ``noise=True``); component k is
+            label k. Of two dimensions, whether each component may be the row's. Or the
+            column of a table or of files that holds the numbers. :mod:`fastem.groups`
+            has more.
         callback : callable, default=None
             Called with a :class:`fastem.Progress` after each iteration. If it raises
             :class:`fastem.StopFit`, the fit ends with what it has reached.
@@ -422,11 +436,17 @@ class GaussianMixture(PlannedMixture):
         return self
 
     def fit_predict(
-        self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
+        self,
+        X: Any,
+        y: None = None,
+        sample_weight: ArrayLike | str | None = None,
+        *,
+        labels: ArrayLike | tuple[str, str] | None = None,
     ) -> NDArray[np.intp]:
         """Fit, and return the most likely component of each row.
 
-        The same as ``fit(X, sample_weight=sample_weight).predict(X)``.
+        The same as ``fit(X, sample_weight=sample_weight, labels=labels).predict(X)``:
+        what is known of a row is for the fit only.
 
         Parameters
         ----------
@@ -434,13 +454,14 @@ class GaussianMixture(PlannedMixture):
         y : None
             Ignored.
         sample_weight : array-like of shape (N,), or name of a column, default=None
+        labels : array-like of shape (N,) or (N, K), or ('column', name), default=None
 
         Returns
         -------
         array of shape (N,), int
         """
         with self._announced():
-            rows = self._fit(X, sample_weight)
+            rows = self._fit(X, sample_weight, labels=labels)
             return rows.labels(self._row_answers())
 
     def _fit(
@@ -454,11 +475,7 @@ class GaussianMixture(PlannedMixture):
         """Fit, and return the rows as they were used."""
         self._check_settings()
         with unchanged_on_error(self), self._announced():
-            if isinstance(labels, tuple) and len(labels) == 2 and labels[0] == "column":
-                X, labels = without_column(X, str(labels[1]))
-            rows = self._training_rows(X, sample_weight)
-            if labels is not None:
-                rows = rows.with_known(self._known(labels, rows.shape[0]))
+            rows = self._training_rows(X, sample_weight, labels)
             fitted = self._fit_rows(
                 rows,
                 self._given_labels(rows.shape[0]),
@@ -471,27 +488,8 @@ class GaussianMixture(PlannedMixture):
         self._warn_of(fitted, rows)
         return rows
 
-    def _given_labels(self, n_rows: int) -> Labels | None:
-        """The user's partition of so many rows, if the fit starts from one."""
-        if isinstance(self.init_params, str) or self._goes_on:
-            return None
-        return check_labels(
-            self.init_params, n_rows, self.n_components, "init_params", self.noise
-        )
-
-    @property
-    def _goes_on(self) -> bool:
-        """Whether the next fit goes on from the last one."""
-        return self.warm_start and hasattr(self, "converged_")
-
-    def _continued(self, n_features: int) -> tuple[MixtureParameters, float] | None:
-        """Where the last fit ended, and its lower bound, if this goes on from it."""
-        if not self._goes_on:
-            return None
-        return self._continued_parameters(n_features), self.lower_bound_
-
     def _training_rows(
-        self, X: Any, sample_weight: ArrayLike | str | None
+        self, X: Any, sample_weight: Any, labels: Any = None
     ) -> TrainingRows:
         """What the user passed to ``fit``, checked, wherever it is."""
-        return training_rows(self, X, sample_weight)
+        return training_rows(self, X, sample_weight, labels)

@@ -3,107 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from fastem.choice.frames import frame_of
-from fastem.choice.overlap import Overlap, overlap
-from fastem.choice.results import SelectionResults
+from fastem.choice.overlap import overlap
 from fastem.choice.selector import GaussianMixtureSelector
 from fastem.mixture import GaussianMixture
-from fastem.mixture.noise import background_of_model
 from fastem.report.description import (
-    Trait,
     column_names,
     component_variances,
     distinctive_traits,
     overall_moments,
 )
-from fastem.report.page import page_of
-from fastem.report.row_summary import RowSummary, summarize_rows
-from fastem.statistics import Array
+from fastem.report.page import Summary
+from fastem.report.row_summary import summarize_rows
 
 # Draws from each of Student's components; and the most K D for overlaps, which take
 # some seconds there, and grow with its square.
 _N_SAMPLES = 10_000
 _MOST_OVERLAPPING = 1000
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a mixture says, for who is no statistician: ``print`` it.
-
-    Attributes
-    ----------
-    model : GaussianMixture
-    columns : tuple of str
-    traits : list of list of Trait
-        For each component, in their own order, what sets it apart: at most three
-        columns.
-    means, deviations : arrays of shape (K, D)
-        In the columns' own units; of Student's t its scales instead of deviations.
-    overall_means, overall_deviations : arrays of shape (D,)
-        Of all rows; without rows those of the mixture.
-    rows : RowSummary or None
-        None without rows.
-    overlap : Overlap or None
-        None where it would take minutes: :func:`fastem.overlap` does it.
-    results : SelectionResults or None
-        The alternatives, if a selector chose.
-    """
-
-    model: GaussianMixture
-    columns: tuple[str, ...]
-    traits: list[list[Trait]]
-    means: Array
-    deviations: Array
-    overall_means: Array
-    overall_deviations: Array
-    rows: RowSummary | None
-    overlap: Overlap | None
-    results: SelectionResults | None
-
-    @property
-    def differences(self) -> Array:
-        """Means less those of all rows, in their standard deviations: (K, D)."""
-        differences: Array
-        differences = (self.means - self.overall_means) / self.overall_deviations
-        return differences
-
-    def to_frame(self) -> Any:
-        """A DataFrame with a row for each component: of pandas, or of polars.
-
-        Columns are ``component`` (-1 for noise), ``weight``; with rows ``n_rows``,
-        ``certainty`` (mean probability), ``sure`` and ``unsure``; then for each column
-        its mean, under its own name, and how far that is from all rows' in their
-        standard deviations, with `` (sd)`` after the name.
-        """
-        K = len(self.means)
-        background = background_of_model(self.model)
-        numbers, weights = list(range(K)), self.model.weights_.tolist()
-        if background is not None:
-            numbers, weights = [*numbers, -1], [*weights, background.weight]
-        columns: dict[str, Sequence[Any]] = {"component": numbers, "weight": weights}
-        if self.rows is not None:
-            sure = self.rows.certainty
-            columns["n_rows"] = sure.n_rows.tolist()
-            columns["certainty"] = sure.mean.tolist()
-            columns["sure"], columns["unsure"] = (
-                sure.sure.tolist(),
-                sure.unsure.tolist(),
-            )
-        rest = [np.nan] * (len(numbers) - K)
-        for j, name in enumerate(self.columns):
-            columns[name] = [*self.means[:, j].tolist(), *rest]
-            columns[f"{name} (sd)"] = [*self.differences[:, j].tolist(), *rest]
-        return frame_of(columns)
-
-    def __str__(self) -> str:
-        return page_of(self)
 
 
 def summary(

@@ -11,8 +11,8 @@ Parquet, Arrow or NPY files, folders of Parquet files, or CSV on standard input 
 is saved in the units of the data. Rows with missing values are an error; `--missing
 drop` (or `--drop-missing`) leaves them out, `--missing marginalize` uses the values
 that they have (see `fastem.groups`). `--columns A,B,C` chooses columns, `--weights A`
-names that of the row weights, and `--assign memberships.csv` saves memberships
-together with the fit.
+names that of the row weights, `--labels A` one that says of some rows which component
+they belong to, and `--assign memberships.csv` saves memberships together with the fit.
 
 How many components, and of which form? `select` fits each form of covariances with each
 number of components, on some of the rows first, shows the best and what they are worth,

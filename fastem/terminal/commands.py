@@ -35,6 +35,7 @@ from fastem.terminal.options import (
 from fastem.terminal.selection import select
 from fastem.terminal.table_fit import (
     fit_table,
+    say_labels,
     say_used,
     say_written,
 )
@@ -43,6 +44,7 @@ from fastem.terminal.table_options import (
     Data,
     Decimal,
     DropMissing,
+    Labels,
     Missing,
     ModelColumns,
     NaValues,
@@ -142,6 +144,7 @@ def fit(
     ] = False,
     columns: Columns = None,
     weights: Weights = None,
+    labels: Labels = None,
     standardize: Annotated[
         bool,
         typer.Option(
@@ -247,9 +250,12 @@ def fit(
         check_outputs(data, True, (checkpoint, (".json",), None))
         n_components = number_of_components(components, data)
         table, missing_values = open_for_fit(
-            *(data, columns, weights, missing, drop_missing, na_values, decimal)
+            *(data, columns, weights, missing, drop_missing, na_values, decimal),
+            labels,
         )
         say_used(table, all_numeric=columns is None)
+        if labels is not None:
+            say_labels(table, labels, n_components)
         order = order_of_components(sort, table.names)
         kind = StudentMixture if student else GaussianMixture
         model = kind(

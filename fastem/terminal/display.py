@@ -16,7 +16,7 @@ from fastem.mixture.noise import background_of_model
 from fastem.report.criteria import Criteria
 from fastem.report.description import Trait, component_variances, distinctive_traits
 from fastem.report.memberships import Certainty, Written
-from fastem.report.summary import Summary
+from fastem.report.page import Summary
 from fastem.report.wording import number, sentence_of
 
 _LOG_WIDTH = 110

@@ -63,6 +63,7 @@ def open_for_fit(
     drop_missing: bool,
     na_values: str | None,
     decimal: str | None,
+    labels: str | None = None,
 ) -> TrainingTable:
     """The table, as the options of a command that fits say."""
     way = way_with_missing(missing, drop_missing)
@@ -72,6 +73,7 @@ def open_for_fit(
         drop_missing=way == "drop",
         keep_missing=way == "marginalize",
         weights=weights,
+        labels=labels,
         notation=notation(na_values, decimal),
     )
     return TrainingTable(table, "marginalize" if way == "marginalize" else "error")
@@ -154,6 +156,15 @@ ModelColumns = Annotated[
 ]
 Weights = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Column of row weights.")
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Column that says of some rows which component they belong to: its "
+        "number, from 0 on (with --noise, -2 for none), or names, which are "
+        "numbered by the alphabet. Empty, or -1, is not known.",
+    ),
 ]
 DropMissing = Annotated[
     bool, typer.Option("--drop-missing", help="The same as --missing drop.")

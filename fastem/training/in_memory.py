@@ -1,6 +1,6 @@
 """What a fit needs of its rows, wherever they are."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, final
 
@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastem import kernels
 from fastem.checks import counting
-from fastem.checks.known import Known
-from fastem.checks.rows import Rows, allows_gaps, check_rows
+from fastem.checks.known import Knowledge, Known
+from fastem.checks.rows import Rows, allows_gaps, check_rows, read_only
 from fastem.covariances import Repeated, SingularCovarianceError, repeated_values
 from fastem.covariances.representations import Representation
 from fastem.em.expectation import Expectation, ExpectationStep
@@ -28,9 +28,8 @@ from fastem.starts.initialization import (
     column_variances,
     initial_parameters,
     warn_of_identical,
-    weighted_blocks,
 )
-from fastem.starts.known import parameters_of_known, with_all_named
+from fastem.starts.known import known_sums, parameters_of_known, with_all_named
 from fastem.starts.subsample import (
     best_on_sample,
     draw_subsample,
@@ -68,11 +67,8 @@ class TrainingRows(Protocol):
         """Number of rows, each as often as its weight says."""
 
     @property
-    def known(self) -> Known | None:
+    def known(self) -> Knowledge | None:
         """Which components the rows are known to belong to, if anything is."""
-
-    def with_known(self, known: Known) -> "TrainingRows":
-        """The same rows, of which so much is known."""
 
     def part(self, fold: Fold) -> "TrainingRows":
         """The same rows, each as often as it is in the fold."""
@@ -143,10 +139,6 @@ class RowsInMemory:
         """float32 or float64."""
         return self.values.dtype
 
-    def with_known(self, known: Known) -> "RowsInMemory":
-        """The same rows, of which so much is known."""
-        return replace(self, known=known)
-
     def part(self, fold: Fold) -> "RowsInMemory":
         """The same rows, each as often as it is in the fold."""
         unit = self.n_rows / _total(self.values, self.weights)
@@ -214,14 +206,8 @@ class RowsInMemory:
         if self.has_gaps:
             X = filled(X, self.moments().mean)
         known, shares = with_all_named(known, X, self.weights, plan)
-
-        def parts() -> Iterator[tuple[Array, Array, NDArray[np.int32]]]:
-            start = 0
-            for rows, weights in weighted_blocks(X, self.weights, X.shape[1]):
-                yield rows, weights, known.kinds[start : start + len(rows)]
-                start += len(rows)
-
-        return parameters_of_known(parts, shares, plan, maximize)
+        sums = known_sums(X, self.weights, known.kinds, shares)
+        return parameters_of_known(sums, X[0].astype(np.float64), plan, maximize)
 
     def moments(self) -> Moments:
         """Mean and variances of the values that there are."""
@@ -236,6 +222,17 @@ class RowsInMemory:
             return table
         is_partition = plan.given.labels is not None
         return rows_to_start_from(*table, plan.n_components, all_rows=is_partition)
+
+    def only(self, some: NDArray[np.bool_]) -> "RowsInMemory":
+        """Some of the rows."""
+        values, weights = read_only(self.values[some]), self.weights
+        share = np.count_nonzero(some) / max(len(some), 1)
+        if len(weights):
+            weights = read_only(weights[some])
+            share = weights.sum(dtype=np.float64) / self.weights.sum(dtype=np.float64)
+        gaps = self.has_gaps and has_gaps(values)
+        known = None if self.known is None else self.known.of(some)
+        return RowsInMemory(values, weights, self.n_rows * float(share), gaps, known)
 
     def gathered(
         self,

@@ -696,3 +696,42 @@ def test_distinct_rows_are_found_up_to_a_number():
     weights = np.array([0, 0, 1, 0, 1.0])
     assert distinct_rows(rows, weights, 5).tolist() == [[2, 2]]
     assert distinct_of_all([rows[:3], rows[2:]], 5).tolist() == [[0, 1], [2, 2], [3, 3]]
+
+
+@pytest.mark.parametrize(
+    "gaps",
+    [False, pytest.param(True, marks=pytest.mark.exhaustive)],
+    ids=["", "gaps"],
+)
+def test_known_rows_lie_where_the_table_does(client, rows, gaps, tmp_path):
+    labels = np.where(np.arange(N) % 7, -1, np.arange(N) // 7 % K)
+    X = rows.copy()
+    if gaps:
+        X[::5, 1] = np.nan
+    settings = {"missing_values": "marginalize", "max_iter": 4, "tol": 0}
+    whole = fastem.GaussianMixture(K, **settings)
+    ours = fastem.dask.GaussianMixture(K, **settings)
+    collection = da.from_array(X, chunks=CHUNKS)
+    frame = pd.DataFrame(X, columns=list("abc")).assign(kind=labels)
+    many = dd.from_pandas(frame, npartitions=3)
+    mask = (labels[:, np.newaxis] == np.arange(K)) | (labels == -1)[:, np.newaxis]
+    given = [
+        (collection, labels),
+        (collection, da.from_array(labels, chunks=CHUNKS[0])),
+        (collection, da.from_array(mask, chunks=(CHUNKS[0], 2))),
+        (many, ("column", "kind")),
+        (many[list("abc")], many["kind"]),
+    ]
+    with pytest.warns(ConvergenceWarning):
+        expected = whole.fit(X, labels=labels).means_
+    for table, known in given:
+        with pytest.warns(ConvergenceWarning):
+            ours.fit(table, labels=known)
+        assert_close(ours.means_, expected, 1e-10)
+    wrong = np.where(np.arange(N) == 4100, K, labels)
+    with pytest.raises(ValueError, match="In partition 3: labels must hold numbers"):
+        ours.fit(collection, labels=da.from_array(wrong, chunks=CHUNKS[0]))
+    with pytest.raises(ValueError, match="labels has 1 partitions, but X has 5"):
+        ours.fit(collection, labels=da.from_array(labels, chunks=N))
+    with pytest.raises(ValueError, match="labels name no row of component 2"):
+        ours.fit(collection, labels=np.where(labels == 2, -1, labels))
