@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from fastem import kernels
 from fastem.checks.rows import Rows, read_only
 from fastem.mixture.fitted import FittedMixture
 from fastem.statistics import Array
+from fastem.training.in_blocks import answer_blocks
 
 # Of memberships, which are computed in blocks and not kept.
 _BLOCK_VALUES = 1 << 18
@@ -113,6 +114,15 @@ class JudgedMixture(FittedMixture):
         """
         mean, n_rows = self._counted(X, sample_weight, "entropy", entropies)
         return mean * n_rows
+
+    def _row_blocks(
+        self, X: Any, sample_weight: ArrayLike | str | None = None
+    ) -> Generator[tuple[Rows, Array]]:
+        """Rows to be told about, checked, and their weights; none are empty.
+
+        Read once, wherever they are, with a block in memory at a time.
+        """
+        return answer_blocks(self, X, sample_weight)
 
     def _counted(
         self,

@@ -17,7 +17,6 @@ from fastem.mixture import GaussianMixture
 from fastem.mixture.criteria import parts_of
 from fastem.report.memberships import Certainty, Tally
 from fastem.statistics import Array
-from fastem.training.in_blocks import answer_blocks
 from fastem.training.survey import Moments
 
 
@@ -75,7 +74,7 @@ def summarize_rows(
     n_rows = n_gappy = n_empty = 0
     missing = np.zeros(n_features)
     log_likelihood = of_largest = 0.0
-    with closing(answer_blocks(model, X, sample_weight)) as blocks:
+    with closing(model._row_blocks(X, sample_weight)) as blocks:
         for rows, weights in blocks:
             moments.add(rows, weights)
             count += RowCount.of(weights, len(rows))
