@@ -62,9 +62,11 @@ if TYPE_CHECKING:
     from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.merging_pictures import MergeDisplay
+    from fastem.report.page import Summary
     from fastem.report.pair_pictures import PairsDisplay
     from fastem.report.pictures import ClusterDisplay
     from fastem.report.scaling import fit_standardized
+    from fastem.report.summary import summary
     from fastem.report.uncertainty_pictures import UncertaintyDisplay
 
 __all__ = [
@@ -94,6 +96,7 @@ __all__ = [
     "StandardErrors",
     "StopFit",
     "StudentMixture",
+    "Summary",
     "UncertaintyDisplay",
     "__version__",
     "bagged_memberships",
@@ -105,6 +108,7 @@ __all__ = [
     "overlap",
     "save_model",
     "standard_errors",
+    "summary",
 ]
 
 # Imported at their first use: what the command line does about Ctrl-C has to be in
@@ -139,6 +143,7 @@ _HOMES = {
     "bootstrap_lrt": "fastem.choice.likelihood_ratio",
     "bagged_memberships": "fastem.choice.bagging",
     "calibration": "fastem.choice.calibration",
+    "Summary": "fastem.report.page",
     "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
@@ -146,6 +151,7 @@ _HOMES = {
     "load_model": "fastem.decisions.files",
     "save_model": "fastem.decisions.files",
     "standard_errors": "fastem.choice.uncertainty",
+    "summary": "fastem.report.summary",
 }
 
 
