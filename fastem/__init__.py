@@ -23,7 +23,8 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
-- `fastem.decisions`: from a mixture to a decision: classes, regression.
+- `fastem.decisions`: from a mixture to a decision: anomalies with a stated rate of
+  false alarms, classes, regression.
 - `fastem.report`: pictures and summaries of a fitted mixture.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.decisions.classifier import MixtureClassifier
+    from fastem.decisions.detector import MixtureOutlierDetector
+    from fastem.decisions.explanation import Explanation
     from fastem.decisions.files import load_model, save_model
     from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from fastem.em.progress import Progress, StopFit
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
+    from fastem.report.anomaly_pictures import AnomalyDisplay
     from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.merging_pictures import MergeDisplay
@@ -70,18 +74,21 @@ if TYPE_CHECKING:
     from fastem.report.uncertainty_pictures import UncertaintyDisplay
 
 __all__ = [
+    "AnomalyDisplay",
     "Calibration",
     "CalibrationDisplay",
     "ClusterDisplay",
     "Collapse",
     "Convergence",
     "Degeneracy",
+    "Explanation",
     "GaussianMixture",
     "GaussianMixtureSelector",
     "LikelihoodRatioTest",
     "MergeDisplay",
     "Merging",
     "MixtureClassifier",
+    "MixtureOutlierDetector",
     "MixtureRegressor",
     "Overlap",
     "OverlappingPair",
@@ -114,17 +121,20 @@ __all__ = [
 # Imported at their first use: what the command line does about Ctrl-C has to be in
 # place before the second that this takes.
 _HOMES = {
+    "AnomalyDisplay": "fastem.report.anomaly_pictures",
     "Calibration": "fastem.choice.calibration",
     "CalibrationDisplay": "fastem.report.calibration_pictures",
     "ClusterDisplay": "fastem.report.pictures",
     "Collapse": "fastem.em.maximization",
     "Convergence": "fastem.em.convergence",
     "Degeneracy": "fastem.covariances",
+    "Explanation": "fastem.decisions.explanation",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
     "LikelihoodRatioTest": "fastem.choice.likelihood_ratio",
     "MergeDisplay": "fastem.report.merging_pictures",
     "Merging": "fastem.choice.merging",
+    "MixtureOutlierDetector": "fastem.decisions.detector",
     "PairsDisplay": "fastem.report.pair_pictures",
     "MixtureRegressor": "fastem.decisions.regressor",
     "Overlap": "fastem.choice.overlap",
