@@ -104,6 +104,27 @@ another, by the mixture itself: no rows are needed.
 Rows of a component that are likelier to be of another one:
     ... % of ...
 
+How sure are the memberships?
+=============================
+Memberships take the parameters for true, and so claim too much of new rows where
+components have few rows for their parameters. Those that know it are
+`model.predict_proba_uncertain`, where that has a closed form ('full' and 'diag'), and
+:func:`fastem.bagged_memberships`, by fits to weighted rows. :func:`fastem.calibration`
+says on rows of known groups how often memberships are right, beside what they claim:
+
+>>> labels = np.repeat([0, 1], 30)
+>>> few = np.random.default_rng(2).normal(size=(60, 5))
+>>> few += 3 / 5**0.5 * labels[:, np.newaxis]
+>>> sharp = GaussianMixture(2, random_state=0).fit(few[::2])
+>>> for asked in ("predict_proba", "predict_proba_uncertain"):
+...     told = fastem.calibration(sharp, few[1::2], labels[1::2], memberships=asked)
+...     print(f"claimed {told.mean_claimed:.2f}, right {told.mean_right:.2f}")
+claimed 0.98, right 0.87
+claimed 0.95, right 0.87
+
+What is left of the gap is not the parameters' fault: groups that are not normal
+distributions are no components.
+
 Clusters of several components
 ==============================
 BIC finds as many components as the density needs; a cluster that is not Gaussian needs

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
-from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from fastem.choice.refits import weighted_at_random
+from fastem.choice.refits import refitted
 from fastem.choice.sandwich import sandwich
-from fastem.covariances import SingularCovarianceError
-from fastem.em import convergence_warnings
 from fastem.mixture import GaussianMixture
-from fastem.mixture.fixed import masks_of
 from fastem.statistics import Array, MixtureParameters
-from fastem.training.in_memory import RowsInMemory
 
 _METHODS = ("bootstrap", "weighted", "sandwich")
 
@@ -169,35 +163,13 @@ def standard_errors(
         raise ValueError(f"n_bootstrap must be 2 or more, but is {n_bootstrap}")
     if method == "sandwich":
         return _by_sandwich(model, X, sample_weight)
-    template = clone(model).set_params(
-        fixed=masks_of(model),
-        n_components=len(model.weights_),
-        stopping="remaining_gain",
-        tol=0.01,
-        accelerate=True,
-        max_iter=max(1000, model.max_iter),
-        verbose=0,
-    )
-    rows = template._training_rows(X, sample_weight)
-    if not isinstance(rows, RowsInMemory):
-        raise ValueError(
-            "standard_errors weighs rows in memory, and X is read in blocks: pass some "
-            "of its rows, as errors shrink with the root of their number, or use "
-            "method='sandwich'"
-        )
     random = check_random_state(random_state)
-    start = model._fitted()[1]
-    found: list[MixtureParameters] = []
-    for _ in range(n_bootstrap):
-        weighted = weighted_at_random(rows, method, random)
-        fit = clone(template)
-        try:
-            with convergence_warnings.muted():
-                fit._fit_rows(weighted, continued=(start, -math.inf))
-        except SingularCovarianceError:
-            continue
-        if len(fit.weights_) == len(start.weights):
-            found.append(fit._fitted()[1])
+    fits = list(
+        refitted(
+            model, X, sample_weight, method, n_bootstrap, random, "standard_errors"
+        )
+    )
+    found = [fit._fitted()[1] for fit in fits if fit is not None]
     if len(found) < 2:
         raise ValueError(
             f"{n_bootstrap - len(found)} of {n_bootstrap} fits failed, as components "
@@ -210,7 +182,8 @@ def standard_errors(
     weights, means, covariances = map(_errors, samples.values())
     n_failed = n_bootstrap - len(found)
     return StandardErrors(
-        *(weights, means, covariances, samples, n_failed), _estimates(start)
+        *(weights, means, covariances, samples, n_failed),
+        _estimates(model._fitted()[1]),
     )
 
 
