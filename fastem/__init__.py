@@ -44,6 +44,7 @@ from fastem.version import __version__
 if TYPE_CHECKING:
     from fastem.choice.bagging import bagged_memberships
     from fastem.choice.calibration import Calibration, calibration
+    from fastem.choice.likelihood_ratio import LikelihoodRatioTest, bootstrap_lrt
     from fastem.choice.merging import Merging, merge_components
     from fastem.choice.overlap import Overlap, OverlappingPair, overlap
     from fastem.choice.results import SelectionResults, SelectionRow
@@ -51,13 +52,13 @@ if TYPE_CHECKING:
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.decisions.classifier import MixtureClassifier
+    from fastem.decisions.files import load_model, save_model
     from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
-    from fastem.mixture.model_file import load_model, save_model
     from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.merging_pictures import MergeDisplay
@@ -75,6 +76,7 @@ __all__ = [
     "Degeneracy",
     "GaussianMixture",
     "GaussianMixtureSelector",
+    "LikelihoodRatioTest",
     "MergeDisplay",
     "Merging",
     "MixtureClassifier",
@@ -95,6 +97,7 @@ __all__ = [
     "UncertaintyDisplay",
     "__version__",
     "bagged_memberships",
+    "bootstrap_lrt",
     "calibration",
     "fit_standardized",
     "load_model",
@@ -115,6 +118,7 @@ _HOMES = {
     "Degeneracy": "fastem.covariances",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
+    "LikelihoodRatioTest": "fastem.choice.likelihood_ratio",
     "MergeDisplay": "fastem.report.merging_pictures",
     "Merging": "fastem.choice.merging",
     "PairsDisplay": "fastem.report.pair_pictures",
@@ -132,14 +136,15 @@ _HOMES = {
     "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
+    "bootstrap_lrt": "fastem.choice.likelihood_ratio",
     "bagged_memberships": "fastem.choice.bagging",
     "calibration": "fastem.choice.calibration",
     "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
     "overlap": "fastem.choice.overlap",
-    "load_model": "fastem.mixture.model_file",
-    "save_model": "fastem.mixture.model_file",
+    "load_model": "fastem.decisions.files",
+    "save_model": "fastem.decisions.files",
     "standard_errors": "fastem.choice.uncertainty",
 }
 

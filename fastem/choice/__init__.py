@@ -60,6 +60,17 @@ chosen:
 If each candidate is one, those are compared that `covariance_ratio` bounds, and a
 warning says so.
 
+Is one more component chance?
+=============================
+:func:`fastem.bootstrap_lrt` compares what a component more gains in log-likelihood with
+what it gains on tables that are drawn from the mixture without it.
+
+>>> test = fastem.bootstrap_lrt(X[:400, :1], 1, n_bootstrap=99, random_state=0)
+>>> print(test)  # doctest: +ELLIPSIS
+1 or 2 components: twice the gain in log-likelihood is ...
+>>> test.p_value > 0.05
+True
+
 How sure are the parameters?
 ============================
 :func:`fastem.standard_errors` fits the chosen mixture again and again, each time with

@@ -14,6 +14,7 @@ from fastem.checks.rows import read_only, remember_columns
 from fastem.covariances import SingularCovarianceError
 from fastem.em import convergence_warnings
 from fastem.mixture import GaussianMixture
+from fastem.mixture.fixed import masks_of
 from fastem.training.in_memory import RowsInMemory
 
 
@@ -44,6 +45,7 @@ def refitted(
     """
     template = unfitted(
         model,
+        fixed=masks_of(model),
         n_components=len(model.weights_),
         stopping="remaining_gain",
         tol=0.01,

@@ -78,7 +78,8 @@ def standard_errors(
     """Standard errors of a mixture's parameters, by fits to rows weighted at random.
 
     Each fit starts from the mixture, so that components keep their numbers, and goes
-    on to its limit. Rows are not copied: how often each was drawn is its weight.
+    on to its limit. Rows are not copied: how often each was drawn is its weight. What
+    the mixture holds fixed has an error of 0.
 
     Parameters
     ----------
@@ -139,8 +140,13 @@ def standard_errors(
         name: np.array([getattr(parameters, name) for parameters in found])
         for name in ("weights", "means", "covariances")
     }
-    weights, means, covariances = (
-        values.std(axis=0, ddof=1) for values in samples.values()
-    )
+    weights, means, covariances = map(_errors, samples.values())
     n_failed = n_bootstrap - len(found)
     return StandardErrors(weights, means, covariances, samples, n_failed)
+
+
+def _errors(values: Array) -> Array:
+    """Standard deviations over fits; of what is the same in all of them exactly 0."""
+    varies = (values != values[0]).any(axis=0)
+    errors: Array = np.where(varies, values.std(axis=0, ddof=1), 0.0)
+    return errors

@@ -36,6 +36,7 @@ from fastem.em.stopping import STOPPING_RULES
 from fastem.groups import expectation_of
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import unchanged_on_error
+from fastem.mixture.fixed import fixed_of
 from fastem.mixture.probability import ProbabilityMixture
 from fastem.mixture.tails import tails_of_fit
 from fastem.sources.blocks import Source
@@ -198,8 +199,13 @@ class OnlineMixture(ProbabilityMixture):
         ridge: Ridge,
         given: GivenStart | None = None,
         background: Background | None = None,
+        n_left: int | None = None,
     ) -> Plan:
-        """What a fit is made of; all but the arguments is the user's wish."""
+        """What a fit is made of; all but the arguments is the user's wish.
+
+        ``n_left`` is the number of components of a model that goes on.
+        """
+        n_components = self.n_components if n_left is None else n_left
         return Plan(
             n_components=self.n_components,
             structure=structure,
@@ -217,6 +223,7 @@ class OnlineMixture(ProbabilityMixture):
             n_threads=self.n_threads,
             background=background,
             tails=tails_of_fit(self),
+            fixed=fixed_of(self, n_components),
         )
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
@@ -292,6 +299,7 @@ class OnlineMixture(ProbabilityMixture):
         names = getattr(self, "feature_names_in_", None)
         kept = self._rows_kept()
         find = latest.repeated
+        fixed = fixed_of(self, len(parameters.weights))
         warn_of_dropped(collapses, len(parameters.weights), names, find)
         warn_of_faded(before.weights, parameters.weights, kept, largest)
         warn_of_ridge(
@@ -300,6 +308,7 @@ class OnlineMixture(ProbabilityMixture):
             names=names,
             find=find,
             before=before,
+            held=None if fixed is None else fixed.covariances,
         )
 
     def _of_stream(
@@ -336,7 +345,12 @@ class OnlineMixture(ProbabilityMixture):
         """The parameters after one batch, whose weights count ``scale`` each."""
         representation = structure_of(self.covariance_type).representation
         structure = self._structure(lambda: representation.column_variances(parameters))
-        plan = self._plan(structure, self._ridge, background=parameters.background)
+        plan = self._plan(
+            structure,
+            self._ridge,
+            background=parameters.background,
+            n_left=len(parameters.weights),
+        )
         expect = (
             expectation_of(rows, weights, representation, plan.n_threads, known)
             if allows_gaps(self) or known is not None
@@ -368,7 +382,7 @@ class OnlineMixture(ProbabilityMixture):
             self._largest_weights = np.maximum(self._largest_weights, learned.weights)
             return learned
         except SingularCovarianceError as error:
-            mended = maximize.mend(statistics, error, len(bounds))
+            mended = maximize.mend(statistics, error, len(bounds), parameters)
             collapses.extend(maximize.collapses)
             self._judge_by(mended)
             return mended
