@@ -49,13 +49,13 @@ if TYPE_CHECKING:
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.decisions.classifier import MixtureClassifier
+    from fastem.decisions.files import load_model, save_model
     from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
-    from fastem.mixture.model_file import load_model, save_model
     from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.merging_pictures import MergeDisplay
@@ -130,8 +130,8 @@ _HOMES = {
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
     "overlap": "fastem.choice.overlap",
-    "load_model": "fastem.mixture.model_file",
-    "save_model": "fastem.mixture.model_file",
+    "load_model": "fastem.decisions.files",
+    "save_model": "fastem.decisions.files",
     "standard_errors": "fastem.choice.uncertainty",
 }
 

@@ -54,6 +54,13 @@ class ModelFile:
     fastem_version: str
     fit: dict[str, Any]
 
+    @property
+    def named_model(self) -> GaussianMixture:
+        """The model, with the names of its columns, if it has any."""
+        if self.columns is not None:
+            self.model.feature_names_in_ = np.asarray(self.columns, dtype=object)
+        return self.model
+
 
 _KEYS = {
     *("format", "format_version", "fastem_version", "covariance_type"),
@@ -99,16 +106,23 @@ def save_model(
     >>> fastem.load_model("model.json").covariances_
     array([[[2.]]])
     """
-    if not isinstance(model, GaussianMixture):
-        raise TypeError(
-            f"a model file holds a mixture, not a {type(model).__name__}: save what it "
-            "has (best_estimator_, mixtures_) one by one, or pickle the whole"
-        )
+    content = content_of(model, columns=columns, about_fit=about_fit)
+    with complete_or_absent(path) as temporary:
+        temporary.write_text(readable(content) + "\n", encoding="utf-8")
+
+
+def content_of(
+    model: GaussianMixture,
+    *,
+    columns: tuple[str, ...] | None = None,
+    about_fit: Mapping[str, str | float | bool | None] | None = None,
+) -> dict[str, Any]:
+    """What a file has of a fitted model; see :func:`save_model`."""
     check_is_fitted(model)
     if columns is None and hasattr(model, "feature_names_in_"):
         columns = tuple(model.feature_names_in_)
     v, masks = degrees_of_freedom_of(model), masks_of(model)
-    content = {
+    return {
         "format": FORMAT if v is None else FORMAT_OF_STUDENT,
         "format_version": FORMAT_VERSION,
         "fastem_version": __version__,
@@ -135,8 +149,6 @@ def save_model(
         **({} if v is None else {"degrees_of_freedom": v.tolist()}),
         **({} if masks is None else {"fixed": masks}),
     }
-    with complete_or_absent(path) as temporary:
-        temporary.write_text(readable(content) + "\n", encoding="utf-8")
 
 
 def load_model(path: PathLike) -> GaussianMixture:
@@ -159,15 +171,17 @@ def load_model(path: PathLike) -> GaussianMixture:
     OSError
         If there is no such file, or it cannot be read.
     """
-    file = read_model_file(path)
-    if file.columns is not None:
-        file.model.feature_names_in_ = np.asarray(file.columns, dtype=object)
-    return file.model
+    return read_model_file(path).named_model
 
 
 def read_model_file(path: PathLike) -> ModelFile:
     """Read a model file with all that it says; see :func:`load_model`."""
-    content = Section.of_file(Path(path))
+    return file_of(Section.of_file(Path(path)))
+
+
+def file_of(content: Section) -> ModelFile:
+    """What a file says whose content was read; see :func:`load_model`."""
+    path = content.where
     found = content.values.get("format")
     if not isinstance(found, str) or found not in _KINDS:
         raise ValueError(
