@@ -6,12 +6,14 @@ import re
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
 
 import fastem
 from fastem import GaussianMixture, StopFit, StudentMixture
 from fastem.covariances import STRUCTURES, SingularCovarianceError
 from tests import reference
 from tests.mixtures import (
+    IN_SHORT,
     assert_close,
     draw,
     random_mixture,
@@ -25,6 +27,8 @@ from tests.reference import Fixed, Mixture
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Best performing initialization did not converge"
 )
+
+EXHAUSTIVE = pytest.mark.exhaustive
 
 K, D, N = 3, 2, 120
 NONE, ALL, FIRST = np.zeros(K, bool), np.ones(K, bool), np.array([True, False, False])
@@ -66,8 +70,19 @@ def masks_of(given):
     return Fixed(*(np.broadcast_to(given.get(part, False), K) for part in PARTS))
 
 
-@pytest.mark.parametrize("kind", [GaussianMixture, StudentMixture])
-@pytest.mark.parametrize("name", STRUCTURES)
+def in_usual_runs(usual, *others):
+    """These, and in an exhaustive run the others too."""
+    return [*usual, *(pytest.param(*other, marks=EXHAUSTIVE) for other in others)]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    in_usual_runs(
+        [(name, GaussianMixture) for name in STRUCTURES]
+        + [(name, StudentMixture) for name in IN_SHORT],
+        *((n, StudentMixture) for n in STRUCTURES if n not in IN_SHORT),
+    ),
+)
 def test_steps_are_exact_and_lower_nothing(name, kind):
     X, start = problem(name, kind=kind)
     given = start_of(start, name)
@@ -224,7 +239,9 @@ def test_beside_noise_weights_are_fixed_beside_each_other(equal):
 # With other options
 
 
-@pytest.mark.parametrize("name", ["full", "tied", "diag", "EVE", "VEV"])
+@pytest.mark.parametrize(
+    "name", in_usual_runs(["full", "EVE"], *([n] for n in ("tied", "diag", "VEV")))
+)
 def test_longer_steps_and_the_test_of_the_end_move_nothing_fixed(name):
     X, start = problem(name, seed=1)
     given = {**start_of(start, name), "reg_covar": 0, "max_iter": 3000}
@@ -241,6 +258,44 @@ def test_longer_steps_and_the_test_of_the_end_move_nothing_fixed(name):
         for part, mask in zip(PARTS, masks_of(fixed), strict=False):
             now, then = (of(model, part) for model in (fast, plain))
             np.testing.assert_array_equal(now[mask], then[mask])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"equal_weights": True, "weights_init": None},
+        {"fixed": {"weights": True}},
+        {"fixed": {"means": [False, False, True]}},
+        {"fixed": {"covariances": [False, False, True]}},
+    ],
+    ids=str,
+)
+def test_a_way_up_from_a_plateau_is_found_beside_what_is_fixed(settings):
+    random = np.random.default_rng(0)
+    X = np.vstack(
+        [random.normal(m, 1, (n, 1)) for m, n in ((0, 90), (5, 90), (10, 60))]
+    )
+    twins = {
+        "weights_init": [0.35, 0.35, 0.3],
+        "means_init": [[2.5], [2.5 + 1e-7], [10.0]],
+        "precisions_init": [[[0.1]], [[0.1]], [[1.0]]],
+    }
+    usual = {**twins, **settings, "reg_covar": 0, "max_iter": 500}
+    plain = GaussianMixture(3, **usual, tol=1e-12).fit(X)
+    model = GaussianMixture(3, **usual, stopping="remaining_gain", tol=1e-4).fit(X)
+    assert model.converged_
+    assert model.lower_bound_ > plain.lower_bound_ + 0.1
+    for part in settings.get("fixed", {}):
+        then = twins["precisions_init" if part == "covariances" else f"{part}_init"]
+        np.testing.assert_array_equal(of(model, part)[2], then[2])
+
+
+def test_a_component_without_rows_is_told_of_whatever_its_weight_is():
+    X, start = problem("tied")
+    start.means[1] = 1e4
+    given = start_of(start, "tied")
+    with pytest.warns(ConvergenceWarning, match="has no rows. It is component 1"):
+        GaussianMixture(**given, fixed={"weights": True}).fit(X)
 
 
 def test_a_ridge_is_not_added_to_fixed_covariances():
@@ -407,9 +462,15 @@ def test_a_choice_keeps_what_the_estimator_says_of_one_number_of_components():
     np.testing.assert_array_equal(best.means_, start.means)
     with pytest.raises(ValueError, match="n_components are 2, 3"):
         choose.set_params(n_components=[2, 3]).fit(X)
+    choose.set_params(n_components=K)
     template.set_params(means_init=None)
     with pytest.raises(ValueError, match="needs the estimator's means_init"):
-        choose.set_params(n_components=K).fit(X)
+        choose.fit(X)
+    together = fastem.MixtureClassifier(
+        GaussianMixture(equal_weights=True), share_across_classes=True
+    )
+    with pytest.raises(ValueError, match="how frequent classes are"):
+        together.fit(X, X[:, 0] > 0)
 
 
 # Errors
