@@ -5,7 +5,8 @@ import re
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
+from scipy.stats import t
 from sklearn.exceptions import ConvergenceWarning
 
 import fastem
@@ -236,6 +237,15 @@ def test_beside_noise_weights_are_fixed_beside_each_other(equal):
     assert np.diff(model.lower_bounds_).min() >= -1e-13
 
 
+def test_equal_weights_are_so_from_the_start():
+    X, _ = problem()
+    model = GaussianMixture(K, equal_weights=True, reg_covar=0, random_state=0, tol=0)
+    for n_iterations in (0, 20):
+        model.set_params(max_iter=n_iterations).fit(X[:100])
+        np.testing.assert_array_equal(model.weights_, np.full(K, 1 / K))
+    assert np.diff(model.lower_bounds_).min() >= -1e-13
+
+
 # With other options
 
 
@@ -331,22 +341,44 @@ def test_a_component_is_reseeded_if_nothing_of_it_is_fixed():
         model.fit(X)
 
 
-@pytest.mark.parametrize("name", ["full", "diag", "spherical"])
-def test_a_bound_on_eigenvalues_is_about_fixed_covariances_too(name):
+# The start is not within the bound.
+@pytest.mark.filterwarnings("ignore:The mean log-likelihood fell")
+@pytest.mark.parametrize("size", [0.03, 20.0])
+@pytest.mark.parametrize("name", ["full", "spherical"])
+def test_a_bound_on_eigenvalues_is_about_fixed_covariances_too(name, size):
     X, start = problem(name)
-    X = np.vstack([X, X[:2] + 1e-3])
+    start.covariances[0] *= size
     given = {**start_of(start, name), "fixed": {"covariances": FIRST}, "reg_covar": 0}
-    model = GaussianMixture(**given, covariance_ratio=1.5, tol=0, max_iter=1)
-    if name != "spherical":
-        with pytest.raises(ValueError, match=r"fixed covariances have eigenvalues"):
-            model.set_params(covariance_ratio=1.01).fit(X)
-    model.set_params(covariance_ratio=8.0, max_iter=30).fit(X)
+    model = GaussianMixture(**given, covariance_ratio=8.0, max_iter=30).fit(X)
     S = of(model, "covariances")
-    if name != "spherical":
+    if name == "full":
         S = S / np.outer(X.std(axis=0), X.std(axis=0))
     eigenvalues = np.linalg.eigvalsh(S)
-    assert eigenvalues.max() / eigenvalues.min() <= 8 * (1 + 1e-9)
+    assert eigenvalues.max() == pytest.approx(8 * eigenvalues.min(), rel=1e-9)
     assert np.diff(model.lower_bounds_[1:]).min() >= -1e-12
+    if name == "full":
+        with pytest.raises(ValueError, match="fixed covariances have eigenvalues"):
+            model.set_params(covariance_ratio=1.01).fit(X)
+
+
+def test_degrees_of_freedom_beside_a_fixed_scale_are_the_likeliest():
+    X = np.random.default_rng(0).standard_t(3, size=(200, 1))
+    model = StudentMixture(
+        weights_init=[1.0],
+        means_init=[[0.2]],
+        precisions_init=[[[0.5]]],
+        fixed={"means": True, "covariances": True},
+        tol=1e-13,
+        max_iter=5000,
+    ).fit(X)
+    found = minimize_scalar(
+        lambda v: -t.logpdf(X, v, 0.2, np.sqrt(2)).mean(),
+        bounds=(0.1, 50),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
+    assert model.lower_bound_ == pytest.approx(-found.fun, abs=1e-9)
+    assert model.degrees_of_freedom_[0] == pytest.approx(found.x, rel=1e-3)
 
 
 def test_a_column_without_values_does_not_matter_where_all_is_fixed():
