@@ -203,6 +203,25 @@ def test_directions_see_spreads_where_means_are_equal():
     assert display.ax_.get_xlabel().startswith("direction 1 (x2, ")
 
 
+def test_directions_are_eigenvectors_of_means_and_spreads(model):
+    mean = WEIGHTS @ MEANS
+    within = sum(w * c for w, c in zip(WEIGHTS, COVARIANCES, strict=True))
+    between = sum(
+        w * np.outer(m - mean, m - mean) for w, m in zip(WEIGHTS, MEANS, strict=True)
+    )
+    total = within + between
+    inverse = np.linalg.inv(total)
+    kernel = between @ inverse @ between
+    for w, c in zip(WEIGHTS, COVARIANCES, strict=True):
+        kernel = kernel + w * (c - within) @ inverse @ (c - within)
+    directions, worth = discriminant_directions(model)
+    np.testing.assert_allclose(
+        kernel @ directions, total @ directions * worth, atol=1e-12
+    )
+    np.testing.assert_allclose(directions.T @ total @ directions, np.eye(3), atol=1e-12)
+    assert np.all(np.diff(worth) <= 0)
+
+
 def test_directions_do_not_depend_on_units(model, table):
     scales = np.array([1e-8, 1.0, 1e6])
     other = GaussianMixture.from_parameters(
