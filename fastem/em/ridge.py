@@ -25,7 +25,7 @@ from fastem.statistics import Array, MixtureParameters, Ridge
 RELATIVE = "relative"
 _RELATIVE_SHARE = 1e-6
 # From this share of what a column varies on, given the others, users are told.
-_NOTICEABLE = 0.01
+NOTICEABLE = 0.01
 
 
 class RegularizationWarning(UserWarning):
@@ -210,11 +210,11 @@ def ridge_warning(
         Covariances that are fixed, and so have no ridge in them.
     """
     shares = _shares(structure, parameters, ridge, held)
-    is_noticeable = shares > _NOTICEABLE
+    is_noticeable = shares > NOTICEABLE
     affected = is_noticeable.any(axis=1)
     is_new = affected
     if before is not None and len(before.weights) == len(parameters.weights):
-        known = _shares(structure, before, ridge, held) > _NOTICEABLE
+        known = _shares(structure, before, ridge, held) > NOTICEABLE
         is_new = affected & ~known.any(axis=1)
     if not is_new.any():
         return None
@@ -223,11 +223,11 @@ def ridge_warning(
     share = float(shares[worst].max())
     rows = parameters.weights * n_rows
     degeneracy = degeneracy_of(
-        structure, parameters, worst, rows, ridge, min(_NOTICEABLE, share)
+        structure, parameters, worst, rows, ridge, min(NOTICEABLE, share)
     )
     everywhere = is_noticeable.all(axis=0).any()
     variances = structure.representation.column_variances(parameters)
-    varies_little = ridge > _NOTICEABLE * variances
+    varies_little = ridge > NOTICEABLE * variances
     repeated = repeated_in(degeneracy, find)
     trouble = "a component has next to no spread"
     if degeneracy.lacks_rows:

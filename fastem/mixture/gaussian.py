@@ -233,9 +233,9 @@ class GaussianMixture(PlannedMixture):
     lower_bounds_ : list of float
         The same for each iteration of the best start, except for those that
         ``accelerate`` took back or that tested the end.
-    n_samples_seen_ : float
+    n_samples_seen_, n_effective_ : float
         Number of rows of the fit and of calls of :meth:`partial_fit` since then, each
-        as often as its weight says.
+        as often as its weight says; and how many that count alike say as much.
     n_features_in_ : int
         Number of columns, D.
     feature_names_in_ : array of shape (D,)

@@ -354,6 +354,8 @@ def _stream(model: GaussianMixture) -> dict[str, Any] | None:
         return None
     stream = {
         "n_samples_seen": float(model.n_samples_seen_),
+        # A pickle of an older version does not have it.
+        "n_effective": float(getattr(model, "n_effective_", model.n_samples_seen_)),
         "ridge": np.asarray(model._ridge).tolist(),
     }
     if hasattr(model, "_largest_weights"):  # not from every pickle of fastem 0.1.0
@@ -379,6 +381,10 @@ def _go_on(model: GaussianMixture, stream: Section, n_columns: int) -> None:
             f"{n_columns} of them, not {brief(stream.values['ridge'])}"
         )
     model._begin_stream(seen, ridge if is_list else float(ridge))
+    if "n_effective" in stream.values:  # older files do not have it
+        model.n_effective_ = float(stream.get("n_effective", (int, float)))
+        if not model.n_effective_ > 0:
+            raise ValueError(f'{stream.where}: "n_effective" must be more than 0')
     if "first_variances" in stream.values:  # older files do not have it
         first = stream.numbers("first_variances")
         if first.ndim != 2 or not (first > 0).all():

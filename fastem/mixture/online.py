@@ -70,6 +70,18 @@ def rows_remembered(
     return _countable(n_new / math.expm1(min(max(age, _LEAST_AGE), 700.0)))
 
 
+def rows_counted_alike(n_old: float, n_effective: float, n_new: float) -> float:
+    """How many rows that count alike say as much as all so far and the new ones.
+
+    Those so far, worth ``n_effective`` of which all count alike, have come to count as
+    ``n_old``, and new ones count 1 each: the square of the sum of all that rows count,
+    over the sum of squares (L. Kish, "Survey Sampling", Wiley 1965).
+    """
+    share = n_old / (n_old + n_new)
+    squares = share**2 / n_effective + (1 - share) ** 2 / n_new
+    return _countable(1 / squares)
+
+
 def _countable(n_rows: float) -> float:
     """The same number, but not infinite: weights may be as large as numbers are."""
     return min(n_rows, sys.float_info.max)
@@ -92,6 +104,7 @@ class OnlineMixture(ProbabilityMixture):
     forgetting: float
     memory: float | None
     n_samples_seen_: float
+    n_effective_: float
     noise: bool
 
     def partial_fit(
@@ -215,7 +228,7 @@ class OnlineMixture(ProbabilityMixture):
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
         """From here on rows are to be added to so many, with this ridge."""
-        self.n_samples_seen_ = _countable(n_rows)
+        self.n_samples_seen_ = self.n_effective_ = _countable(n_rows)
         self._ridge = ridge
         self._judge_by(self._fitted()[1])
 
@@ -352,6 +365,9 @@ class OnlineMixture(ProbabilityMixture):
         )
         old = representation.statistics_of(parameters, n_old / scale, self._ridge)
         statistics = representation.move(old, new.reference) + new
+        self.n_effective_ = rows_counted_alike(
+            n_old, getattr(self, "n_effective_", self.n_samples_seen_), scale * n_new
+        )
         self.n_samples_seen_ = _countable(self.n_samples_seen_ + scale * n_new)
         try:
             learned = maximize(statistics, parameters)

@@ -31,6 +31,7 @@ which components differ most, in their means or in how they spread.
 | :class:`fastem.UncertaintyDisplay` | where rows are torn between components |
 | :class:`fastem.MergeDisplay` | which components are one cluster, step by step |
 | :class:`fastem.CalibrationDisplay` | whether memberships are as right as they claim |
+| :class:`fastem.AnomalyDisplay` | the rows that surprise most, and by which columns |
 | :class:`fastem.SelectionDisplay` | the criterion of each candidate of a choice |
 
 Rows are read once, also from a folder. More than `max_points` (20,000) of them are
