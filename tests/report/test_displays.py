@@ -18,6 +18,7 @@ from fastem import (
     PairsDisplay,
     StudentMixture,
     UncertaintyDisplay,
+    calibration,
     merge_components,
 )
 from fastem.report.component_marks import share_within
@@ -285,6 +286,7 @@ def test_unsure_rows_are_dark_and_on_top(model, table):
     lightness = drawn.get_facecolors()[:, :3].sum(axis=1)
     assert np.all(np.diff(lightness) < 0.02)
     assert "uncertainty" in display.colorbar_.ax.get_ylabel()
+    assert "a row: unsure ones are on top" in words_of(display.ax_.get_legend())
 
 
 def test_an_image_of_doubt_has_means(model, table):
@@ -339,15 +341,21 @@ def test_the_tree_is_that_of_the_merges():
     assert f"bends at {merging.elbow} clusters" in words
 
 
-def test_calibration_is_drawn_with_its_intervals():
-    display = CalibrationDisplay(
-        [0.5, 0.7, 0.9], [0.4, np.nan, 0.8], [10, 0, 30], [0.2, 0.0, 0.7], [0.6, 1, 0.9]
-    ).plot()
-    assert np.asarray(display.marks_.get_offsets()).tolist() == [[0.5, 0.4], [0.9, 0.8]]
-    words = words_of(display.ax_.get_legend())
-    assert "40 in all, with intervals: 0.800 claimed, 0.700 right" in words
-    with pytest.raises(ValueError, match="no bin has rows"):
-        CalibrationDisplay([0.5], [0.5], [0]).plot()
+def test_calibration_is_drawn_with_its_intervals(model):
+    rows, labels = model.sample(700)
+    X = pd.DataFrame(rows, columns=NAMES)
+    figure, ax = plt.subplots()
+    display = CalibrationDisplay.from_estimator(model, X, labels, level=0.9, ax=ax)
+    found = calibration(model, X, labels, level=0.9)
+    drawn = np.asarray(display.marks_.get_offsets())
+    np.testing.assert_array_equal(drawn, np.column_stack([found.claimed, found.right]))
+    (lines,) = (c for c in ax.collections if c is not display.marks_)
+    ends = np.array([[low, high] for (_, low), (_, high) in lines.get_segments()])
+    np.testing.assert_array_equal(ends, np.column_stack([found.low, found.high]))
+    words = words_of(ax.get_legend())
+    assert "700 rows by what they claim, 90% intervals" in words
+    assert f"{found.mean_claimed:.3f} claimed, {found.mean_right:.3f} right" in words
+    assert display.figure_ is figure
 
 
 @pytest.mark.parametrize("display", BY_ROWS)
