@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import colors as mcolors
+from scipy.integrate import trapezoid
 from scipy.stats import multivariate_t
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -256,7 +257,7 @@ def test_pairs_stand_below_densities(model, table):
             heights, edges, _ = panel.patches[0].get_data()
             assert heights @ np.diff(edges) == pytest.approx(1, abs=0.02)
     total = display.axes_[0, 0].lines[-1]
-    area = np.trapezoid(total.get_ydata(), total.get_xdata())
+    area = trapezoid(total.get_ydata(), total.get_xdata())
     assert area == pytest.approx(1, abs=0.02)
 
 
