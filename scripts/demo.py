@@ -158,7 +158,8 @@ def draw_small(picture: Path, path: Path) -> None:
     with Image.open(picture) as large:
         size = (large.width * 8 // 15, large.height * 8 // 15)
         small = large.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    small.quantize(64).save(path, optimize=True)
+    # By coverage, as the median cut loses the colours of few pixels.
+    small.quantize(128, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
 
+from fastem.choice.calibration import Calibration, calibration
+from fastem.mixture import GaussianMixture
 from fastem.report.figures import axes_or_new
-from fastem.statistics import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,24 +16,19 @@ if TYPE_CHECKING:
 
 _SIZE = (6.5, 5.5)  # inches
 _COLOR = "#0072B2"
+_JUST_ABOVE = 1.04  # the largest share: for whole marks
 
 
 class CalibrationDisplay:
-    """How often rows are where their likeliest component says, against its claim.
+    """How often rows are where their memberships say, against what these claim.
 
     Each mark is a bin of rows that claim about the same, the larger, the more they
-    are: on the dashed line claims are honest, below it memberships are too sure.
+    are, with the interval of the share that is right. On the dashed line claims are
+    honest; below it memberships are too sure.
 
     Parameters
     ----------
-    claimed : array-like of shape (B,)
-        Mean of the largest membership of the rows in each bin.
-    right : array-like of shape (B,)
-        Share of these rows that are of the component they claim.
-    n_rows : array-like of shape (B,)
-        How many rows each bin has; what has none is left out.
-    low, high : array-like of shape (B,), default=None
-        Interval of ``right``.
+    calibration : Calibration
 
     Attributes
     ----------
@@ -43,29 +38,74 @@ class CalibrationDisplay:
 
     Examples
     --------
-    >>> from fastem import CalibrationDisplay
-    >>> display = CalibrationDisplay([0.6, 0.95], [0.5, 0.9], [20, 80]).plot()
+    >>> import numpy as np
+    >>> from fastem import CalibrationDisplay, GaussianMixture
+    >>> random = np.random.default_rng(0)
+    >>> labels = np.repeat(["low", "high"], 500)
+    >>> X = random.normal(np.where(labels == "low", 0.0, 3.0)[:, None])
+    >>> model = GaussianMixture(2, random_state=0).fit(X)
+    >>> display = CalibrationDisplay.from_estimator(model, X, labels)
     >>> display.ax_.get_xlabel()
-    'claimed: largest membership'
+    'claimed: probability of the likeliest group'
     """
 
     ax_: Axes
     figure_: Figure
     marks_: Any
 
-    def __init__(
-        self,
-        claimed: ArrayLike,
-        right: ArrayLike,
-        n_rows: ArrayLike,
-        low: ArrayLike | None = None,
-        high: ArrayLike | None = None,
-    ) -> None:
-        self.claimed = claimed
-        self.right = right
-        self.n_rows = n_rows
-        self.low = low
-        self.high = high
+    def __init__(self, calibration: Calibration) -> None:
+        self.calibration = calibration
+
+    @classmethod
+    def from_estimator(
+        cls,
+        model: GaussianMixture,
+        X: Any,
+        labels: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        memberships: str | ArrayLike = "predict_proba",
+        matching: str = "majority",
+        ax: Axes | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Of a fitted mixture and rows of known groups, drawn.
+
+        Parameters
+        ----------
+        model : GaussianMixture
+            Fitted to other rows.
+        X : array-like of shape (N, D), or a source of rows in blocks
+        labels : array-like of shape (N,)
+            The group of each row.
+        sample_weight : array-like of shape (N,), default=None
+        memberships : {'predict_proba', 'predict_proba_uncertain'} or array-like, \
+default='predict_proba'
+        matching : {'majority', 'one-to-one'}, default='majority'
+            As in :func:`fastem.calibration`.
+        ax : matplotlib Axes, default=None
+            Where to draw; None for a new figure.
+        **settings
+            Further ones of :func:`fastem.calibration`: ``bins``, ``level``.
+
+        Returns
+        -------
+        CalibrationDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            As in :func:`fastem.calibration`.
+        """
+        found = calibration(
+            *(model, X, labels, sample_weight),
+            memberships=memberships,
+            matching=matching,
+            **settings,
+        )
+        return cls(found).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw it.
@@ -84,45 +124,30 @@ class CalibrationDisplay:
         ------
         ImportError
             If matplotlib is not installed.
-        ValueError
-            If no bin has rows.
         """
-        n_rows = np.asarray(self.n_rows, np.float64)
-        is_used = n_rows > 0
-        if not is_used.any():
-            raise ValueError("no bin has rows: nothing can be drawn")
-        counts = n_rows[is_used]
-        claimed, right = _of_bins(self.claimed, is_used), _of_bins(self.right, is_used)
         ax = axes_or_new(ax, *_SIZE)
-        least = min(claimed.min(), right.min())
-        bounds = np.array([max(0.0, least - 0.08), 1.02])
+        found = self.calibration
         ax.axline((1, 1), slope=1, ls="--", color="#777777", lw=1, label="honest")
-        label = f"rows by what they claim, {counts.sum():,.0f} in all"
-        if self.low is not None and self.high is not None:
-            low, high = _of_bins(self.low, is_used), _of_bins(self.high, is_used)
-            ax.vlines(claimed, low, high, color=_COLOR, linewidth=1.6, alpha=0.6)
-            bounds[0] = min(bounds[0], max(0.0, low.min() - 0.02))
-            label += ", with intervals"
-        areas = 20 + 380 * counts / counts.max()
-        ax.plot(claimed, right, color=_COLOR, linewidth=1, alpha=0.6)
-        self.marks_ = ax.scatter(claimed, right, s=areas, color=_COLOR, alpha=0.8)
-        shares = counts / counts.sum()
-        told = f"{shares @ claimed:.3f} claimed, {shares @ right:.3f} right"
-        self.marks_.set_label(f"{label}:\n{told}")
-        ax.set_xlim(*bounds)
-        ax.set_ylim(*bounds)
-        ax.set_aspect("equal")
-        ax.set_xlabel("claimed: largest membership")
-        ax.set_ylabel("right: share of rows of that component")
+        ax.vlines(found.claimed, found.low, found.high, color=_COLOR, lw=1.6, alpha=0.6)
+        areas = 20 + 380 * found.n_rows / found.n_rows.max()
+        self.marks_ = ax.scatter(
+            found.claimed, found.right, s=areas, color=_COLOR, alpha=0.8
+        )
+        n_rows, level = f"{found.n_rows.sum():,.6g}", f"{found.level:.0%}"
+        self.marks_.set_label(
+            f"{n_rows} rows by what they claim, {level} intervals:\n"
+            f"{found.mean_claimed:.3f} claimed, {found.mean_right:.3f} right"
+        )
+        ax.set_xlim(max(0.0, float(found.claimed.min()) - 0.05), _JUST_ABOVE)
+        ax.set_ylim(max(0.0, float(found.low.min()) - 0.05), _JUST_ABOVE)
+        ax.set_xlabel("claimed: probability of the likeliest group")
+        ax.set_ylabel("right: share of rows in that group")
         ax.spines[["top", "right"]].set_visible(False)
-        legend = ax.legend(loc="upper left", frameon=False, fontsize="small")
+        legend = ax.legend(
+            loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False, fontsize="small"
+        )
         of_marks: Any = legend.legend_handles[-1]
         of_marks.set_sizes([40])
         self.ax_ = ax
         self.figure_ = ax.figure  # type: ignore[assignment]
         return self
-
-
-def _of_bins(values: ArrayLike, is_used: Any) -> Array:
-    chosen: Array = np.asarray(values, np.float64)[is_used]
-    return chosen

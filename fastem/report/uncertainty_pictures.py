@@ -136,14 +136,14 @@ class UncertaintyDisplay:
         from matplotlib import colormaps
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import ListedColormap, Normalize
+        from matplotlib.lines import Line2D
 
         model, rows = self.model, self.rows
         labels = rows.view.labels
         n_choices = len(model.weights_) + hasattr(model, "noise_weight_")
         colors = ListedColormap(colormaps[_COLORS](np.linspace(_PALEST, 1, 256)))
         scale = ScalarMappable(Normalize(0, max(1 - 1 / n_choices, 0.5)), colors)
-        marks: list[Any] = []
-        names: list[str] = []
+        of_rings: tuple[list[Any], list[str]] = [], []
         if len(labels) == 1:
             draw_bars(ax, rows, scale.to_rgba(np.nan_to_num(rows.shades[:, 0])))
             ax.set_ylabel("density of rows")
@@ -157,27 +157,37 @@ class UncertaintyDisplay:
             ax.set_ylabel(labels[1])
             greys = ["#555555"] * len(model.weights_)
             draw_ellipses(ax, model, rows.view, greys)
-            marks, names = ring_handles(model)
-        more, notes = note_handles([rows])
+            of_rings = ring_handles(model)
+        of_notes = note_handles([rows])
         ax.set_xlim(*rows.limits[0])
         ax.set_xlabel(labels[0])
         ax.spines[["top", "right"]].set_visible(False)
         ax.set_title(title_of(model, rows.n_rows), fontsize="medium")
-        if names or notes:
-            ax.legend(
-                *([*marks, *more], [*names, *notes]),
-                loc="upper center",
-                bbox_to_anchor=(0.5, -0.13),
-                ncols=2,
-                frameon=False,
-                fontsize="small",
-            )
+        mark = Line2D([], [], marker="o", linestyle="", color="#777777")
+        ax.legend(
+            [mark, *of_rings[0], *of_notes[0]],
+            [_words_of(rows), *of_rings[1], *of_notes[1]],
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.13),
+            ncols=2,
+            frameon=False,
+            fontsize="small",
+        )
         self.colorbar_ = ax.figure.colorbar(scale, ax=ax)
         of_bins = "" if rows.points is not None and len(labels) == 2 else "mean "
         self.colorbar_.set_label(f"{of_bins}uncertainty: 1 - largest membership")
         self.ax_ = ax
         self.figure_ = ax.figure  # type: ignore[assignment]
         return self
+
+
+def _words_of(rows: DrawnRows) -> str:
+    """What is drawn of rows."""
+    if len(rows.view.labels) == 1:
+        return "how many rows, by their mean uncertainty"
+    if rows.points is None:
+        return "rows: the paler, the fewer"
+    return "a row: unsure ones are on top"
 
 
 def uncertainties(degrees: NDArray[Any]) -> Array:

@@ -18,7 +18,7 @@ from fastem.statistics import Array
 
 # Beyond these quantiles outliers would set the limits.
 _OUTER = (0.005, 0.995)
-_ROOM = 0.2
+_ROOM = 0.1
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import colors as mcolors
+from scipy.integrate import trapezoid
 from scipy.stats import multivariate_t
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -18,6 +19,7 @@ from fastem import (
     PairsDisplay,
     StudentMixture,
     UncertaintyDisplay,
+    calibration,
     merge_components,
 )
 from fastem.report.component_marks import share_within
@@ -203,6 +205,25 @@ def test_directions_see_spreads_where_means_are_equal():
     assert display.ax_.get_xlabel().startswith("direction 1 (x2, ")
 
 
+def test_directions_are_eigenvectors_of_means_and_spreads(model):
+    mean = WEIGHTS @ MEANS
+    within = sum(w * c for w, c in zip(WEIGHTS, COVARIANCES, strict=True))
+    between = sum(
+        w * np.outer(m - mean, m - mean) for w, m in zip(WEIGHTS, MEANS, strict=True)
+    )
+    total = within + between
+    inverse = np.linalg.inv(total)
+    kernel = between @ inverse @ between
+    for w, c in zip(WEIGHTS, COVARIANCES, strict=True):
+        kernel = kernel + w * (c - within) @ inverse @ (c - within)
+    directions, worth = discriminant_directions(model)
+    np.testing.assert_allclose(
+        kernel @ directions, total @ directions * worth, atol=1e-12
+    )
+    np.testing.assert_allclose(directions.T @ total @ directions, np.eye(3), atol=1e-12)
+    assert np.all(np.diff(worth) <= 0)
+
+
 def test_directions_do_not_depend_on_units(model, table):
     scales = np.array([1e-8, 1.0, 1e6])
     other = GaussianMixture.from_parameters(
@@ -236,7 +257,7 @@ def test_pairs_stand_below_densities(model, table):
             heights, edges, _ = panel.patches[0].get_data()
             assert heights @ np.diff(edges) == pytest.approx(1, abs=0.02)
     total = display.axes_[0, 0].lines[-1]
-    area = np.trapezoid(total.get_ydata(), total.get_xdata())
+    area = trapezoid(total.get_ydata(), total.get_xdata())
     assert area == pytest.approx(1, abs=0.02)
 
 
@@ -266,6 +287,7 @@ def test_unsure_rows_are_dark_and_on_top(model, table):
     lightness = drawn.get_facecolors()[:, :3].sum(axis=1)
     assert np.all(np.diff(lightness) < 0.02)
     assert "uncertainty" in display.colorbar_.ax.get_ylabel()
+    assert "a row: unsure ones are on top" in words_of(display.ax_.get_legend())
 
 
 def test_an_image_of_doubt_has_means(model, table):
@@ -320,15 +342,21 @@ def test_the_tree_is_that_of_the_merges():
     assert f"bends at {merging.elbow} clusters" in words
 
 
-def test_calibration_is_drawn_with_its_intervals():
-    display = CalibrationDisplay(
-        [0.5, 0.7, 0.9], [0.4, np.nan, 0.8], [10, 0, 30], [0.2, 0.0, 0.7], [0.6, 1, 0.9]
-    ).plot()
-    assert np.asarray(display.marks_.get_offsets()).tolist() == [[0.5, 0.4], [0.9, 0.8]]
-    words = words_of(display.ax_.get_legend())
-    assert "40 in all, with intervals: 0.800 claimed, 0.700 right" in words
-    with pytest.raises(ValueError, match="no bin has rows"):
-        CalibrationDisplay([0.5], [0.5], [0]).plot()
+def test_calibration_is_drawn_with_its_intervals(model):
+    rows, labels = model.sample(700)
+    X = pd.DataFrame(rows, columns=NAMES)
+    figure, ax = plt.subplots()
+    display = CalibrationDisplay.from_estimator(model, X, labels, level=0.9, ax=ax)
+    found = calibration(model, X, labels, level=0.9)
+    drawn = np.asarray(display.marks_.get_offsets())
+    np.testing.assert_array_equal(drawn, np.column_stack([found.claimed, found.right]))
+    (lines,) = (c for c in ax.collections if c is not display.marks_)
+    ends = np.array([[low, high] for (_, low), (_, high) in lines.get_segments()])
+    np.testing.assert_array_equal(ends, np.column_stack([found.low, found.high]))
+    words = words_of(ax.get_legend())
+    assert "700 rows by what they claim, 90% intervals" in words
+    assert f"{found.mean_claimed:.3f} claimed, {found.mean_right:.3f} right" in words
+    assert display.figure_ is figure
 
 
 @pytest.mark.parametrize("display", BY_ROWS)
