@@ -18,7 +18,7 @@ from fastem import GaussianMixture
 
 _SHARES = (0.1, 0.3)
 _DRAWS = 5
-_STARTS = 10
+_STARTS = 4
 _MOST_ITERATIONS = 1000
 
 Labels = np.ndarray
