@@ -1,6 +1,8 @@
 """What an EM pass over rows with gaps takes, against one over complete rows."""
 
 import json
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -17,7 +19,8 @@ from benchmarks.packages import (
 from benchmarks.problems import Rows
 from benchmarks.reporting import progress
 from benchmarks.rounds import alternate
-from benchmarks.table import at_least, at_most, number, rows_of_cells, times
+from benchmarks.table import at_least, at_most, number, rows_of_cells
+from benchmarks.table import times as ratio_of
 from fastem.checks.rows import read_only
 from fastem.covariances import structure_of
 from fastem.groups import expectation_of
@@ -81,7 +84,7 @@ def tables(options: Options) -> str:
             [
                 f"{n_found:,}" + ("" if n else f" ({_SHARE:.0%} missing at random)"),
                 number(1e3 * rounds.seconds(str(n))),
-                times(ratios),
+                ratio_of(ratios),
                 at_most(target, median(ratios), "x"),
             ]
         )
@@ -95,9 +98,19 @@ def tables(options: Options) -> str:
     return f"{of_passes}\n\n{_against_tgmm(options, parameters)}"
 
 
+def _processor_seconds(action: Callable[[], object]) -> float:
+    """The least of some calls, as others may disturb them."""
+    times = []
+    for _ in range(_REPEATS):
+        began = time.process_time()
+        action()
+        times.append(time.process_time() - began)
+    return min(times)
+
+
 def _against_tgmm(options: Options, parameters: MixtureParameters) -> str:
     """Rows with gaps, an iteration of each."""
-    n_rows = 5_000 if options.short else 20_000
+    n_rows = 1_000 if options.short else 5_000
     try:
         python = environment_with("tgmm", [_TGMM])
     except UnavailableError as error:
@@ -107,7 +120,7 @@ def _against_tgmm(options: Options, parameters: MixtureParameters) -> str:
     lines = []
     for n in (50, 0):
         X = gappy_rows(n, n_rows)
-        step = expectation_of(X, np.empty(0), representation, options.n_threads)
+        step = expectation_of(X, np.empty(0), representation, 1)
         np.savez(
             folder / "tgmm.npz",
             X=X,
@@ -120,14 +133,14 @@ def _against_tgmm(options: Options, parameters: MixtureParameters) -> str:
         command = [str(python), str(worker), "tgmm.npz", "tgmm.json"]
         run_client(command, folder, "tgmm may have changed")
         found = json.loads((folder / "tgmm.json").read_text())
-        ours = alternate({"": partial(step, parameters)}, repeats=5)
         total = step(parameters).log_likelihood / n_rows
-        ratio = found["seconds"] / ours.seconds("")
+        seconds = _processor_seconds(partial(step, parameters))
+        ratio = found["seconds"] / seconds
         lines.append(
             [
                 f"{len(np.unique(np.isnan(X), axis=0)):,}",
                 number(1e3 * found["seconds"]),
-                number(1e3 * ours.seconds("")),
+                number(1e3 * seconds),
                 f"{number(ratio)}x",
                 at_least(_TGMM_TARGET, ratio),
                 f"{abs(found['log_likelihood'] - total):.0e}",
@@ -136,7 +149,7 @@ def _against_tgmm(options: Options, parameters: MixtureParameters) -> str:
     head = ["patterns of gaps", "tgmm, ms", "fastem, ms", "faster by", "target"]
     head.append("difference in log-likelihood of a row")
     return (
-        f"An iteration of {_TGMM} (missing='em', float64, its own number of threads) "
-        f"and a pass of fastem on {n_rows:,} such rows from the same start.\n\n"
-        + rows_of_cells(head, lines)
+        f"An iteration of {_TGMM} (missing='em', float64) and a pass of fastem on "
+        f"{n_rows:,} such rows from the same start: processor time, on one thread "
+        "each.\n\n" + rows_of_cells(head, lines)
     )

@@ -24,6 +24,9 @@ from fastem.statistics import (
 
 # Copies of groups' rows that are kept from pass to pass; the rest is copied anew.
 _MOST_BYTES = 2**27
+# Kinds of passes that were made once: a thread that helps may have too small a stack to
+# compile them.
+_compiled: set[tuple[object, ...]] = set()
 
 
 @final
@@ -62,7 +65,6 @@ class GroupedExpectation:
         if len(small) == 1:
             small = []
         self._small = order_of(small)
-        self._compiled: set[bool] = set()  # of groups with the background, or without
         is_small = set(small)
         n_bytes = 0
         self._parts: list[tuple[Group, ExpectationStep | None]] = []
@@ -102,11 +104,11 @@ class GroupedExpectation:
 
         side_by_side = []
         for number, (group, _) in enumerate(self._parts):
-            kind = group.allowed is None or bool(group.allowed[-1])
-            # This thread has kernels compiled: others may have too small a stack.
-            if arranges(len(group.rows)) or kind not in self._compiled:
+            kind = self._kind(group, parameters)
+            if arranges(len(group.rows)) or kind not in _compiled:
                 work(number)
-                self._compiled.add(kind)
+                if not group.is_noise:
+                    _compiled.add(kind)
             else:
                 side_by_side.append((number,))
         share(work, side_by_side, number_of_threads(self._n_threads))
@@ -120,13 +122,23 @@ class GroupedExpectation:
             )
         return reduce(add, statistics)
 
+    def _kind(self, group: Group, parameters: MixtureParameters) -> tuple[object, ...]:
+        """What kernels are compiled for."""
+        has_background = group.allowed is None or bool(group.allowed[-1])
+        return (
+            self._dtype,
+            type(self._representation),
+            has_background and parameters.background is not None,
+            len(group.columns) > 0 and parameters.degrees_of_freedom is not None,
+        )
+
     def _of_part(
         self, number: int, parameters: MixtureParameters, reference: Array
     ) -> SufficientStatistics:
         """The statistics of one group, in all columns."""
         group, kept = self._parts[number]
         step = self._step(group) if kept is None else kept
-        if group.allowed is not None and not group.allowed[:-1].any():
+        if group.is_noise:
             whole = parameters, self._representation, reference
             return _of_noise(group, step.total_weight, *whole)
         view = View(
