@@ -117,6 +117,14 @@ def check_columns(
         )
 
 
+def remember_columns(estimator: Any, other: Any) -> None:
+    """Let an estimator know the columns that another one knows."""
+    estimator.n_features_in_ = other.n_features_in_
+    vars(estimator).pop("feature_names_in_", None)
+    if hasattr(other, "feature_names_in_"):
+        estimator.feature_names_in_ = other.feature_names_in_
+
+
 def check_collected(X: Any) -> None:
     """Raise TypeError for a polars query or a Dask collection: no rows are here yet.
 

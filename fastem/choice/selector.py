@@ -15,9 +15,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from fastem.checks.rows import Rows
+from fastem.checks.rows import Rows, remember_columns
 from fastem.choice.candidates import Attempt, Candidate
 from fastem.choice.criteria import CRITERIA
+from fastem.choice.fixed import check_fixed
 from fastem.choice.results import SelectionResults, SelectionRow
 from fastem.choice.search import Outcome, Search
 from fastem.covariances import STRUCTURES, CovarianceStructure, structure_of
@@ -102,7 +103,9 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         None for ``GaussianMixture(reg_covar='relative', stopping='remaining_gain',
         tol=0.01, accelerate=True, max_iter=1000, n_init=3)``: criteria are compared to
         a hundredth, and units do not matter. :class:`fastem.dask.GaussianMixture`
-        chooses for Dask collections.
+        chooses for Dask collections. What it holds ``fixed`` is of one number of
+        components, and starts from its ``weights_init``, ``means_init`` and
+        ``precisions_init``.
     noise : bool, default=False
         Whether rows may belong to no component, whatever ``estimator`` says.
     margin : float, default=3.0
@@ -223,23 +226,30 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         template._check_settings()
         with unchanged_on_error(self), template._announced():
             rows = template._training_rows(X, sample_weight)
-            self.n_features_in_ = template.n_features_in_
-            self.__dict__.pop("feature_names_in_", None)
-            if hasattr(template, "feature_names_in_"):
-                self.feature_names_in_ = template.feature_names_in_
-            outcomes = self._outcomes(template, rows, callback)
-            chosen = _best(outcomes)
-            self.results_ = SelectionResults(
-                CRITERIA[self.criterion].title,
-                rows.shape[0],
-                tuple(SelectionRow.of(outcome, rows.n_rows) for outcome in outcomes),
-            )
-            self.best_estimator_ = chosen.fitted
-            self.n_components_ = chosen.candidate.n_components
-            self.covariance_type_ = chosen.candidate.covariance_type
+            chosen = self._choose(template, rows, callback)
         assert chosen.planned is not None
         chosen.fitted._warn_of(chosen.planned, rows)
         return self
+
+    def _choose(
+        self,
+        template: GaussianMixture,
+        rows: TrainingRows,
+        callback: Callable[[SelectionProgress], object] | None = None,
+    ) -> Attempt:
+        """Choose for rows that are checked, whose columns the template knows."""
+        remember_columns(self, template)
+        outcomes = self._outcomes(template, rows, callback)
+        chosen = _best(outcomes)
+        self.results_ = SelectionResults(
+            CRITERIA[self.criterion].title,
+            rows.shape[0],
+            tuple(SelectionRow.of(outcome, rows.n_rows) for outcome in outcomes),
+        )
+        self.best_estimator_ = chosen.fitted
+        self.n_components_ = chosen.candidate.n_components
+        self.covariance_type_ = chosen.candidate.covariance_type
+        return chosen
 
     def fit_predict(
         self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
@@ -297,6 +307,7 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         )
         template.n_components = max(self._numbers())
         template.noise = template.noise or self.noise
+        check_fixed(template, self._numbers())
         if self.n_threads is not None:
             template.n_threads = self.n_threads
         if template.noise and template.noise_weight_init is None:

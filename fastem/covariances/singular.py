@@ -68,6 +68,11 @@ class SingularCovarianceError(ValueError):
         """The same error, with a sentence on what was tried before, and a remedy."""
         return self._but(history=history, remedy=remedy)
 
+    def within(self, where: str) -> "SingularCovarianceError":
+        """The same error, with a sentence on what it is a part of."""
+        history = f"{where}. {self._history}" if self._history else where
+        return self._but(history=history)
+
     def among(self, find: Find) -> "SingularCovarianceError":
         """The same error, with the values that many of all rows have."""
         return self._but(repeated=repeated_in(self.degeneracy, find))

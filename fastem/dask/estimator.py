@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -13,13 +13,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastem import kernels, mixture
 from fastem.checks import counting
+from fastem.checks.rows import Rows
 from fastem.dask import passes
 from fastem.dask.outputs import values_of_rows
 from fastem.dask.partitions import Partitions, is_distributed
 from fastem.dask.passes import RowTask
 from fastem.dask.rows import RowsOnCluster
 from fastem.dask.trees import summed
+from fastem.groups import RowAnswers
+from fastem.mixture.predictive import ColumnAnswers, predictive_answers
+from fastem.statistics import Array
 from fastem.training.in_memory import TrainingRows
+
+Answers = RowAnswers | ColumnAnswers
 
 
 class GaussianMixture(mixture.GaussianMixture):
@@ -49,6 +55,8 @@ class GaussianMixture(mixture.GaussianMixture):
       at least as many partitions as the workers have threads.
     - ``predict``, ``predict_proba`` and ``score_samples`` return Dask arrays that are
       computed when they are asked for; ``score`` and the criteria numbers.
+    - Displays, ``summary`` and ``merge_components`` bring one partition after the other
+      to this process.
     - Errors in the values of ``X`` name the partition, and the row in it, from 0.
 
     Examples
@@ -123,6 +131,22 @@ class GaussianMixture(mixture.GaussianMixture):
             return super().predict_proba(X)
         return self._values(X, kernels.probability_pass)
 
+    def predict_proba_uncertain(self, X: Any) -> Any:
+        """Memberships of rows to come, given that parameters are not known exactly.
+
+        Parameters
+        ----------
+        X : Dask array or DataFrame, or array-like, of shape (N, D)
+
+        Returns
+        -------
+        dask.array.Array of shape (N, K), float32 if X is, else float64
+            NumPy's for rows in memory.
+        """
+        if not is_distributed(X):
+            return super().predict_proba_uncertain(X)
+        return self._values(X, kernels.probability_pass, predictive_answers(self))
+
     def score_samples(self, X: Any) -> Any:
         """The logarithm of the mixture's density at each row.
 
@@ -139,18 +163,38 @@ class GaussianMixture(mixture.GaussianMixture):
             return super().score_samples(X)
         return self._values(X, kernels.log_likelihood_pass)
 
-    def _values(self, X: Any, kernel: Callable[..., np.ndarray]) -> Any:
+    def _values(
+        self, X: Any, kernel: Callable[..., np.ndarray], ask: Answers | None = None
+    ) -> Any:
         check_is_fitted(self)
         partitions = Partitions.checked(self, X, fitting=False)
         rows, _ = partitions.checked_values()
-        task = self._row_task(kernel, partitions.dtype)
+        task = self._row_task(kernel, partitions.dtype, ask)
         return values_of_rows(rows, partitions.lengths, task)
 
     def _row_task(
-        self, kernel: Callable[..., np.ndarray], dtype: np.dtype[Any]
+        self,
+        kernel: Callable[..., np.ndarray],
+        dtype: np.dtype[Any],
+        ask: Answers | None = None,
     ) -> RowTask:
-        ask = self._row_answers()
+        ask = ask or self._row_answers()
         return RowTask(kernel, replace(ask, n_threads=ask.n_threads or 1), dtype)
+
+    def _row_blocks(
+        self, X: Any, sample_weight: Any = None
+    ) -> Generator[tuple[Rows, Array]]:
+        """Rows and weights, brought to this process a partition at a time."""
+        if not is_distributed(X):
+            yield from super()._row_blocks(X, sample_weight)
+            return
+        check_is_fitted(self)
+        partitions = Partitions.checked(self, X, sample_weight, fitting=False)
+        tasks, weights = partitions.checked_values()
+        for of_rows in zip(tasks, weights or [None] * len(tasks), strict=True):
+            rows, w = compute(*of_rows)
+            if len(rows):
+                yield rows, np.empty(0) if w is None else w
 
     def _training_rows(
         self, X: Any, sample_weight: Any, labels: Any = None

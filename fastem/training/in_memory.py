@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastem import kernels
 from fastem.checks import counting
 from fastem.checks.known import Knowledge, Known
-from fastem.checks.rows import Rows, allows_gaps, check_rows
+from fastem.checks.rows import Rows, allows_gaps, check_rows, read_only
 from fastem.covariances import Repeated, SingularCovarianceError, repeated_values
 from fastem.covariances.representations import Representation
 from fastem.em.expectation import Expectation, ExpectationStep
@@ -222,6 +222,17 @@ class RowsInMemory:
             return table
         is_partition = plan.given.labels is not None
         return rows_to_start_from(*table, plan.n_components, all_rows=is_partition)
+
+    def only(self, some: NDArray[np.bool_]) -> "RowsInMemory":
+        """Some of the rows."""
+        values, weights = read_only(self.values[some]), self.weights
+        share = np.count_nonzero(some) / max(len(some), 1)
+        if len(weights):
+            weights = read_only(weights[some])
+            share = weights.sum(dtype=np.float64) / self.weights.sum(dtype=np.float64)
+        gaps = self.has_gaps and has_gaps(values)
+        known = None if self.known is None else self.known.of(some)
+        return RowsInMemory(values, weights, self.n_rows * float(share), gaps, known)
 
     def gathered(
         self,

@@ -52,18 +52,18 @@ def inverse_cholesky(covariances: Array, shared: bool, eps: float = EPS) -> Arra
         For the first matrix that is not positive definite to rounding.
     """
     n_features = covariances.shape[-1]
-    factors, pivots = np.empty_like(covariances), np.zeros(covariances.shape[:2])
+    diagonal = np.arange(n_features)
+    factors = np.empty_like(covariances)
+    squares = np.empty(covariances.shape[:2])
     for k, covariance in enumerate(covariances):
         lower, failed_at = dpotrf(covariance, lower=1, clean=1)
-        if failed_at:
-            break
-        pivots[k] = lower.diagonal()
+        squares[k] = np.nan if failed_at else lower[diagonal, diagonal] ** 2
         factors[k] = dtrtri(lower, lower=1)[0].T
-    smallest = n_features * eps * covariances.diagonal(axis1=1, axis2=2)
+    smallest = n_features * eps * covariances[:, diagonal, diagonal]
     # Written so that a NaN counts as singular.
-    singular = ~(pivots**2 > smallest).all(axis=1)
+    singular = ~(squares > smallest).all(axis=1)
     if singular.any():
-        k = int(singular.argmax())
+        k = int(np.argmax(singular))
         raise SingularCovarianceError(
             degeneracy(None if shared else k, covariances[k], eps)
         )
