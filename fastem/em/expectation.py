@@ -97,6 +97,11 @@ class MemorylessExpectation(Memoryless, ABC):
         return statistics
 
 
+def arranges(n_rows: int) -> bool:
+    """Whether so many rows may be arranged, if that pays."""
+    return n_rows >= _FEWEST_ROWS
+
+
 class ExpectationStep:
     """Statistics of the rows under any parameters.
 
@@ -254,7 +259,7 @@ def _pair_cost(n_features: int) -> float:
 
 def _merged(X: Rows, row_weights: Rows) -> tuple[Rows, Rows]:
     """The distinct rows and their weights, or the same if most are distinct."""
-    if len(X) < _FEWEST_ROWS:
+    if not arranges(len(X)):
         return X, row_weights
     merged = kernels.merge_equal_rows(X, row_weights, _LARGEST_DISTINCT_SHARE)
     if merged is None:

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from fastem import kernels
 from fastem.checks.rows import Rows
 from fastem.covariances.representations import Representation
 from fastem.covariances.view import View
-from fastem.groups.rows import groups_of, has_gaps
+from fastem.groups import row_by_row
+from fastem.groups.row_by_row import gappy_factors, no_answers, order_of
+from fastem.groups.rows import Group, groups_of, has_gaps
 from fastem.statistics import MixtureParameters
 
 
@@ -43,13 +46,40 @@ class RowAnswers:
         if not (self.allows_gaps and has_gaps(X)):
             return self._of_complete(row_pass, X, self.parameters)
         out = None
+        small: list[Group] = []
         for group in groups_of(X):
+            if row_pass in _ROW_BY_ROW and len(group.rows) < row_by_row.FEWEST_ROWS:
+                small.append(group)
+                continue
             view = View(self.representation, self.parameters, group.columns)
             values = group.values(X)
             of_group = self._of_complete(row_pass, values, view.parameters)
             if out is None:
                 out = np.empty((len(X), *of_group.shape[1:]), of_group.dtype)
             out[group.rows] = of_group
+        if small:
+            out = self._row_by_row(row_pass, X, order_of(small), out)
+        return out
+
+    def _row_by_row(
+        self, row_pass: Callable[..., Any], X: Rows, order: np.ndarray, out: Any
+    ) -> Any:
+        """Write into ``out`` what the pass says of the rows that ``order`` names."""
+        n_columns = len(self.parameters.weights)
+        n_columns += self.parameters.background is not None
+        name, shape, dtype = {
+            kernels.label_pass: ("labels", (len(X),), np.dtype(np.intp)),
+            kernels.log_likelihood_pass: ("log_densities", (len(X),), X.dtype),
+            kernels.probability_pass: ("shares", (len(X), n_columns), X.dtype),
+        }[row_pass]
+        out = np.empty(shape, dtype) if out is None else out
+        factors = gappy_factors(self.representation, self.parameters)
+        answers = no_answers(X.dtype)._replace(**{name: out})
+        kernels.answer_gappy(X, order, factors, answers, n_threads=self.n_threads)
+        if row_pass is kernels.label_pass:
+            labels = out[order]
+            is_noise = labels == len(self.parameters.weights)
+            out[order] = np.where(is_noise, kernels.BACKGROUND, labels)
         return out
 
     def _of_complete(
@@ -57,3 +87,11 @@ class RowAnswers:
     ) -> Any:
         factors = self.representation.factors(parameters, X.dtype)
         return row_pass(X, factors, self.n_threads)
+
+
+# Passes of which rows can be asked one by one.
+_ROW_BY_ROW = {
+    kernels.label_pass,
+    kernels.log_likelihood_pass,
+    kernels.probability_pass,
+}

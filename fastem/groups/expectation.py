@@ -1,6 +1,6 @@
 """The expectation step on groups of rows: the kernels on what each of them has."""
 
-from functools import cached_property, reduce
+from functools import reduce
 from operator import add
 from typing import Any, final
 
@@ -8,11 +8,13 @@ import numpy as np
 
 from fastem.checks.known import Known
 from fastem.checks.rows import Rows, read_only
-from fastem.covariances.representations import Representation, dense
+from fastem.covariances.representations import Representation
 from fastem.covariances.view import View
-from fastem.em.expectation import Expectation, ExpectationStep
+from fastem.em.expectation import Expectation, ExpectationStep, arranges
+from fastem.groups import row_by_row
+from fastem.groups.row_by_row import order_of, statistics_row_by_row
 from fastem.groups.rows import Group, groups_of, has_gaps
-from fastem.kernels import GappyFactors, gappy_pass
+from fastem.kernels import number_of_threads, share
 from fastem.statistics import (
     Array,
     MixtureParameters,
@@ -20,9 +22,11 @@ from fastem.statistics import (
     TailSums,
 )
 
-# Rows of a group from which on a pass of its own is faster than row by row: it costs
-# half a millisecond of Python.
-_FEWEST_ROWS = 1000
+# Copies of groups' rows that are kept from pass to pass; the rest is copied anew.
+_MOST_BYTES = 2**27
+# Kinds of passes that were made once: a thread that helps may have too small a stack to
+# compile them.
+_compiled: set[tuple[object, ...]] = set()
 
 
 @final
@@ -57,49 +61,35 @@ class GroupedExpectation:
         self._n_threads = n_threads
         of_all = [group for group in groups if group.allowed is None]
         self._least_gappy = max(of_all, key=lambda g: len(g.columns), default=None)
-        small = [group for group in of_all if len(group.rows) < _FEWEST_ROWS]
+        small = [g for g in of_all if len(g.rows) < row_by_row.FEWEST_ROWS]
         if len(small) == 1:
             small = []
+        self._small = order_of(small)
         is_small = set(small)
-        rows = np.concatenate([group.rows for group in small] or [np.empty(0, int)])
-        self._mixed = read_only(X[rows])
-        self._mixed_weights = read_only(
-            row_weights[rows] if len(row_weights) else row_weights
-        )
-        self._parts = [
-            (group, self._step(group)) for group in groups if group not in is_small
-        ]
-        self._small, self._rows = small, (X, row_weights)
+        n_bytes = 0
+        self._parts: list[tuple[Group, ExpectationStep | None]] = []
+        for group in groups:
+            if group not in is_small:
+                n_bytes += len(group.rows) * len(group.columns) * X.itemsize
+                is_kept = n_bytes <= _MOST_BYTES
+                self._parts.append((group, self._step(group) if is_kept else None))
 
-    @cached_property
-    def _small_parts(self) -> list[tuple[Group, ExpectationStep]]:
-        """Small groups as groups like any other, where tails are Student's."""
-        X, row_weights = self._rows
-        return [
-            (
-                group,
-                ExpectationStep(
-                    group.values(X),
-                    row_weights[group.rows] if len(row_weights) else row_weights,
-                    self._representation,
-                    self._n_threads,
-                ),
-            )
-            for group in self._small
-        ]
+    @property
+    def _kept(self) -> list[ExpectationStep]:
+        return [step for _, step in self._parts if step is not None]
 
     def forget(self) -> None:
         """Another run begins: what this one needs does not depend on the last."""
-        for _, step in self._parts:
+        for step in self._kept:
             step.forget()
 
     def state(self) -> list[Any]:
-        """What was seen of each group."""
-        return [step.state() for _, step in self._parts]
+        """What was seen of each group whose rows are kept."""
+        return [step.state() for step in self._kept]
 
     def restore(self, state: list[Any]) -> None:
         """Go on from what :meth:`state` returned for the same rows."""
-        for (_, step), of_group in zip(self._parts, state, strict=True):
+        for step, of_group in zip(self._kept, state, strict=True):
             step.restore(of_group)
 
     def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
@@ -107,56 +97,58 @@ class GroupedExpectation:
         # What passes in the rows' type are about.
         center = parameters.center
         reference = center + (parameters.means - center).astype(self._dtype)
-        statistics = []
-        has_tails = parameters.degrees_of_freedom is not None
-        parts = self._parts + (self._small_parts if has_tails else [])
-        for group, step in parts:
-            if group.allowed is not None and not group.allowed[:-1].any():
-                weight = step.total_weight
-                whole = parameters, self._representation, reference
-                statistics.append(_of_noise(group, weight, *whole))
-                continue
-            view = View(
-                self._representation,
-                parameters,
-                group.columns,
-                None if group.allowed is None else np.flatnonzero(group.allowed[:-1]),
-                group.allowed is None or bool(group.allowed[-1]),
+        found: list[SufficientStatistics | None] = [None] * len(self._parts)
+
+        def work(number: int) -> None:
+            found[number] = self._of_part(number, parameters, reference)
+
+        side_by_side = []
+        for number, (group, _) in enumerate(self._parts):
+            kind = self._kind(group, parameters)
+            if arranges(len(group.rows)) or kind not in _compiled:
+                work(number)
+                if not group.is_noise:
+                    _compiled.add(kind)
+            else:
+                side_by_side.append((number,))
+        share(work, side_by_side, number_of_threads(self._n_threads))
+        statistics = [part for part in found if part is not None]
+        if len(self._small):
+            statistics.append(
+                statistics_row_by_row(
+                    *(self._X, self._small, self._row_weights, self._representation),
+                    *(parameters, reference, self._n_threads),
+                )
             )
-            statistics.append(view.lifted(step(view.parameters), reference))
-        if len(self._mixed) and not has_tails:
-            statistics.append(self._of_mixed(parameters, reference))
         return reduce(add, statistics)
 
-    def _of_mixed(
-        self, parameters: MixtureParameters, reference: Array
+    def _kind(self, group: Group, parameters: MixtureParameters) -> tuple[object, ...]:
+        """What kernels are compiled for."""
+        has_background = group.allowed is None or bool(group.allowed[-1])
+        return (
+            self._dtype,
+            type(self._representation),
+            has_background and parameters.background is not None,
+            len(group.columns) > 0 and parameters.degrees_of_freedom is not None,
+        )
+
+    def _of_part(
+        self, number: int, parameters: MixtureParameters, reference: Array
     ) -> SufficientStatistics:
-        """Statistics of the rows in small groups, which one pass walks over."""
-        K, D = reference.shape
-        background = parameters.background
-        covariances = self._representation.expand(parameters.covariances, K, D)
-        of_noise = np.full(1, -np.inf)
-        if background is not None and background.weight > 0:
-            of_noise = np.log([background.weight])
-        factors = GappyFactors(
-            parameters.center,
-            np.ascontiguousarray((reference - parameters.center).T),
-            np.ascontiguousarray(covariances.transpose(1, 2, 0)),
-            np.append(parameters.log_weights, of_noise),
-            np.zeros(D) if background is None else background.log_widths(D),
+        """The statistics of one group, in all columns."""
+        group, kept = self._parts[number]
+        step = self._step(group) if kept is None else kept
+        if group.is_noise:
+            whole = parameters, self._representation, reference
+            return _of_noise(group, step.total_weight, *whole)
+        view = View(
+            self._representation,
+            parameters,
+            group.columns,
+            None if group.allowed is None else np.flatnonzero(group.allowed[:-1]),
+            group.allowed is None or bool(group.allowed[-1]),
         )
-        sums = gappy_pass(self._mixed, self._mixed_weights, factors, self._n_threads)
-        return SufficientStatistics(
-            sums.log_likelihood,
-            sums.weights,
-            reference,
-            sums.first,
-            self._representation.pooled(dense.mirror_lower(sums.scatter)),
-            float(np.finfo(self._dtype).eps),
-            float(np.finfo(self._dtype).eps) * np.abs(reference - parameters.center),
-            sums.background,
-            sums.present,
-        )
+        return view.lifted(step(view.parameters), reference)
 
     def draw_ill_explained(
         self, parameters: MixtureParameters, random_state: np.random.RandomState
@@ -176,13 +168,16 @@ class GroupedExpectation:
         return row
 
     def _step(self, group: Group) -> ExpectationStep:
-        """The expectation step on what a group's rows have."""
+        """The expectation step on what a group's rows have.
+
+        Groups that are not arranged have a thread each, side by side.
+        """
         weights = self._row_weights
         return ExpectationStep(
             group.values(self._X),
             read_only(weights[group.rows]) if len(weights) else weights,
             self._representation,
-            self._n_threads,
+            self._n_threads if arranges(len(group.rows)) else 1,
         )
 
 

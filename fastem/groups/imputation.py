@@ -8,6 +8,7 @@ from fastem.covariances.representations import dense
 from fastem.covariances.representations.dense import Regression
 from fastem.groups.answers import RowAnswers
 from fastem.groups.conditional import factors_of
+from fastem.groups.row_by_row import gappy_factors, no_answers, order_of
 from fastem.groups.rows import Group, groups_of, has_gaps
 from fastem.statistics import Array, MixtureParameters
 
@@ -27,67 +28,71 @@ def imputed(
     out = X.copy()
     if not has_gaps(X):
         return out
+    gappy = [group for group in groups_of(X) if len(group.columns) < X.shape[1]]
+    if random_state is None:
+        _fill_with_means(ask, X, order_of(gappy), out)
+        return out
     parameters = ask.parameters
     covariances = ask.representation.expand(
         parameters.covariances, *parameters.means.shape
     )
     shares = ask(kernels.probability_pass, X).astype(np.float64)
-    for group in groups_of(X):
+    for group in gappy:
         missing = np.setdiff1d(np.arange(X.shape[1]), group.columns)
-        if len(missing):
-            filled = _filled(
-                *(parameters, covariances, X, group, missing),
-                *(shares[group.rows], random_state),
-            )
-            out[group.rows[:, np.newaxis], missing] = filled
+        out[group.rows[:, np.newaxis], missing] = _drawn(
+            *(parameters, covariances, X, group, missing),
+            *(shares[group.rows], random_state),
+        )
     return out
 
 
-def _filled(
+def _fill_with_means(ask: RowAnswers, X: Rows, order: np.ndarray, out: Rows) -> None:
+    """Fill the gaps of the rows that ``order`` names with what is expected there."""
+    background = ask.parameters.background
+    middle = None
+    if background is not None:
+        low, high = background.box.T
+        middle = low + (high - low) / 2
+    factors = gappy_factors(ask.representation, ask.parameters)
+    answers = no_answers(X.dtype)._replace(filled=out)
+    kernels.answer_gappy(X, order, factors, answers, middle, ask.n_threads)
+
+
+def _drawn(
     parameters: MixtureParameters,
     covariances: Array,
     X: Rows,
     group: Group,
     missing: np.ndarray,
     shares: Array,
-    random_state: np.random.RandomState | None,
+    random_state: np.random.RandomState,
 ) -> Array:
-    """What the group's rows lack, (n, M), where they belong by ``shares`` (n, K)."""
+    """Draws of what rows lack, (n, M), which belong by ``shares`` (n, K)."""
     columns, means = group.columns, parameters.means
     regression = _regression(covariances, columns, missing)
-    drawn = None
-    if random_state is not None:
-        cumulative = shares.cumsum(axis=1)
-        targets = random_state.random_sample(len(shares)) * cumulative[:, -1]
-        drawn = (cumulative <= targets[:, np.newaxis]).sum(axis=1)
+    cumulative = shares.cumsum(axis=1)
+    targets = random_state.random_sample(len(shares)) * cumulative[:, -1]
+    drawn = (cumulative <= targets[:, np.newaxis]).sum(axis=1)
     filled = np.zeros((len(group.rows), len(missing)))
     present = X[group.rows[:, np.newaxis], columns].astype(np.float64)
     for k, mean in enumerate(means):
-        mine = slice(None) if drawn is None else np.flatnonzero(drawn == k)
+        mine = np.flatnonzero(drawn == k)
         residuals = present[mine] - mean[columns]
         given = mean[missing] + residuals @ regression.coefficients[k].T
-        if random_state is None:
-            filled += shares[:, k, np.newaxis] * given
-        else:
-            zeros = np.zeros(len(missing))
-            left = regression.covariance[k]
-            noise = random_state.multivariate_normal(zeros, left, size=len(given))
-            if parameters.degrees_of_freedom is not None:
-                of_present = covariances[k][columns[:, np.newaxis], columns]
-                noise *= _scales(
-                    *(parameters.degrees_of_freedom[k], residuals, of_present),
-                    random_state,
-                )
-            filled[mine] = given + noise
+        zeros, left = np.zeros(len(missing)), regression.covariance[k]
+        noise = random_state.multivariate_normal(zeros, left, size=len(given))
+        if parameters.degrees_of_freedom is not None:
+            of_present = covariances[k][columns[:, np.newaxis], columns]
+            noise *= _scales(
+                *(parameters.degrees_of_freedom[k], residuals, of_present),
+                random_state,
+            )
+        filled[mine] = given + noise
     background = parameters.background
     if background is not None:
         low, high = background.box[missing].T
-        if drawn is None:
-            filled += shares[:, -1:] * (low + (high - low) / 2)
-        else:
-            mine = np.flatnonzero(drawn == len(means))
-            assert random_state is not None
-            filled[mine] = random_state.uniform(low, high, (len(mine), len(missing)))
+        mine = np.flatnonzero(drawn == len(means))
+        filled[mine] = random_state.uniform(low, high, (len(mine), len(missing)))
     return filled
 
 

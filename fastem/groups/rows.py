@@ -30,6 +30,11 @@ class Group:
     columns: NDArray[np.intp]
     allowed: NDArray[np.bool_] | None = None
 
+    @property
+    def is_noise(self) -> bool:
+        """Whether the rows are known to belong to the background."""
+        return self.allowed is not None and not self.allowed[:-1].any()
+
     def values(self, X: Rows) -> Rows:
         """What the rows have, as kernels take it; without any column one of zeros."""
         if not len(self.columns):

@@ -69,7 +69,9 @@ from fastem.kernels.assignments import (
 from fastem.kernels.background import Uniform
 from fastem.kernels.diagonal import DiagonalFactors
 from fastem.kernels.full import FullFactors
-from fastem.kernels.gaps import GappyFactors, GappySums, gappy_pass
+from fastem.kernels.gappy_answers import GappyAnswers, answer_gappy
+from fastem.kernels.gaps import GappyFactors, GappySums, GappyTails, gappy_pass
+from fastem.kernels.grid import number_of_threads, share
 from fastem.kernels.launch import (
     BACKGROUND,
     PassSums,
@@ -94,14 +96,17 @@ __all__ = [
     "OF_BACKGROUND",
     "DiagonalFactors",
     "FullFactors",
+    "GappyAnswers",
     "GappyFactors",
     "GappySums",
+    "GappyTails",
     "PassSums",
     "Points",
     "Reach",
     "StudentTails",
     "TiedFactors",
     "Uniform",
+    "answer_gappy",
     "assignment_pass",
     "expectation_pass",
     "expectation_passes",
@@ -110,9 +115,11 @@ __all__ = [
     "log_likelihood_pass",
     "member_pass",
     "merge_equal_rows",
+    "number_of_threads",
     "order_rows",
     "probability_pass",
     "reach_of",
     "row_work",
     "seeding_pass",
+    "share",
 ]

@@ -1,6 +1,7 @@
 """Rows with gaps: what they have counts, as each row by itself says."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,8 @@ from fastem import (
 )
 from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
-from fastem.groups import GroupedExpectation, expectation, groups_of
+from fastem.groups import GroupedExpectation, expectation, groups_of, row_by_row
+from fastem.kernels import grid
 from tests import reference
 from tests.mixtures import (
     IN_SHORT,
@@ -68,7 +70,7 @@ def said_without_end():
 def test_statistics_are_those_of_each_row_by_itself(
     name, noise, fewest_rows, monkeypatch
 ):
-    monkeypatch.setattr(expectation, "_FEWEST_ROWS", fewest_rows)
+    monkeypatch.setattr(row_by_row, "FEWEST_ROWS", fewest_rows)
     X, mixture = problem(name, noise)
     row_weights = np.random.default_rng(1).uniform(size=N)
     step = GroupedExpectation(
@@ -84,6 +86,54 @@ def test_statistics_are_those_of_each_row_by_itself(
     reduced = reference.STRUCTURES[name].reduce_scatter(expected.scatter)
     assert_close(actual.scatter, reduced, 1e-12)
     assert actual.total == pytest.approx(row_weights.sum())
+
+
+def statistics_of(X, parameters, name, n_threads=None):
+    groups = groups_of(X)
+    representation = STRUCTURES[name].representation
+    none = read_only(np.empty(0))
+    return GroupedExpectation(X, none, groups, representation, n_threads)(parameters)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["full", *(pytest.param(n, marks=pytest.mark.exhaustive) for n in ("tied", "EII"))],
+)
+def test_tails_are_summed_row_by_row_as_in_groups(name, monkeypatch):
+    X, mixture = problem(name)
+    v = np.array([0.7, 30.0])
+    parameters = replace(parameters_of(mixture, name), degrees_of_freedom=v)
+    found = []
+    for fewest_rows in (1, N):
+        monkeypatch.setattr(row_by_row, "FEWEST_ROWS", fewest_rows)
+        found.append(statistics_of(read_only(X), parameters, name))
+    in_groups, by_rows = found
+    twin = reference.Robust(*mixture, degrees_of_freedom=v)
+    expected = reference.expectation_with_gaps(X, twin)
+    assert_close(by_rows.log_likelihood, expected.log_likelihood, 1e-12)
+    assert_close(by_rows.counts, expected.counts, 1e-12)
+    assert_close(by_rows.first, expected.first, 1e-11)
+    reduced = reference.STRUCTURES[name].reduce_scatter(expected.scatter)
+    assert_close(by_rows.scatter, reduced, 1e-11)
+    assert_close(by_rows.tails.counts, in_groups.tails.counts, 1e-12)
+    assert_close(by_rows.tails.logarithms, in_groups.tails.logarithms, 1e-12)
+
+
+@pytest.mark.parametrize("fewest_rows", [1, N], ids=["groups", "rows"])
+def test_groups_side_by_side_have_the_bits_of_one_thread(fewest_rows, monkeypatch):
+    monkeypatch.setattr(row_by_row, "FEWEST_ROWS", fewest_rows)
+    monkeypatch.setattr(grid, "_LEAST_WORK", 1.0)
+    X, mixture = problem("full")
+    X = read_only(np.tile(X, (20, 1)))
+    one, two = (
+        statistics_of(X, parameters_of(mixture, "full"), "full", n) for n in (1, 2)
+    )
+    assert one.log_likelihood == two.log_likelihood
+    assert np.array_equal(one.scatter, two.scatter)
+    # Nor does it matter whether copies of rows are kept.
+    monkeypatch.setattr(expectation, "_MOST_BYTES", 0)
+    not_kept = statistics_of(X, parameters_of(mixture, "full"), "full")
+    assert np.array_equal(not_kept.scatter, two.scatter)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -104,9 +154,11 @@ def test_a_fit_is_that_of_each_row_by_itself(name, dtype):
     assert_close(model.covariances_, compact, tolerance)
 
 
+@pytest.mark.parametrize("fewest_rows", [1, N], ids=["groups", "rows"])
 @pytest.mark.parametrize("noise", [False, True], ids=["", "noise"])
 @pytest.mark.parametrize("name", IN_SHORT)
-def test_answers_are_those_of_marginal_densities(name, noise):
+def test_answers_are_those_of_marginal_densities(name, noise, fewest_rows, monkeypatch):
+    monkeypatch.setattr(row_by_row, "FEWEST_ROWS", fewest_rows)
     X, mixture = problem(name, noise)
     model = marginalizing(mixture, name, max_iter=0).fit(X)
     bounds = model.noise_bounds_ if noise else None

@@ -21,7 +21,7 @@ import fastem.dask
 from fastem import StopFit, kernels
 from fastem.covariances import STRUCTURES
 from fastem.em import checkpoint, expectation
-from fastem.groups import expectation as groups
+from fastem.groups import row_by_row
 from fastem.kernels import CHUNK_ROWS
 from fastem.sources import reading
 from tests import reference
@@ -60,7 +60,7 @@ class Arranged(Feature):
         monkeypatch = case.use("monkeypatch")
         for name, value in (("_FEWEST_ROWS", 1), ("_LEAST_WORK", 0), ("_ORDERING", 0)):
             monkeypatch.setattr(expectation, name, value)
-        monkeypatch.setattr(groups, "_FEWEST_ROWS", 1)
+        monkeypatch.setattr(row_by_row, "FEWEST_ROWS", 1)
         real, self.passes = kernels.expectation_pass, []
 
         def noted(X, *arguments, reach=None, **options):
