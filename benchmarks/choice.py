@@ -141,7 +141,7 @@ def _of_scikit_learn(X: Rows, n_components: int) -> Cost:
 
 def of_small_tables(names: Sequence[str], n_components: Sequence[int]) -> str:
     """A Markdown table: first choices beside mclust's, and what explains others."""
-    theirs = json.loads((DATA / "choice.json").read_text(encoding="utf-8"))
+    theirs = json.loads((DATA / "choices" / "first.json").read_text(encoding="utf-8"))
     lines = []
     for name in names:
         X = np.loadtxt(DATA / f"{name}.csv", delimiter=",", skiprows=1, ndmin=2)
