@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastem.checks import counting
 from fastem.checks.rows import Rows, check_columns, check_rows
 from fastem.choice.selector import GaussianMixtureSelector
-from fastem.decisions.calibration import Calibration
+from fastem.decisions.calibration_scores import CalibrationScores
 from fastem.decisions.explanation import Explanation, explained
 from fastem.decisions.holding_out import (
     Division,
@@ -78,7 +78,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     mixtures_ : list of GaussianMixture
         The fitted mixture; or one for each fold.
-    calibration_ : Calibration
+    calibration_ : CalibrationScores
         ``scores`` and ``weights`` of the rows that were held out.
     offset_ : float
         The score below which a row is flagged; -inf if none can be.
@@ -144,7 +144,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     }
 
     mixtures_: list[GaussianMixture]
-    calibration_: Calibration
+    calibration_: CalibrationScores
     offset_: float
 
     def __init__(
@@ -210,7 +210,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             scores, weights = (
                 np.concatenate(values) for values in zip(*found, strict=True)
             )
-            self._calibrate(Calibration.of(scores, weights))
+            self._calibrate(CalibrationScores.of(scores, weights))
         self._warn_if_none_can_be_flagged()
         return self
 
@@ -422,7 +422,8 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         weights = None
         if sample_weight is not None:
             weights = counting.check_sample_weight(sample_weight, n_rows)
-        division = Division.of(wish, lambda: n_rows, rate, seed)
+        n_counted = n_rows if weights is None else int(np.count_nonzero(weights))
+        division = Division.of(wish, lambda: n_counted, rate, seed)
         return parts_in_memory(X, n_rows, weights, division)
 
     def _scored(
@@ -435,7 +436,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 scores = _mean_of(_scores_by(asks, rows))
                 yield scores, of_rows if len(of_rows) else np.ones(len(rows))
 
-    def _calibrate(self, calibration: Calibration) -> None:
+    def _calibrate(self, calibration: CalibrationScores) -> None:
         self.calibration_ = calibration
         self.offset_ = calibration.threshold(self.false_alarm_rate)
 

@@ -121,6 +121,17 @@ def test_how_much_is_held_out_follows_the_rate():
     assert division(3, 0.01) == (3, 1.0)
 
 
+def test_rows_that_do_not_count_calibrate_nothing(X, new):
+    weights = (np.arange(600) % 3 == 0).astype(float)
+    for calibration in ("auto", 0.3):
+        detector = make(calibration=calibration).fit(X, sample_weight=weights)
+        n = 200 if calibration == "auto" else 60
+        assert detector.calibration_.n_rows == n
+        assert detector.mixtures_[0].n_samples_seen_ == (160 if n == 200 else 140)
+    with pytest.raises(ValueError, match="calibration=300 folds need as many rows"):
+        make(calibration=300).fit(X, sample_weight=weights)
+
+
 def test_too_few_rows_for_the_rate_are_said_at_fit(X, new):
     with pytest.warns(UserWarning, match="No row can be flagged: ") as caught:
         detector = make(rate=0.001, calibration=0.5).fit(X)

@@ -109,3 +109,20 @@ def test_ordinary_rows_have_no_lower_p_values_than_they_may(
     # Nor far fewer than that: something is found.
     assert (means > np.array(LEVELS) / 5).all(), means
     print(means, errors)
+
+
+def test_of_flagged_rows_a_share_is_ordinary_that_may_be(random):
+    """Of those whose adjusted p-value is 0.2 or less, on average at most 0.2."""
+    shares = []
+    for i in range(25):
+        detector = MixtureOutlierDetector(
+            GaussianMixture(3), calibration=0.5, random_state=i
+        ).fit(clouds(random, 1000))
+        anomalies = random.uniform(-15, 30, size=(40, 3))
+        new = np.vstack([clouds(random, 360), anomalies])
+        flagged = detector.p_values(new, adjust="bh") <= 0.2
+        shares.append(flagged[:360].sum() / max(1, flagged.sum()))
+        assert flagged[360:].mean() > 0.8
+    error = np.std(shares) / len(shares) ** 0.5
+    assert np.mean(shares) <= 0.2 * 0.9 + 3 * error  # of the rows 0.9 are ordinary
+    assert np.mean(shares) > 0.05
