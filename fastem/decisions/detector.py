@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from copy import copy
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -204,7 +205,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 mixture = self._new_mixture(random)
                 mixture.fit(part.seen, sample_weight=part.weights)
                 mixtures.append(getattr(mixture, "best_estimator_", mixture))
-                asks = [components_of(mixtures[-1])]
+                asks = self._asks(mixtures[-1:])
                 found.extend(self._scored(asks, part.held_out, part.held_out_weights))
             self.mixtures_ = mixtures
             scores, weights = (
@@ -223,6 +224,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         mixture learns from them (:meth:`fastem.GaussianMixture.partial_fit`): it has
         not seen them then. They join the calibration, in which rows count the less the
         older they are, as ``memory`` says; so the threshold follows rows that change.
+        Anomalies among them count as ordinary rows, as in ``fit``.
         On an error the detector is left as it was.
 
         Parameters
@@ -247,13 +249,12 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             mixtures = [copy(mixture) for mixture in self.mixtures_]
             calibration = self.calibration_
             names = vars(self).get("feature_names_in_")
-            reading = answer_blocks(self, X, sample_weight, gaps=self._allows_gaps)
-            with closing(reading) as blocks:
+            with self._blocks(X, sample_weight) as blocks:
                 for rows, of_rows in blocks:
                     weights = of_rows if len(of_rows) else np.ones(len(rows))
                     if not weights.any():
                         continue
-                    asks = [components_of(mixture) for mixture in mixtures]
+                    asks = self._asks(mixtures)
                     scores = _mean_of(_scores_by(asks, rows))
                     calibration = calibration.followed_by(scores, weights, self.memory)
                     for mixture in mixtures:
@@ -279,7 +280,9 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             their densities.
         """
         check_is_fitted(self)
-        parts = [scores for scores, _ in self._scored(self._asks, X, None)]
+        parts = [
+            scores for scores, _ in self._scored(self._asks(self.mixtures_), X, None)
+        ]
         return np.concatenate(parts)
 
     def decision_function(self, X: Any) -> Array:
@@ -359,10 +362,11 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Explanation
         """
         check_is_fitted(self)
-        asks, first = self._asks, 0
+        if n_rows is not None and n_rows < 1:
+            raise ValueError(f"n_rows must be at least 1, or None, but is {n_rows}")
+        asks, first = self._asks(self.mixtures_), 0
         found: list[tuple[Array, NDArray[np.intp], Rows]] = []
-        reading = answer_blocks(self, X, gaps=self._allows_gaps)
-        with closing(reading) as blocks:
+        with self._blocks(X) as blocks:
             for rows, _ in blocks:
                 numbers = np.arange(first, first + len(rows))
                 first += len(rows)
@@ -390,9 +394,12 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             return False
         return bool(get_tags(self.mixture).input_tags.allow_nan)
 
-    @property
-    def _asks(self) -> list[RowAnswers]:
-        return [components_of(mixture) for mixture in self.mixtures_]
+    def _asks(self, mixtures: Sequence[GaussianMixture]) -> list[RowAnswers]:
+        """What can be asked of each; NaN is as the detector's mixture has it now."""
+        return [
+            replace(components_of(mixture), allows_gaps=self._allows_gaps)
+            for mixture in mixtures
+        ]
 
     def _new_mixture(self, random: np.random.RandomState) -> Any:
         mixture = GaussianMixture() if self.mixture is None else clone(self.mixture)
@@ -430,11 +437,17 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self, asks: Sequence[RowAnswers], X: Any, weights: Array | None
     ) -> Iterator[tuple[Array, Array]]:
         """Scores and weights of the rows of each block."""
-        reading = answer_blocks(self, X, weights, gaps=self._allows_gaps)
-        with closing(reading) as blocks:
+        with self._blocks(X, weights) as blocks:
             for rows, of_rows in blocks:
                 scores = _mean_of(_scores_by(asks, rows))
                 yield scores, of_rows if len(of_rows) else np.ones(len(rows))
+
+    def _blocks(
+        self, X: Any, sample_weight: ArrayLike | str | None = None
+    ) -> closing[Generator[tuple[Rows, Array]]]:
+        """Rows and weights in blocks, to be closed."""
+        _refuse_dask(X)
+        return closing(answer_blocks(self, X, sample_weight, gaps=self._allows_gaps))
 
     def _calibrate(self, calibration: CalibrationScores) -> None:
         self.calibration_ = calibration
@@ -460,9 +473,10 @@ def _refuse_dask(X: Any) -> None:
     kind = type(X)
     if "dask" in {base.__module__.partition(".")[0] for base in kind.__mro__}:
         raise TypeError(
-            f"X is a Dask {kind.__name__}, of which a detector cannot hold rows out. "
-            "Pass some of its rows (X.sample(frac=0.01).compute()), or write it with "
-            "X.to_parquet(path) and pass the path."
+            f"X is a Dask {kind.__name__}, of which a detector cannot hold rows out, "
+            "and about which it does not answer. Pass some of its rows "
+            "(X.sample(frac=0.01).compute()), or write it with X.to_parquet(path) and "
+            "pass the path."
         )
 
 

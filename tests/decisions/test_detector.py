@@ -31,7 +31,9 @@ def of_random_parts(estimator):
 @parametrize_with_checks(
     [
         MixtureOutlierDetector(
-            GaussianMixture(covariance_type="diag"), false_alarm_rate=0.1
+            GaussianMixture(covariance_type="diag"),
+            false_alarm_rate=0.1,
+            calibration=2,
         ),
         MixtureOutlierDetector(false_alarm_rate=0.1, calibration=0.5),
     ],
@@ -82,6 +84,8 @@ def test_answers_go_together(X, new, calibration):
     assert (labels[-3:] == -1).all()
     assert p_values.min() == pytest.approx(1 / (1 + detector.calibration_.n_rows))
     adjusted = detector.p_values(new, adjust="bh")
+    with pytest.raises(ValueError, match="n_rows must be at least 1"):
+        detector.explain(new, n_rows=0)
     np.testing.assert_allclose(adjusted, false_discovery_control(p_values))
     with pytest.raises(ValueError, match="adjust must be 'bh', 'by' or None"):
         detector.p_values(new, adjust="bonferroni")
@@ -233,6 +237,10 @@ def test_gaps_are_the_mixtures_affair(X, random):
     far = np.array([[30.0, np.nan, np.nan], [0.0, np.nan, np.nan], [np.nan] * 3])
     np.testing.assert_array_equal(detector.predict(far), [-1, 1, 1])
     assert np.isnan(detector.explain(far).parts[0, 1:]).all()
+    # Any fitted detector answers about gaps once it is told to.
+    complete = make().fit(X).set_params(mixture__missing_values="marginalize")
+    np.testing.assert_array_equal(complete.predict(far), [-1, 1, 1])
+    assert np.isfinite(complete.score_samples(far)).all()
 
 
 def test_a_stream_is_scored_before_it_is_learned_from(X, random):
@@ -272,6 +280,8 @@ def test_a_dask_collection_is_refused_by_name(X):
     array = pytest.importorskip("dask.array").from_array(X, chunks=100)
     with pytest.raises(TypeError, match="a detector cannot hold rows out"):
         make().fit(array)
+    with pytest.raises(TypeError, match="about which it does not answer"):
+        make().fit(X).predict(array)
 
 
 def test_it_is_at_home_in_a_pipeline(X, new):

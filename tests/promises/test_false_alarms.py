@@ -39,16 +39,10 @@ def whole_numbers(random, n_rows):
 # Rows, how many of them are given to the detector, and what it is made of. Of real
 # tables the other rows are new ones; of the others as many as of those are drawn.
 SMALL = {
-    "iris": (lambda _: of_file("iris"), 100, GaussianMixture(3), 5),
+    "iris": (lambda _: of_file("iris"), 100, GaussianMixture(3), 3),
     "faithful": (lambda _: of_file("faithful"), 180, GaussianMixture(2), 0.5),
-    "wine": (
-        lambda _: load_wine().data,
-        120,
-        GaussianMixture(3, covariance_type="diag"),
-        5,
-    ),
     "long tails": (lambda r: long_tailed(r, 600), 300, GaussianMixture(1), 0.4),
-    "whole numbers": (lambda r: whole_numbers(r, 800), 400, GaussianMixture(2), 4),
+    "whole numbers": (lambda r: whole_numbers(r, 800), 400, GaussianMixture(2), 2),
     "skewed": (
         lambda r: skewed(r, 200),
         100,
@@ -56,7 +50,13 @@ SMALL = {
         "auto",
     ),
 }
-LARGE = {
+DEARER = {
+    "wine": (
+        lambda _: load_wine().data,
+        120,
+        GaussianMixture(3, covariance_type="diag"),
+        5,
+    ),
     "breast cancer": (
         lambda _: load_breast_cancer().data[:, :10],
         400,
@@ -78,10 +78,10 @@ LARGE = {
     ),
 }
 TABLES = [
-    *(pytest.param(*case, 12, id=name) for name, case in SMALL.items()),
+    *(pytest.param(*case, 10, id=name) for name, case in SMALL.items()),
     *(
         pytest.param(*case, 8, id=name, marks=pytest.mark.exhaustive)
-        for name, case in LARGE.items()
+        for name, case in DEARER.items()
     ),
 ]
 
