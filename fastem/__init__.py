@@ -43,6 +43,9 @@ from typing import TYPE_CHECKING, Any
 from fastem.version import __version__
 
 if TYPE_CHECKING:
+    from fastem.choice.bagging import bagged_memberships
+    from fastem.choice.calibration import Calibration, calibration
+    from fastem.choice.likelihood_ratio import LikelihoodRatioTest, bootstrap_lrt
     from fastem.choice.merging import Merging, merge_components
     from fastem.choice.overlap import Overlap, OverlappingPair, overlap
     from fastem.choice.results import SelectionResults, SelectionRow
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from fastem.decisions.classifier import MixtureClassifier
     from fastem.decisions.detector import MixtureOutlierDetector
     from fastem.decisions.explanation import Explanation
+    from fastem.decisions.files import load_model, save_model
     from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnomalyDisplay",
+    "Calibration",
     "CalibrationDisplay",
     "ClusterDisplay",
     "Collapse",
@@ -78,6 +83,7 @@ __all__ = [
     "Explanation",
     "GaussianMixture",
     "GaussianMixtureSelector",
+    "LikelihoodRatioTest",
     "MergeDisplay",
     "Merging",
     "MixtureClassifier",
@@ -98,6 +104,9 @@ __all__ = [
     "StudentMixture",
     "UncertaintyDisplay",
     "__version__",
+    "bagged_memberships",
+    "bootstrap_lrt",
+    "calibration",
     "fit_standardized",
     "load_model",
     "merge_components",
@@ -110,6 +119,7 @@ __all__ = [
 # place before the second that this takes.
 _HOMES = {
     "AnomalyDisplay": "fastem.report.anomaly_pictures",
+    "Calibration": "fastem.choice.calibration",
     "CalibrationDisplay": "fastem.report.calibration_pictures",
     "ClusterDisplay": "fastem.report.pictures",
     "Collapse": "fastem.em.maximization",
@@ -118,6 +128,7 @@ _HOMES = {
     "Explanation": "fastem.decisions.explanation",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
+    "LikelihoodRatioTest": "fastem.choice.likelihood_ratio",
     "MergeDisplay": "fastem.report.merging_pictures",
     "Merging": "fastem.choice.merging",
     "MixtureOutlierDetector": "fastem.decisions.detector",
@@ -136,12 +147,15 @@ _HOMES = {
     "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
+    "bootstrap_lrt": "fastem.choice.likelihood_ratio",
+    "bagged_memberships": "fastem.choice.bagging",
+    "calibration": "fastem.choice.calibration",
     "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
     "overlap": "fastem.choice.overlap",
-    "load_model": "fastem.mixture.model_file",
-    "save_model": "fastem.mixture.model_file",
+    "load_model": "fastem.decisions.files",
+    "save_model": "fastem.decisions.files",
     "standard_errors": "fastem.choice.uncertainty",
 }
 

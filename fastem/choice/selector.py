@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastem.checks.rows import Rows, remember_columns
 from fastem.choice.candidates import Attempt, Candidate
 from fastem.choice.criteria import CRITERIA
+from fastem.choice.fixed import check_fixed
 from fastem.choice.results import SelectionResults, SelectionRow
 from fastem.choice.search import Outcome, Search
 from fastem.covariances import STRUCTURES, CovarianceStructure, structure_of
@@ -102,7 +103,9 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         None for ``GaussianMixture(reg_covar='relative', stopping='remaining_gain',
         tol=0.01, accelerate=True, max_iter=1000, n_init=3)``: criteria are compared to
         a hundredth, and units do not matter. :class:`fastem.dask.GaussianMixture`
-        chooses for Dask collections.
+        chooses for Dask collections. What it holds ``fixed`` is of one number of
+        components, and starts from its ``weights_init``, ``means_init`` and
+        ``precisions_init``.
     noise : bool, default=False
         Whether rows may belong to no component, whatever ``estimator`` says.
     margin : float, default=3.0
@@ -304,6 +307,7 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         )
         template.n_components = max(self._numbers())
         template.noise = template.noise or self.noise
+        check_fixed(template, self._numbers())
         if self.n_threads is not None:
             template.n_threads = self.n_threads
         if template.noise and template.noise_weight_init is None:

@@ -19,7 +19,11 @@ from fastem.dask.partitions import Partitions, is_distributed
 from fastem.dask.passes import RowTask
 from fastem.dask.rows import RowsOnCluster
 from fastem.dask.trees import summed
+from fastem.groups import RowAnswers
+from fastem.mixture.predictive import ColumnAnswers, predictive_answers
 from fastem.training.in_memory import TrainingRows
+
+Answers = RowAnswers | ColumnAnswers
 
 
 class GaussianMixture(mixture.GaussianMixture):
@@ -123,6 +127,22 @@ class GaussianMixture(mixture.GaussianMixture):
             return super().predict_proba(X)
         return self._values(X, kernels.probability_pass)
 
+    def predict_proba_uncertain(self, X: Any) -> Any:
+        """Memberships of rows to come, given that parameters are not known exactly.
+
+        Parameters
+        ----------
+        X : Dask array or DataFrame, or array-like, of shape (N, D)
+
+        Returns
+        -------
+        dask.array.Array of shape (N, K), float32 if X is, else float64
+            NumPy's for rows in memory.
+        """
+        if not is_distributed(X):
+            return super().predict_proba_uncertain(X)
+        return self._values(X, kernels.probability_pass, predictive_answers(self))
+
     def score_samples(self, X: Any) -> Any:
         """The logarithm of the mixture's density at each row.
 
@@ -139,17 +159,22 @@ class GaussianMixture(mixture.GaussianMixture):
             return super().score_samples(X)
         return self._values(X, kernels.log_likelihood_pass)
 
-    def _values(self, X: Any, kernel: Callable[..., np.ndarray]) -> Any:
+    def _values(
+        self, X: Any, kernel: Callable[..., np.ndarray], ask: Answers | None = None
+    ) -> Any:
         check_is_fitted(self)
         partitions = Partitions.checked(self, X, fitting=False)
         rows, _ = partitions.checked_values()
-        task = self._row_task(kernel, partitions.dtype)
+        task = self._row_task(kernel, partitions.dtype, ask)
         return values_of_rows(rows, partitions.lengths, task)
 
     def _row_task(
-        self, kernel: Callable[..., np.ndarray], dtype: np.dtype[Any]
+        self,
+        kernel: Callable[..., np.ndarray],
+        dtype: np.dtype[Any],
+        ask: Answers | None = None,
     ) -> RowTask:
-        ask = self._row_answers()
+        ask = ask or self._row_answers()
         return RowTask(kernel, replace(ask, n_threads=ask.n_threads or 1), dtype)
 
     def _training_rows(

@@ -21,6 +21,7 @@ from fastem.checks.rows import Rows, read_only
 from fastem.covariances.representations import Representation
 from fastem.groups import GroupedExpectation, RowAnswers, groups_of
 from fastem.kernels import PassSums
+from fastem.mixture.predictive import ColumnAnswers
 from fastem.starts import known as starts
 from fastem.starts import partition
 from fastem.starts.gaps import column_means, filled
@@ -210,7 +211,7 @@ class RowTask:
     """
 
     kernel: Callable[..., np.ndarray]
-    ask: RowAnswers
+    ask: RowAnswers | ColumnAnswers
     dtype: np.dtype[Any]
 
     def values(self, rows: Rows) -> np.ndarray:

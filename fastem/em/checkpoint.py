@@ -218,6 +218,9 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
             plain[name] = f"RandomState {digest(np.array(state))}"
         elif value is None or isinstance(value, (str, bool, int, float, np.generic)):
             plain[name] = value
+        elif isinstance(value, Mapping):
+            parts = {key: np.asarray(value[key]).tolist() for key in sorted(value)}
+            plain[name] = str(parts)
         else:
             plain[name] = f"array {digest(np.asarray(value))}"
     return plain

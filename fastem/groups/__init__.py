@@ -90,6 +90,40 @@ have some.) From such a start EM moves slowly at first: `tol` should be small.
 
 Other rows help if the components are what the labels mean. If they are not, as clusters
 lie across them, they harm: compare with a fit to the known rows alone.
+
+Fixed parameters
+================
+Where it is known what a component is like, it can be held there. `fixed` says what
+stays as it is at the start: 'weights', 'means', 'covariances', of all components (True)
+or of some (K truth values). Everything else is the likeliest beside it: a covariance is
+then the spread about the fixed mean, and free weights share what fixed ones leave.
+
+>>> start = {"means_init": [[0, 0, 0], [3, 3, 3]], "fixed": {"means": [True, False]}}
+>>> held = GaussianMixture(2, **start, random_state=0).fit(X)
+>>> held.means_.round().astype(int)
+array([[0, 0, 0],
+       [4, 4, 4]])
+
+Something must say where what is fixed starts: `means_init`, `weights_init` or
+`precisions_init`, of all components; or a partition, labels, or an earlier fit
+(`warm_start=True`). It keeps its bits; `reg_covar` is not added to fixed covariances.
+With `equal_weights=True` all components have the same weight.
+
+>>> equal = GaussianMixture(2, equal_weights=True, random_state=0).fit(X)
+>>> equal.weights_
+array([0.5, 0.5])
+
+- Covariances of some components can be fixed with 'full', 'diag' and 'spherical'. All
+  other structures have something in common: there it is all or none.
+- Beside a background (`noise=True`) weights are fixed beside each other: what it takes,
+  all give alike.
+- `covariance_ratio` holds between free and fixed covariances too. Fixed ones that are
+  farther apart leave no room for others, which is an error.
+- `on_collapse='reseed'` acts on components of which nothing is fixed; 'drop' would give
+  components other numbers, and is refused.
+- BIC and AIC count what is free; `standard_errors` are 0 for the rest.
+- `partial_fit`, model files and `sort_components` go on with what is fixed.
+- Degrees of freedom are held by `StudentMixture(degrees_of_freedom=5.0)`.
 """
 
 from fastem.groups.answers import RowAnswers

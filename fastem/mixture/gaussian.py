@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastem.checks.labels import Labels, check_labels
 from fastem.covariances import COVARIANCE_TYPES
 from fastem.em.checkpoint import remove
 from fastem.em.progress import Progress
@@ -18,7 +17,6 @@ from fastem.em.ridge import RELATIVE
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.mixture.planned import PlannedMixture
-from fastem.statistics import MixtureParameters
 from fastem.storage.writing import PathLike
 from fastem.training.in_blocks import training_rows
 from fastem.training.in_memory import TrainingRows
@@ -141,6 +139,16 @@ class GaussianMixture(PlannedMixture):
     precisions_init : array-like, default=None
         Inverse covariances to start from, in the shape of ``covariances_``, or
         matrices of shape (K, D, D) that the structure can have.
+    fixed : dict, default=None
+        What stays as it is at the start: for 'weights', 'means' and 'covariances' True,
+        or for each component whether its own does (K truth values). The start must say
+        what that is: ``weights_init``, ``means_init``, ``precisions_init``, a partition
+        or labels of the rows, or an earlier fit. Nothing is added to fixed covariances.
+        Those of some components can be fixed where covariances have nothing in common:
+        'full', 'diag' and 'spherical'. ``on_collapse='reseed'`` acts on components of
+        which nothing is fixed. :mod:`fastem.groups` has more.
+    equal_weights : bool, default=False
+        Whether all components have the same weight.
     missing_values : {'error', 'marginalize'}, default='error'
         What to do with rows in which values are missing: NaN, None, pandas' NA, masked
         values, or nulls. With 'marginalize' a row counts with the values that it has,
@@ -225,9 +233,9 @@ class GaussianMixture(PlannedMixture):
     lower_bounds_ : list of float
         The same for each iteration of the best start, except for those that
         ``accelerate`` took back or that tested the end.
-    n_samples_seen_ : float
+    n_samples_seen_, n_effective_ : float
         Number of rows of the fit and of calls of :meth:`partial_fit` since then, each
-        as often as its weight says.
+        as often as its weight says; and how many that count alike say as much.
     n_features_in_ : int
         Number of columns, D.
     feature_names_in_ : array of shape (D,)
@@ -290,6 +298,8 @@ class GaussianMixture(PlannedMixture):
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "precisions_init": ["array-like", None],
+        "fixed": [dict, None],
+        "equal_weights": ["boolean"],
         "missing_values": [StrOptions({"error", "marginalize"})],
         "noise": ["boolean"],
         "noise_weight_init": [Interval(Real, 0.0, 1.0, closed="left"), None],
@@ -322,6 +332,8 @@ class GaussianMixture(PlannedMixture):
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
+        fixed: dict[str, bool | ArrayLike] | None = None,
+        equal_weights: bool = False,
         missing_values: str = "error",
         noise: bool = False,
         noise_weight_init: float | None = None,
@@ -350,6 +362,8 @@ class GaussianMixture(PlannedMixture):
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init
+        self.fixed = fixed
+        self.equal_weights = equal_weights
         self.missing_values = missing_values
         self.noise = noise
         self.noise_weight_init = noise_weight_init
@@ -473,25 +487,6 @@ class GaussianMixture(PlannedMixture):
                 remove(checkpoint)
         self._warn_of(fitted, rows)
         return rows
-
-    def _given_labels(self, n_rows: int) -> Labels | None:
-        """The user's partition of so many rows, if the fit starts from one."""
-        if isinstance(self.init_params, str) or self._goes_on:
-            return None
-        return check_labels(
-            self.init_params, n_rows, self.n_components, "init_params", self.noise
-        )
-
-    @property
-    def _goes_on(self) -> bool:
-        """Whether the next fit goes on from the last one."""
-        return self.warm_start and hasattr(self, "converged_")
-
-    def _continued(self, n_features: int) -> tuple[MixtureParameters, float] | None:
-        """Where the last fit ended, and its lower bound, if this goes on from it."""
-        if not self._goes_on:
-            return None
-        return self._continued_parameters(n_features), self.lower_bound_
 
     def _training_rows(
         self, X: Any, sample_weight: Any, labels: Any = None

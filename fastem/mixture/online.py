@@ -36,6 +36,7 @@ from fastem.em.stopping import STOPPING_RULES
 from fastem.groups import expectation_of
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import unchanged_on_error
+from fastem.mixture.fixed import fixed_of
 from fastem.mixture.probability import ProbabilityMixture
 from fastem.mixture.tails import tails_of_fit
 from fastem.sources.blocks import Source
@@ -69,6 +70,18 @@ def rows_remembered(
     return _countable(n_new / math.expm1(min(max(age, _LEAST_AGE), 700.0)))
 
 
+def rows_counted_alike(n_old: float, n_effective: float, n_new: float) -> float:
+    """How many rows that count alike say as much as all so far and the new ones.
+
+    Those so far, worth ``n_effective`` of which all count alike, have come to count as
+    ``n_old``, and new ones count 1 each: the square of the sum of all that rows count,
+    over the sum of squares (L. Kish, "Survey Sampling", Wiley 1965).
+    """
+    share = n_old / (n_old + n_new)
+    squares = share**2 / n_effective + (1 - share) ** 2 / n_new
+    return _countable(1 / squares)
+
+
 def _countable(n_rows: float) -> float:
     """The same number, but not infinite: weights may be as large as numbers are."""
     return min(n_rows, sys.float_info.max)
@@ -91,6 +104,7 @@ class OnlineMixture(ProbabilityMixture):
     forgetting: float
     memory: float | None
     n_samples_seen_: float
+    n_effective_: float
     noise: bool
 
     def partial_fit(
@@ -185,8 +199,13 @@ class OnlineMixture(ProbabilityMixture):
         ridge: Ridge,
         given: GivenStart | None = None,
         background: Background | None = None,
+        n_left: int | None = None,
     ) -> Plan:
-        """What a fit is made of; all but the arguments is the user's wish."""
+        """What a fit is made of; all but the arguments is the user's wish.
+
+        ``n_left`` is the number of components of a model that goes on.
+        """
+        n_components = self.n_components if n_left is None else n_left
         return Plan(
             n_components=self.n_components,
             structure=structure,
@@ -204,11 +223,12 @@ class OnlineMixture(ProbabilityMixture):
             n_threads=self.n_threads,
             background=background,
             tails=tails_of_fit(self),
+            fixed=fixed_of(self, n_components),
         )
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
         """From here on rows are to be added to so many, with this ridge."""
-        self.n_samples_seen_ = _countable(n_rows)
+        self.n_samples_seen_ = self.n_effective_ = _countable(n_rows)
         self._ridge = ridge
         self._judge_by(self._fitted()[1])
 
@@ -279,6 +299,7 @@ class OnlineMixture(ProbabilityMixture):
         names = getattr(self, "feature_names_in_", None)
         kept = self._rows_kept()
         find = latest.repeated
+        fixed = fixed_of(self, len(parameters.weights))
         warn_of_dropped(collapses, len(parameters.weights), names, find)
         warn_of_faded(before.weights, parameters.weights, kept, largest)
         warn_of_ridge(
@@ -287,6 +308,7 @@ class OnlineMixture(ProbabilityMixture):
             names=names,
             find=find,
             before=before,
+            held=None if fixed is None else fixed.covariances,
         )
 
     def _of_stream(
@@ -323,7 +345,12 @@ class OnlineMixture(ProbabilityMixture):
         """The parameters after one batch, whose weights count ``scale`` each."""
         representation = structure_of(self.covariance_type).representation
         structure = self._structure(lambda: representation.column_variances(parameters))
-        plan = self._plan(structure, self._ridge, background=parameters.background)
+        plan = self._plan(
+            structure,
+            self._ridge,
+            background=parameters.background,
+            n_left=len(parameters.weights),
+        )
         expect = (
             expectation_of(rows, weights, representation, plan.n_threads, known)
             if allows_gaps(self) or known is not None
@@ -338,6 +365,9 @@ class OnlineMixture(ProbabilityMixture):
         )
         old = representation.statistics_of(parameters, n_old / scale, self._ridge)
         statistics = representation.move(old, new.reference) + new
+        self.n_effective_ = rows_counted_alike(
+            n_old, getattr(self, "n_effective_", self.n_samples_seen_), scale * n_new
+        )
         self.n_samples_seen_ = _countable(self.n_samples_seen_ + scale * n_new)
         try:
             learned = maximize(statistics, parameters)
@@ -352,7 +382,7 @@ class OnlineMixture(ProbabilityMixture):
             self._largest_weights = np.maximum(self._largest_weights, learned.weights)
             return learned
         except SingularCovarianceError as error:
-            mended = maximize.mend(statistics, error, len(bounds))
+            mended = maximize.mend(statistics, error, len(bounds), parameters)
             collapses.extend(maximize.collapses)
             self._judge_by(mended)
             return mended

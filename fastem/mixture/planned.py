@@ -10,16 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastem.checks.labels import Labels
+from fastem.checks.labels import Labels, check_labels
 from fastem.checks.parameters import GivenStart
 from fastem.covariances import SingularCovarianceError, structure_of
 from fastem.em import convergence_warnings
+from fastem.em.constraints import about_fixed_means
 from fastem.em.maximization import warn_of_dropped, warn_of_empty
 from fastem.em.plan import Plan
 from fastem.em.progress import Progress, Reporter
 from fastem.em.restarts import Best
 from fastem.em.ridge import RegularizationWarning, ridge_of, ridge_warning
 from fastem.em.rounding import warn_of_rounding
+from fastem.mixture.fixed import forget_order
 from fastem.mixture.noise import background_of_fit
 from fastem.mixture.online import OnlineMixture
 from fastem.runtime.callers import levels_to_caller
@@ -58,6 +60,8 @@ class PlannedMixture(OnlineMixture):
             bound.
         """
         rows.check_enough(self.n_components)
+        if continued is None:
+            forget_order(self)
         given = GivenStart.checked(
             *(self.weights_init, self.means_init, self.precisions_init),
             structure_of(self.covariance_type),
@@ -70,7 +74,9 @@ class PlannedMixture(OnlineMixture):
             ridge_of(self.reg_covar, rows.column_variances),
             given,
             background_of_fit(self, rows),
+            None if continued is None else len(continued[0].weights),
         )
+        self._check_fixed(plan, rows, continued is not None)
         known = rows.known
         if known is not None and known.named.all() and starts_from_known(plan):
             plan = replace(plan, n_starts=1)  # there is but one
@@ -90,6 +96,32 @@ class PlannedMixture(OnlineMixture):
         self._set_fitted(best.fit, best.n_dropped)
         self._begin_stream(rows.n_rows, plan.ridge)
         return PlannedFit(plan, best)
+
+    def _check_fixed(self, plan: Plan, rows: TrainingRows, goes_on: bool) -> None:
+        """Raise ValueError if what is fixed has no start."""
+        if plan.fixed is not None and not goes_on:
+            is_known = rows.known is not None and starts_from_known(plan)
+            follows = is_known or plan.given.labels is not None
+            plan.fixed.check_start(plan.given, follows=follows)
+
+    def _given_labels(self, n_rows: int) -> Labels | None:
+        """The user's partition of so many rows, if the fit starts from one."""
+        if isinstance(self.init_params, str) or self._goes_on:
+            return None
+        return check_labels(
+            self.init_params, n_rows, self.n_components, "init_params", self.noise
+        )
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the next fit goes on from the last one."""
+        return self.warm_start and hasattr(self, "converged_")
+
+    def _continued(self, n_features: int) -> tuple[MixtureParameters, float] | None:
+        """Where the last fit ended, and its lower bound, if this goes on from it."""
+        if not self._goes_on:
+            return None
+        return self._continued_parameters(n_features), self.lower_bound_
 
     @property
     def _names(self) -> Sequence[str] | None:
@@ -124,10 +156,15 @@ class PlannedMixture(OnlineMixture):
             statistics = rows.expectation(plan.representation, plan.n_threads)(
                 parameters
             )
+            if plan.fixed is not None:
+                statistics = about_fixed_means(
+                    plan.fixed, statistics, parameters, plan.representation
+                )
             parameters = plan.structure.unscaled(parameters, statistics, plan.ridge)
         return ridge_warning(
             *(plan.structure, parameters, plan.ridge, self.reg_covar),
             n_rows=rows.n_rows,
             names=self._names,
             find=rows.repeated,
+            held=None if plan.fixed is None else plan.fixed.covariances,
         )

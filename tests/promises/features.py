@@ -19,6 +19,7 @@ from pyarrow import parquet
 import fastem
 import fastem.dask
 from fastem import StopFit, kernels
+from fastem.covariances import STRUCTURES
 from fastem.em import checkpoint, expectation
 from fastem.groups import expectation as groups
 from fastem.kernels import CHUNK_ROWS
@@ -237,13 +238,40 @@ class Reseeded(Feature):
         model = case.fit(case.new().set_params(max_iter=1))
         assert [c.action for c in model.collapses_] == ["reseeded"]
         start, (twin, _) = mixture_of(model), expected(1)
-        if not case.is_drawn:
+        if not case.is_drawn and case.fixed is None:
             assert_close(np.delete(start.means, 1, 0), twin.means, case.rounding)
             left = start._replace(weights=np.delete(start.weights, 1))
             assert_close(shares_of(left), shares_of(twin), case.rounding)
-        assert start.weights[1] * len(start.weights) == 1
+        if case.fixed is None:
+            assert start.weights[1] * len(start.weights) == 1
         assert (np.abs(case.X - start.means[1]) < 1e-6).all(axis=1).any()
         return case.iterated(start, n_iterations - 1)
+
+
+class FixedParts(Feature):
+    """The first component keeps its weight and mean, and its covariance if it can."""
+
+    parameter = "weights"
+
+    def arrange(self, case):
+        K = case.shape[0]
+        first = np.arange(K) == 0
+        # Where the start is drawn, something must be left to draw.
+        is_held = STRUCTURES[case.name].shares_nothing and not case.is_drawn
+        case.fixed = reference.Fixed(first, first, first & is_held)
+        parts = zip(("weights", "means", "covariances"), case.fixed, strict=False)
+        case.settings["fixed"] = {name: mask.tolist() for name, mask in parts}
+
+
+class EqualWeights(Feature):
+    """All components have the same weight."""
+
+    parameter = "weights"
+
+    def arrange(self, case):
+        none = np.zeros(case.shape[0], bool)
+        case.fixed = reference.Fixed(none, none, none, equal_weights=True)
+        case.settings["equal_weights"] = True
 
 
 class Ridge(Feature):
@@ -361,6 +389,8 @@ class Sorted(Feature):
         turned = mixture_of(model)
         expected = type(before)(*(part[order] for part in before[:3]), *before[3:])
         assert_same(turned, expected, 1e-14)
+        if case.fixed is not None:
+            case.fixed = case.fixed.of(order)
         if case.known is not None:  # component k is label k
             case.known = np.append(np.argsort(order), -1)[case.known]
         sums = reference.expectation(
@@ -439,6 +469,8 @@ FEATURES = {
     "known rows": KnownRows(),
     "trimmed start": Trimmed(),
     "several starts": SeveralStarts(),
+    "fixed parts": FixedParts(),
+    "equal weights": EqualWeights(),
     "dropped": Dropped(),
     "reseeded": Reseeded(),
     "ridge": Ridge(),
@@ -457,7 +489,10 @@ FEATURES = {
 
 
 # By mathematics: what the error says.
-REFUSED = {("known rows", "dropped"): "labels are numbers of components"}
+REFUSED = {
+    ("known rows", "dropped"): "labels are numbers of components",
+    ("fixed parts", "dropped"): "fixed names components by their numbers",
+}
 
 
 def are_refused(names):

@@ -49,6 +49,7 @@ class Case:
     labels: np.ndarray | None = None
     known: np.ndarray | None = None  # components that rows are known to belong to
     is_drawn: bool = False
+    fixed: reference.Fixed | None = None  # what stays as it is at the start
     lost: int | None = None  # a component that no rows belong to
     noise_volume: float = 0.0  # of a background, if there is one
     degrees_of_freedom: float | None = None  # of all components, if they have tails
@@ -100,6 +101,8 @@ class Case:
         if self.labels is not None or self.is_drawn:
             left_out = {"weights_init", "means_init", "precisions_init"}
             left_out -= {"means_init"} if self.lost is not None else set()
+            if self.is_drawn and self.fixed is not None and self.fixed.means.any():
+                left_out -= {"means_init", "weights_init"}
             given = {name: given[name] for name in given if name not in left_out}
             given["init_params"] = "kmeans" if self.labels is None else self.labels
         usual = {
@@ -142,6 +145,8 @@ class Case:
     def start(self):
         """Where EM begins, once all is arranged; with a component that is lost."""
         start = self._start
+        if self.fixed is not None and self.fixed.equal_weights:
+            start = start._replace(weights=np.full(self.shape[0], 1 / self.shape[0]))
         share = 0.1 if self.noise_volume else 0.0
         v = self.degrees_of_freedom
         if not share and v is None:
@@ -189,7 +194,16 @@ class Case:
             if len(mixture.weights) < self.shape[0]:
                 of_left = np.delete(of_left, self.lost, axis=1)
             allowed = of_left.shape, of_left.tobytes()
-        return _iterated(self.name, self.ridge, n_iterations, allowed, *arrays)
+        fixed = self.fixed_of(mixture)
+        if fixed is not None:
+            fixed = reference.Fixed(*map(tuple, fixed[:3]), fixed.equal_weights)
+        return _iterated(self.name, self.ridge, n_iterations, allowed, fixed, *arrays)
+
+    def fixed_of(self, mixture):
+        """What is fixed of the components that are left."""
+        if self.fixed is None or len(mixture.weights) == self.shape[0]:
+            return self.fixed
+        return self.fixed.of(np.delete(np.arange(self.shape[0]), self.lost))
 
     def mean_log_likelihood(self, mixture):
         """What EM climbs: with known rows not the mixture's own."""
@@ -227,7 +241,10 @@ class Case:
 
     def check_step(self, ours, sums, before):
         """These parameters are what the twin makes of sums about the means before."""
-        twin = reference.maximization(sums, before.means, self.name, self.ridge)
+        fixed = self.fixed_of(before)
+        twin = reference.maximization(
+            sums, before.means, self.name, self.ridge, before, fixed
+        )
         if not self.is_by_parts:
             assert_same(Mixture(*ours[:3]), twin, self.rounding)
             return
@@ -235,13 +252,10 @@ class Case:
             return
         ours = Mixture(*ours[:3])
         assert_same(ours._replace(covariances=twin.covariances), twin, self.rounding)
-        shifts, counts = (
-            twin.means - before.means,
-            sums.weights[:, np.newaxis, np.newaxis],
-        )
-        squares = shifts[:, :, np.newaxis] * shifts[:, np.newaxis]
+        counts = sums.weights[:, np.newaxis, np.newaxis]
         ridge = self.ridge * np.eye(self.shape[1])
-        sums = sums._replace(scatter=sums.scatter + counts * (ridge - squares))
+        about = reference.about(sums, twin.means - before.means)
+        sums = sums._replace(scatter=about + counts * ridge)
         now, then = (
             reference.log_likelihood_of_moments(sums, twin._replace(covariances=C))
             for C in (ours.covariances, before.covariances)
@@ -289,13 +303,17 @@ class Case:
 
 
 @lru_cache
-def _iterated(name, ridge, n_iterations, allowed, *arrays):
+def _iterated(name, ridge, n_iterations, allowed, fixed, *arrays):
+    if fixed is not None:
+        fixed = reference.Fixed(*map(np.array, fixed[:3]), fixed.equal_weights)
     if allowed is not None:
         allowed = np.frombuffer(allowed[1], bool).reshape(allowed[0])
     X, counts, *parts = (np.frombuffer(data).reshape(shape) for shape, data in arrays)
     mixture, bounds = (Robust if parts[3:] else Mixture)(*parts), []
     while len(bounds) < n_iterations:
-        mixture, more = reference.iterate(X, mixture, name, ridge, 1, counts, allowed)
+        mixture, more = reference.iterate(
+            X, mixture, name, ridge, 1, counts, allowed, fixed
+        )
         bounds += more
         if len(bounds) > 20 and bounds[-1] - bounds[-2] < 1e-14:  # all but rounding
             break

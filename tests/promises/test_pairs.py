@@ -6,9 +6,9 @@ structure, and more triples. What must hold of a fit is said in ``fit_case.py``,
 feature is in ``features.py``: a new one is an entry there, and a new structure one in
 ``STRUCTURES`` of ``tests/reference.py``.
 
-One cell is refused: known labels are numbers of components, which others have after one
-is dropped. Left out are values of the same parameter: a component that has collapsed is
-either dropped or seeded anew.
+Refused is what names components by their numbers, known labels and fixed parts, where
+one is dropped: the others have other numbers then. Left out are values of the same
+parameter: a component that has collapsed is either dropped or seeded anew.
 """
 
 from itertools import combinations
