@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     from fastem.em.progress import Progress, StopFit
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
-    from fastem.mixture.model_file import load_model, save_model
     from fastem.report.anomaly_pictures import AnomalyDisplay
     from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
