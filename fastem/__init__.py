@@ -66,9 +66,11 @@ if TYPE_CHECKING:
     from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.merging_pictures import MergeDisplay
+    from fastem.report.page import Summary
     from fastem.report.pair_pictures import PairsDisplay
     from fastem.report.pictures import ClusterDisplay
     from fastem.report.scaling import fit_standardized
+    from fastem.report.summary import summary
     from fastem.report.uncertainty_pictures import UncertaintyDisplay
 
 __all__ = [
@@ -101,6 +103,7 @@ __all__ = [
     "StandardErrors",
     "StopFit",
     "StudentMixture",
+    "Summary",
     "UncertaintyDisplay",
     "__version__",
     "bagged_memberships",
@@ -112,6 +115,7 @@ __all__ = [
     "overlap",
     "save_model",
     "standard_errors",
+    "summary",
 ]
 
 # Imported at their first use: what the command line does about Ctrl-C has to be in
@@ -149,6 +153,7 @@ _HOMES = {
     "bootstrap_lrt": "fastem.choice.likelihood_ratio",
     "bagged_memberships": "fastem.choice.bagging",
     "calibration": "fastem.choice.calibration",
+    "Summary": "fastem.report.page",
     "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
@@ -156,6 +161,7 @@ _HOMES = {
     "load_model": "fastem.decisions.files",
     "save_model": "fastem.decisions.files",
     "standard_errors": "fastem.choice.uncertainty",
+    "summary": "fastem.report.summary",
 }
 
 
