@@ -7,13 +7,11 @@ import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from copy import copy
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp
 from scipy.stats import false_discovery_control
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import check_random_state, get_tags
@@ -24,7 +22,8 @@ from fastem.checks import counting
 from fastem.checks.rows import Rows, check_columns, check_rows
 from fastem.choice.selector import GaussianMixtureSelector
 from fastem.decisions.calibration_scores import CalibrationScores
-from fastem.decisions.explanation import Explanation, explained
+from fastem.decisions.ensemble import Ensemble
+from fastem.decisions.explanation import Explanation
 from fastem.decisions.holding_out import (
     Division,
     Part,
@@ -32,8 +31,6 @@ from fastem.decisions.holding_out import (
     parts_in_memory,
     parts_of_source,
 )
-from fastem.decisions.scores import components_of, scores_of
-from fastem.groups import RowAnswers
 from fastem.mixture import GaussianMixture
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.runtime.callers import levels_to_caller
@@ -205,8 +202,8 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 mixture = self._new_mixture(random)
                 mixture.fit(part.seen, sample_weight=part.weights)
                 mixtures.append(getattr(mixture, "best_estimator_", mixture))
-                asks = self._asks(mixtures[-1:])
-                found.extend(self._scored(asks, part.held_out, part.held_out_weights))
+                one = self._ensemble(mixtures[-1:])
+                found.extend(self._scored(one, part.held_out, part.held_out_weights))
             self.mixtures_ = mixtures
             scores, weights = (
                 np.concatenate(values) for values in zip(*found, strict=True)
@@ -254,8 +251,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                     weights = of_rows if len(of_rows) else np.ones(len(rows))
                     if not weights.any():
                         continue
-                    asks = self._asks(mixtures)
-                    scores = _mean_of(_scores_by(asks, rows))
+                    scores = self._ensemble(mixtures).scores(rows)
                     calibration = calibration.followed_by(scores, weights, self.memory)
                     for mixture in mixtures:
                         mixture.partial_fit(
@@ -280,10 +276,8 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             their densities.
         """
         check_is_fitted(self)
-        parts = [
-            scores for scores, _ in self._scored(self._asks(self.mixtures_), X, None)
-        ]
-        return np.concatenate(parts)
+        scored = self._scored(self._ensemble(self.mixtures_), X, None)
+        return np.concatenate([scores for scores, _ in scored])
 
     def decision_function(self, X: Any) -> Array:
         """The score less ``offset_``: negative for rows that are flagged.
@@ -364,22 +358,14 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if n_rows is not None and n_rows < 1:
             raise ValueError(f"n_rows must be at least 1, or None, but is {n_rows}")
-        asks, first = self._asks(self.mixtures_), 0
-        found: list[tuple[Array, NDArray[np.intp], Rows]] = []
+        ensemble = self._ensemble(self.mixtures_)
         with self._blocks(X) as blocks:
-            for rows, _ in blocks:
-                numbers = np.arange(first, first + len(rows))
-                first += len(rows)
-                found.append((_scores_by(asks, rows), numbers, rows))
-                if n_rows is not None:
-                    found = [_lowest(found, n_rows)]
-        scores, numbers, rows = _joined(found)
-        score = _mean_of(scores)
-        return explained(asks, scores, rows).with_numbers(
-            vars(self).get(
-                "feature_names_in_", [f"x{j}" for j in range(rows.shape[1])]
-            ),
-            *(numbers, score, self.calibration_.p_values(score)),
+            numbers, rows = ensemble.lowest(blocks, n_rows)
+        scores = ensemble.scores(rows)
+        default = [f"x{j}" for j in range(rows.shape[1])]
+        return ensemble.explained(rows).with_numbers(
+            vars(self).get("feature_names_in_", default),
+            *(numbers, scores, self.calibration_.p_values(scores)),
         )
 
     def __sklearn_tags__(self) -> Any:
@@ -394,12 +380,9 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             return False
         return bool(get_tags(self.mixture).input_tags.allow_nan)
 
-    def _asks(self, mixtures: Sequence[GaussianMixture]) -> list[RowAnswers]:
-        """What can be asked of each; NaN is as the detector's mixture has it now."""
-        return [
-            replace(components_of(mixture), allows_gaps=self._allows_gaps)
-            for mixture in mixtures
-        ]
+    def _ensemble(self, mixtures: Sequence[GaussianMixture]) -> Ensemble:
+        """Of these; NaN is what the detector's mixture takes it for now."""
+        return Ensemble.of(mixtures, self._allows_gaps)
 
     def _new_mixture(self, random: np.random.RandomState) -> Any:
         mixture = GaussianMixture() if self.mixture is None else clone(self.mixture)
@@ -434,12 +417,12 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return parts_in_memory(X, n_rows, weights, division)
 
     def _scored(
-        self, asks: Sequence[RowAnswers], X: Any, weights: Array | None
+        self, ensemble: Ensemble, X: Any, weights: Array | None
     ) -> Iterator[tuple[Array, Array]]:
         """Scores and weights of the rows of each block."""
         with self._blocks(X, weights) as blocks:
             for rows, of_rows in blocks:
-                scores = _mean_of(_scores_by(asks, rows))
+                scores = ensemble.scores(rows)
                 yield scores, of_rows if len(of_rows) else np.ones(len(rows))
 
     def _blocks(
@@ -478,31 +461,3 @@ def _refuse_dask(X: Any) -> None:
             "(X.sample(frac=0.01).compute()), or write it with X.to_parquet(path) and "
             "pass the path."
         )
-
-
-def _scores_by(asks: Sequence[RowAnswers], rows: Rows) -> Array:
-    """Of each mixture: (M, n)."""
-    return np.array([scores_of(ask, rows) for ask in asks])
-
-
-def _mean_of(scores: Array) -> Array:
-    """The logarithm of the mean of the mixtures' densities: (n,)."""
-    mean: Array = logsumexp(scores, axis=0) - math.log(len(scores))
-    return mean
-
-
-def _joined(
-    found: Sequence[tuple[Array, NDArray[np.intp], Rows]],
-) -> tuple[Array, NDArray[np.intp], Rows]:
-    """Scores (M, n), numbers and rows of all blocks."""
-    scores, numbers, rows = zip(*found, strict=True)
-    return np.concatenate(scores, axis=1), np.concatenate(numbers), np.concatenate(rows)
-
-
-def _lowest(
-    found: Sequence[tuple[Array, NDArray[np.intp], Rows]], n_rows: int
-) -> tuple[Array, NDArray[np.intp], Rows]:
-    """The same of so many rows, which score lowest, in the order of their scores."""
-    scores, numbers, rows = _joined(found)
-    order = np.argsort(_mean_of(scores), kind="stable")[:n_rows]
-    return scores[:, order], numbers[order], rows[order]

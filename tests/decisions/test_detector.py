@@ -267,6 +267,21 @@ def test_the_threshold_follows_rows_that_change(random):
     assert np.mean(alarms) == pytest.approx(0.05, abs=0.02)
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("calibration", [0.3, 3])
+def test_a_file_keeps_all_of_it(X, new, tmp_path, calibration):
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    detector = make(calibration=calibration).fit(frame)
+    fastem.save_model(detector, tmp_path / "detector.json")
+    loaded = fastem.load_model(tmp_path / "detector.json")
+    for method in ("predict", "p_values", "score_samples"):
+        np.testing.assert_array_equal(
+            getattr(loaded, method)(new), getattr(detector, method)(new)
+        )
+    later, before = loaded.partial_fit(X), detector.partial_fit(X)
+    assert later.offset_ == before.offset_
+
+
 def test_a_failed_call_leaves_the_detector_as_it_was(X):
     detector = make().fit(X)
     before = dict(vars(detector))
