@@ -257,8 +257,9 @@ def document(options: Options) -> str:
             "Area under the curve and average precision of the scores; then, for each "
             "stated rate of false alarms, the share of ordinary rows that is flagged "
             "and, in brackets, that of the anomalies; means over "
-            f"{n_repeats} seeds; - where there are too few rows for the fit. Rows are standardised for the detector. Others are "
-            "given a threshold as their `contamination` sets it: a quantile of the "
+            f"{n_repeats} runs. A dash stands where rows are too few for the fit. "
+            "Rows are standardised for the detector. Others are given a threshold as "
+            "their `contamination` sets it: a quantile of the "
             f"rows that they were fitted to.{left_out}",
         )
     return heading + "\n\n".join(parts) + "\n"

@@ -23,8 +23,8 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
-- `fastem.decisions`: anomalies, with a stated rate of false alarms, and why.
-- `fastem.decisions`: from a mixture to a decision: classes, regression.
+- `fastem.decisions`: from a mixture to a decision: anomalies with a stated rate of
+  false alarms, classes, regression.
 - `fastem.report`: pictures and summaries of a fitted mixture.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.

@@ -1,15 +1,16 @@
 """The commands: fit, select, predict, info."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 import fastem
+from fastem.decisions.files import open_model
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture, StudentMixture
-from fastem.mixture.model_file import ModelFile, read_model_file, save_model
+from fastem.mixture.model_file import ModelFile, save_model
 from fastem.report import memberships, pictures
 from fastem.report.criteria import Criteria, measure_criteria
 from fastem.report.membership_files import Wanted
@@ -19,6 +20,7 @@ from fastem.report.summary import summary
 from fastem.report.wording import number
 from fastem.sources.data_files import SUFFIXES
 from fastem.terminal import display
+from fastem.terminal.applications import answer_table, print_application, refuse
 from fastem.terminal.console import plain_messages
 from fastem.terminal.options import (
     ModelPath,
@@ -49,6 +51,7 @@ from fastem.terminal.table_options import (
     ModelColumns,
     NaValues,
     Weights,
+    notation,
     open_for_fit,
     open_for_model,
 )
@@ -67,8 +70,8 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _open_model(path: Path, data: Path | None = None) -> ModelFile:
-    """The model; what else was named in its place is told."""
+def _open_model(path: Path, data: Path | None = None) -> Any:
+    """A mixture's file, or an estimator around one; an error says what else it is."""
     is_table = path.is_dir() or path.name.lower().endswith(SUFFIXES)
     if is_table and data is not None and data.suffix.lower() == ".json":
         raise ValueError(
@@ -85,7 +88,7 @@ def _open_model(path: Path, data: Path | None = None) -> ModelFile:
             f"there is no file {path}: name the model that fastem fit --output has "
             "saved"
         )
-    return read_model_file(path)
+    return open_model(path)
 
 
 @app.callback()
@@ -371,6 +374,21 @@ def predict(
     """Say which component each row belongs to, and how surely."""
     with plain_messages():
         file = _open_model(model, data)
+        if not isinstance(file, ModelFile):
+            of_mixtures = {
+                "--outliers-below": outliers_below,
+                "--columns": columns,
+                "--plot": picture,
+                "--missing": missing,
+                "--drop-missing": drop_missing,
+                "--threads": threads,
+            }
+            refuse(of_mixtures, file, model)
+            answer_table(
+                *(file, data, output, notation(na_values, decimal)),
+                *(log_density, split(keep) or (), overwrite),
+            )
+            return
         check_outputs(
             data,
             overwrite,
@@ -421,6 +439,10 @@ def info(
     """Describe a model on a page, and the rows of a table by it."""
     with plain_messages():
         file = _open_model(model, data)
+        if not isinstance(file, ModelFile):
+            refuse({"DATA": data}, file, model)
+            print_application(file)
+            return
         file.model.n_threads = threads
         n_columns = file.model.means_.shape[1]
         names = file.columns or tuple(f"x{j}" for j in range(n_columns))
