@@ -121,6 +121,7 @@ def by_mixture(n_components: int, *, knows_of_anomalies: bool) -> Method:
             **(robust if knows_of_anomalies else {}),
         )
         center, deviations = fitted.mean(axis=0), fitted.std(axis=0)
+        deviations[deviations == 0] = 1.0
         detector = MixtureOutlierDetector(mixture, random_state=seed)
         detector.fit((fitted - center) / deviations)
         scaled = (new - center) / deviations
@@ -256,8 +257,8 @@ def document(options: Options) -> str:
             "--anomalies",
             "Area under the curve and average precision of the scores; then, for each "
             "stated rate of false alarms, the share of ordinary rows that is flagged "
-            "and, in brackets, that of the anomalies; means over "
-            f"{n_repeats} runs. A dash stands where rows are too few for the fit. "
+            "and, in brackets, that of the anomalies; means over runs, of which there "
+            f"are {n_repeats}. A dash stands where rows are too few for the fit. "
             "Rows are standardised for the detector. Others are given a threshold as "
             "their `contamination` sets it: a quantile of the "
             f"rows that they were fitted to.{left_out}",
