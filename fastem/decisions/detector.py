@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from copy import copy
 from numbers import Integral, Real
@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp
 from scipy.stats import false_discovery_control
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import check_random_state, get_tags
@@ -22,8 +21,9 @@ from sklearn.utils.validation import check_is_fitted
 from fastem.checks import counting
 from fastem.checks.rows import Rows, check_columns, check_rows
 from fastem.choice.selector import GaussianMixtureSelector
-from fastem.decisions.calibration import Calibration
-from fastem.decisions.explanation import Explanation, explained
+from fastem.decisions.calibration_scores import CalibrationScores
+from fastem.decisions.ensemble import Ensemble
+from fastem.decisions.explanation import Explanation
 from fastem.decisions.holding_out import (
     Division,
     Part,
@@ -31,8 +31,6 @@ from fastem.decisions.holding_out import (
     parts_in_memory,
     parts_of_source,
 )
-from fastem.decisions.scores import components_of, scores_of
-from fastem.groups import RowAnswers
 from fastem.mixture import GaussianMixture
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.runtime.callers import levels_to_caller
@@ -78,7 +76,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     mixtures_ : list of GaussianMixture
         The fitted mixture; or one for each fold.
-    calibration_ : Calibration
+    calibration_ : CalibrationScores
         ``scores`` and ``weights`` of the rows that were held out.
     offset_ : float
         The score below which a row is flagged; -inf if none can be.
@@ -144,7 +142,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     }
 
     mixtures_: list[GaussianMixture]
-    calibration_: Calibration
+    calibration_: CalibrationScores
     offset_: float
 
     def __init__(
@@ -204,13 +202,13 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 mixture = self._new_mixture(random)
                 mixture.fit(part.seen, sample_weight=part.weights)
                 mixtures.append(getattr(mixture, "best_estimator_", mixture))
-                asks = [components_of(mixtures[-1])]
-                found.extend(self._scored(asks, part.held_out, part.held_out_weights))
+                one = self._ensemble(mixtures[-1:])
+                found.extend(self._scored(one, part.held_out, part.held_out_weights))
             self.mixtures_ = mixtures
             scores, weights = (
                 np.concatenate(values) for values in zip(*found, strict=True)
             )
-            self._calibrate(Calibration.of(scores, weights))
+            self._calibrate(CalibrationScores.of(scores, weights))
         self._warn_if_none_can_be_flagged()
         return self
 
@@ -223,6 +221,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         mixture learns from them (:meth:`fastem.GaussianMixture.partial_fit`): it has
         not seen them then. They join the calibration, in which rows count the less the
         older they are, as ``memory`` says; so the threshold follows rows that change.
+        Anomalies among them count as ordinary rows, as in ``fit``.
         On an error the detector is left as it was.
 
         Parameters
@@ -247,14 +246,12 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             mixtures = [copy(mixture) for mixture in self.mixtures_]
             calibration = self.calibration_
             names = vars(self).get("feature_names_in_")
-            reading = answer_blocks(self, X, sample_weight, gaps=self._allows_gaps)
-            with closing(reading) as blocks:
+            with self._blocks(X, sample_weight) as blocks:
                 for rows, of_rows in blocks:
                     weights = of_rows if len(of_rows) else np.ones(len(rows))
                     if not weights.any():
                         continue
-                    asks = [components_of(mixture) for mixture in mixtures]
-                    scores = _mean_of(_scores_by(asks, rows))
+                    scores = self._ensemble(mixtures).scores(rows)
                     calibration = calibration.followed_by(scores, weights, self.memory)
                     for mixture in mixtures:
                         mixture.partial_fit(
@@ -279,8 +276,8 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             their densities.
         """
         check_is_fitted(self)
-        parts = [scores for scores, _ in self._scored(self._asks, X, None)]
-        return np.concatenate(parts)
+        scored = self._scored(self._ensemble(self.mixtures_), X, None)
+        return np.concatenate([scores for scores, _ in scored])
 
     def decision_function(self, X: Any) -> Array:
         """The score less ``offset_``: negative for rows that are flagged.
@@ -359,23 +356,16 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Explanation
         """
         check_is_fitted(self)
-        asks, first = self._asks, 0
-        found: list[tuple[Array, NDArray[np.intp], Rows]] = []
-        reading = answer_blocks(self, X, gaps=self._allows_gaps)
-        with closing(reading) as blocks:
-            for rows, _ in blocks:
-                numbers = np.arange(first, first + len(rows))
-                first += len(rows)
-                found.append((_scores_by(asks, rows), numbers, rows))
-                if n_rows is not None:
-                    found = [_lowest(found, n_rows)]
-        scores, numbers, rows = _joined(found)
-        score = _mean_of(scores)
-        return explained(asks, scores, rows).with_numbers(
-            vars(self).get(
-                "feature_names_in_", [f"x{j}" for j in range(rows.shape[1])]
-            ),
-            *(numbers, score, self.calibration_.p_values(score)),
+        if n_rows is not None and n_rows < 1:
+            raise ValueError(f"n_rows must be at least 1, or None, but is {n_rows}")
+        ensemble = self._ensemble(self.mixtures_)
+        with self._blocks(X) as blocks:
+            numbers, rows = ensemble.lowest(blocks, n_rows)
+        scores = ensemble.scores(rows)
+        default = [f"x{j}" for j in range(rows.shape[1])]
+        return ensemble.explained(rows).with_numbers(
+            vars(self).get("feature_names_in_", default),
+            *(numbers, scores, self.calibration_.p_values(scores)),
         )
 
     def __sklearn_tags__(self) -> Any:
@@ -390,9 +380,9 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             return False
         return bool(get_tags(self.mixture).input_tags.allow_nan)
 
-    @property
-    def _asks(self) -> list[RowAnswers]:
-        return [components_of(mixture) for mixture in self.mixtures_]
+    def _ensemble(self, mixtures: Sequence[GaussianMixture]) -> Ensemble:
+        """Of these; NaN is what the detector's mixture takes it for now."""
+        return Ensemble.of(mixtures, self._allows_gaps)
 
     def _new_mixture(self, random: np.random.RandomState) -> Any:
         mixture = GaussianMixture() if self.mixture is None else clone(self.mixture)
@@ -422,20 +412,27 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         weights = None
         if sample_weight is not None:
             weights = counting.check_sample_weight(sample_weight, n_rows)
-        division = Division.of(wish, lambda: n_rows, rate, seed)
+        n_counted = n_rows if weights is None else int(np.count_nonzero(weights))
+        division = Division.of(wish, lambda: n_counted, rate, seed)
         return parts_in_memory(X, n_rows, weights, division)
 
     def _scored(
-        self, asks: Sequence[RowAnswers], X: Any, weights: Array | None
+        self, ensemble: Ensemble, X: Any, weights: Array | None
     ) -> Iterator[tuple[Array, Array]]:
         """Scores and weights of the rows of each block."""
-        reading = answer_blocks(self, X, weights, gaps=self._allows_gaps)
-        with closing(reading) as blocks:
+        with self._blocks(X, weights) as blocks:
             for rows, of_rows in blocks:
-                scores = _mean_of(_scores_by(asks, rows))
+                scores = ensemble.scores(rows)
                 yield scores, of_rows if len(of_rows) else np.ones(len(rows))
 
-    def _calibrate(self, calibration: Calibration) -> None:
+    def _blocks(
+        self, X: Any, sample_weight: ArrayLike | str | None = None
+    ) -> closing[Generator[tuple[Rows, Array]]]:
+        """Rows and weights in blocks, to be closed."""
+        _refuse_dask(X)
+        return closing(answer_blocks(self, X, sample_weight, gaps=self._allows_gaps))
+
+    def _calibrate(self, calibration: CalibrationScores) -> None:
         self.calibration_ = calibration
         self.offset_ = calibration.threshold(self.false_alarm_rate)
 
@@ -459,35 +456,8 @@ def _refuse_dask(X: Any) -> None:
     kind = type(X)
     if "dask" in {base.__module__.partition(".")[0] for base in kind.__mro__}:
         raise TypeError(
-            f"X is a Dask {kind.__name__}, of which a detector cannot hold rows out. "
-            "Pass some of its rows (X.sample(frac=0.01).compute()), or write it with "
-            "X.to_parquet(path) and pass the path."
+            f"X is a Dask {kind.__name__}, of which a detector cannot hold rows out, "
+            "and about which it does not answer. Pass some of its rows "
+            "(X.sample(frac=0.01).compute()), or write it with X.to_parquet(path) and "
+            "pass the path."
         )
-
-
-def _scores_by(asks: Sequence[RowAnswers], rows: Rows) -> Array:
-    """Of each mixture: (M, n)."""
-    return np.array([scores_of(ask, rows) for ask in asks])
-
-
-def _mean_of(scores: Array) -> Array:
-    """The logarithm of the mean of the mixtures' densities: (n,)."""
-    mean: Array = logsumexp(scores, axis=0) - math.log(len(scores))
-    return mean
-
-
-def _joined(
-    found: Sequence[tuple[Array, NDArray[np.intp], Rows]],
-) -> tuple[Array, NDArray[np.intp], Rows]:
-    """Scores (M, n), numbers and rows of all blocks."""
-    scores, numbers, rows = zip(*found, strict=True)
-    return np.concatenate(scores, axis=1), np.concatenate(numbers), np.concatenate(rows)
-
-
-def _lowest(
-    found: Sequence[tuple[Array, NDArray[np.intp], Rows]], n_rows: int
-) -> tuple[Array, NDArray[np.intp], Rows]:
-    """The same of so many rows, which score lowest, in the order of their scores."""
-    scores, numbers, rows = _joined(found)
-    order = np.argsort(_mean_of(scores), kind="stable")[:n_rows]
-    return scores[:, order], numbers[order], rows[order]

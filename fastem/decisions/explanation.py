@@ -217,23 +217,3 @@ class _Component:
             return distances / 2
         falls: Array = (v + n_columns) / 2 * np.log1p(distances / v)
         return falls
-
-
-def explained(asks: Sequence[RowAnswers], scores: Array, X: Rows) -> Explained:
-    """Of rows, each by the mixture under which it is likeliest.
-
-    ``scores`` are those of each mixture, (M, n).
-    """
-    if len(asks) == 1:
-        return Explained.of(asks[0], X)
-    chosen = scores.argmax(axis=0)
-    answers = [Explained.of(ask, X) for ask in asks]
-    at = np.arange(len(X))
-    return Explained(
-        **{
-            field.name: np.stack([getattr(one, field.name) for one in answers])[
-                chosen, at
-            ]
-            for field in fields(Explained)
-        }
-    )

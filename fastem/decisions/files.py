@@ -18,7 +18,7 @@ import sklearn
 from sklearn.utils.validation import check_is_fitted
 
 from fastem.choice.results import SelectionResults, SelectionRow
-from fastem.decisions.calibration import Calibration
+from fastem.decisions.calibration_scores import CalibrationScores
 from fastem.mixture import GaussianMixture, StudentMixture
 from fastem.mixture.model_file import ModelFile, content_of, file_of
 from fastem.mixture.model_file import save_model as save_mixture
@@ -55,7 +55,7 @@ _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 _TEMPLATES = {kind.__name__: kind for kind in (GaussianMixture, StudentMixture)}
 _ALL = "the model"
 _ABOUT_FIT = "about_fit_"
-_VALUES = [SelectionResults, SelectionRow, Calibration]
+_VALUES = [SelectionResults, SelectionRow, CalibrationScores]
 
 
 class UnknownStepError(TypeError):

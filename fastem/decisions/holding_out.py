@@ -57,10 +57,15 @@ class Division:
         'auto' holds a fifth of the rows out, or as many as tell the threshold for this
         rate to 3 %, if they are enough to tell it roughly; else there are folds.
         """
-        if not isinstance(wish, str):
-            is_share = wish < 1
-            return cls(1 if is_share else int(wish), wish if is_share else 1.0, seed)
+        if not isinstance(wish, str) and wish < 1:
+            return cls(1, wish, seed)
         n = n_rows()
+        if not isinstance(wish, str):
+            if n < wish:
+                raise ValueError(
+                    f"calibration={wish} folds need as many rows, but X has {n}"
+                )
+            return cls(int(wish), 1.0, seed)
         if _SHARE * n * rate < _FEWEST:
             return cls(max(2, min(_FOLDS, n)), 1.0, seed)
         return cls(1, min(_SHARE, math.ceil(_MOST / rate) / n), seed)
@@ -93,7 +98,12 @@ def parts_in_memory(
     X: Any, n_rows: int, weights: Array | None, division: Division
 ) -> Iterator[Part]:
     """The parts of a table; each is a table of the same kind."""
-    numbers = division.numbers(n_rows)
+    if weights is None:
+        numbers = division.numbers(n_rows)
+    else:  # rows that do not count calibrate nothing
+        counted = np.flatnonzero(weights)
+        numbers = np.full(n_rows, -1)
+        numbers[counted] = division.numbers(len(counted))
     for fit in range(division.n_fits):
         seen, held_out = np.flatnonzero(numbers != fit), np.flatnonzero(numbers == fit)
         yield Part(

@@ -77,6 +77,8 @@ clouds degrees of freedom grow without a limit, ever more slowly: then
 `accelerate=True`, or a number for them, ends a fit to the limit sooner.
 A start may give outliers components, which the background does not get back from them.
 `init_params='trimmed'` starts without the least likely rows (:mod:`fastem.starts`).
+To flag single rows, at a rate of false alarms that you state, use
+:class:`fastem.MixtureOutlierDetector` (:mod:`fastem.decisions`).
 
 As a distribution
 =================

@@ -31,7 +31,9 @@ def of_random_parts(estimator):
 @parametrize_with_checks(
     [
         MixtureOutlierDetector(
-            GaussianMixture(covariance_type="diag"), false_alarm_rate=0.1
+            GaussianMixture(covariance_type="diag"),
+            false_alarm_rate=0.1,
+            calibration=2,
         ),
         MixtureOutlierDetector(false_alarm_rate=0.1, calibration=0.5),
     ],
@@ -82,6 +84,8 @@ def test_answers_go_together(X, new, calibration):
     assert (labels[-3:] == -1).all()
     assert p_values.min() == pytest.approx(1 / (1 + detector.calibration_.n_rows))
     adjusted = detector.p_values(new, adjust="bh")
+    with pytest.raises(ValueError, match="n_rows must be at least 1"):
+        detector.explain(new, n_rows=0)
     np.testing.assert_allclose(adjusted, false_discovery_control(p_values))
     with pytest.raises(ValueError, match="adjust must be 'bh', 'by' or None"):
         detector.p_values(new, adjust="bonferroni")
@@ -119,6 +123,17 @@ def test_how_much_is_held_out_follows_the_rate():
     assert division(5_000, 0.01) == (1, 0.2)
     assert division(10**6, 0.01) == (1, 0.1)
     assert division(3, 0.01) == (3, 1.0)
+
+
+def test_rows_that_do_not_count_calibrate_nothing(X, new):
+    weights = (np.arange(600) % 3 == 0).astype(float)
+    for calibration in ("auto", 0.3):
+        detector = make(calibration=calibration).fit(X, sample_weight=weights)
+        n = 200 if calibration == "auto" else 60
+        assert detector.calibration_.n_rows == n
+        assert detector.mixtures_[0].n_samples_seen_ == (160 if n == 200 else 140)
+    with pytest.raises(ValueError, match="calibration=300 folds need as many rows"):
+        make(calibration=300).fit(X, sample_weight=weights)
 
 
 def test_too_few_rows_for_the_rate_are_said_at_fit(X, new):
@@ -222,6 +237,10 @@ def test_gaps_are_the_mixtures_affair(X, random):
     far = np.array([[30.0, np.nan, np.nan], [0.0, np.nan, np.nan], [np.nan] * 3])
     np.testing.assert_array_equal(detector.predict(far), [-1, 1, 1])
     assert np.isnan(detector.explain(far).parts[0, 1:]).all()
+    # Any fitted detector answers about gaps once it is told to.
+    complete = make().fit(X).set_params(mixture__missing_values="marginalize")
+    np.testing.assert_array_equal(complete.predict(far), [-1, 1, 1])
+    assert np.isfinite(complete.score_samples(far)).all()
 
 
 def test_a_stream_is_scored_before_it_is_learned_from(X, random):
@@ -248,6 +267,21 @@ def test_the_threshold_follows_rows_that_change(random):
     assert np.mean(alarms) == pytest.approx(0.05, abs=0.02)
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("calibration", [0.3, 3])
+def test_a_file_keeps_all_of_it(X, new, tmp_path, calibration):
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    detector = make(calibration=calibration).fit(frame)
+    fastem.save_model(detector, tmp_path / "detector.json")
+    loaded = fastem.load_model(tmp_path / "detector.json")
+    for method in ("predict", "p_values", "score_samples"):
+        np.testing.assert_array_equal(
+            getattr(loaded, method)(new), getattr(detector, method)(new)
+        )
+    later, before = loaded.partial_fit(X), detector.partial_fit(X)
+    assert later.offset_ == before.offset_
+
+
 def test_a_failed_call_leaves_the_detector_as_it_was(X):
     detector = make().fit(X)
     before = dict(vars(detector))
@@ -261,6 +295,8 @@ def test_a_dask_collection_is_refused_by_name(X):
     array = pytest.importorskip("dask.array").from_array(X, chunks=100)
     with pytest.raises(TypeError, match="a detector cannot hold rows out"):
         make().fit(array)
+    with pytest.raises(TypeError, match="about which it does not answer"):
+        make().fit(X).predict(array)
 
 
 def test_it_is_at_home_in_a_pipeline(X, new):

@@ -6,6 +6,7 @@ from scipy.stats import chi2, f, multivariate_normal
 
 from fastem import GaussianMixture, StudentMixture
 from fastem.decisions.scores import Tails, components_of, scores_of
+from tests.mixtures import parameters_of, random_mixture
 
 D = 4
 ROOT = np.array([[1, 0.5, 0, 2], [0, 1, 0.3, 0], [0, 0, 2, 0.1], [0, 0, 0, 0.4]])
@@ -103,3 +104,21 @@ def test_tails_of_a_mixture_are_those_of_its_draws(distance, excess):
         at = np.quantile(densities, share)
         odds = np.exp(tails.at(at))
         assert 0.85 * share < odds / (1 + odds) < 1.15 * excess * share
+
+
+def test_structures_that_store_less_score_alike(random, covariance_type):
+    mixture = random_mixture(random, covariance_type, 3, D)
+    parameters = parameters_of(mixture, covariance_type)
+    parts = parameters.weights, parameters.means
+    model = gappy(
+        GaussianMixture.from_parameters(
+            *parts, parameters.covariances, covariance_type=covariance_type
+        )
+    )
+    ask = components_of(model)
+    dense = ask.representation.expand(parameters.covariances, 3, D)
+    whole = gappy(GaussianMixture.from_parameters(*parts, dense))
+    X, _ = model.sample(60, random_state=0)
+    X[random.random(X.shape) < 0.3] = np.nan
+    expected = scores_of(components_of(whole), X)
+    np.testing.assert_allclose(scores_of(ask, X), expected, rtol=1e-6, atol=1e-9)

@@ -12,7 +12,7 @@ _FORGOTTEN = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class CalibrationScores:
     """How low the scores of ordinary rows are.
 
     Attributes
@@ -27,7 +27,7 @@ class Calibration:
     weights: Array
 
     @classmethod
-    def of(cls, scores: Array, weights: Array) -> "Calibration":
+    def of(cls, scores: Array, weights: Array) -> "CalibrationScores":
         """Of scores in any order, some of which may not count."""
         order = np.argsort(scores, kind="stable")
         order = order[weights[order] > 0]
@@ -75,7 +75,7 @@ class Calibration:
 
     def followed_by(
         self, scores: Array, weights: Array, memory: float
-    ) -> "Calibration":
+    ) -> "CalibrationScores":
         """The same with newer rows, the last of which counts as its weight says.
 
         A row that came ``memory`` rows before it counts 1 / e of that.
@@ -84,4 +84,6 @@ class Calibration:
         newer = np.append(np.full(len(self.weights), weights.sum()), newer)
         faded = np.exp(-newer / memory) * np.append(self.weights, weights)
         is_kept = faded > _FORGOTTEN
-        return Calibration.of(np.append(self.scores, scores)[is_kept], faded[is_kept])
+        return CalibrationScores.of(
+            np.append(self.scores, scores)[is_kept], faded[is_kept]
+        )
