@@ -12,7 +12,7 @@ import numpy as np
 from fastem import kernels
 from fastem.checks import counting
 from fastem.checks.known import Known
-from fastem.checks.labels import Labels
+from fastem.checks.labels import Partition
 from fastem.checks.rows import (
     Rows,
     allows_gaps,
@@ -232,7 +232,7 @@ class RowsOnCluster:
         """What the function makes of all partitions, put together."""
         return self.total(function, combine, **settings)
 
-    def _member_sums(self, labels: Labels, n_threads: int | None) -> MemberSums:
+    def _member_sums(self, labels: Partition, n_threads: int | None) -> MemberSums:
         """The sums of rows that are labelled so, (N,)."""
         ends = np.cumsum(self.lengths)[:-1]
         of_partitions = np.split(labels, ends)

@@ -218,6 +218,9 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
             plain[name] = f"RandomState {digest(np.array(state))}"
         elif value is None or isinstance(value, (str, bool, int, float, np.generic)):
             plain[name] = value
+        elif callable(value):
+            kind = value if hasattr(value, "__qualname__") else type(value)
+            plain[name] = f"callable {kind.__module__}.{kind.__qualname__}"
         else:
             plain[name] = f"array {digest(np.asarray(value))}"
     return plain

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from fastem.checks.labels import Partition
 from fastem.checks.parameters import GivenStart
+from fastem.checks.rows import Rows
 from fastem.covariances import CovarianceStructure
 from fastem.covariances.representations import Representation
 from fastem.em.acceleration import Path, PlainPath
@@ -38,6 +40,8 @@ class Plan:
         How EM starts, if the given start has no labels: one of ``init_params``.
     given : GivenStart
         Replaces what the method gives.
+    partition : callable or None
+        In place of the method: given rows, K and a RandomState, where the rows start.
     outlier_share : float
         What part of the rows the method 'trimmed' leaves out.
     n_starts : int
@@ -64,6 +68,7 @@ class Plan:
     on_collapse: str = "raise"
     method: str = "kmeans"
     given: GivenStart = field(default_factory=GivenStart)
+    partition: Callable[[Rows, int, np.random.RandomState], Partition] | None = None
     outlier_share: float = 0.05
     n_starts: int = 1
     make_path: Callable[[CovarianceStructure, StudentTails | None], Path] = PlainPath

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastem.checks.labels import Labels, check_labels
+from fastem.checks.labels import Partition, check_partition
 from fastem.covariances import COVARIANCE_TYPES
 from fastem.em.checkpoint import remove
 from fastem.em.progress import Progress
@@ -108,7 +108,8 @@ class GaussianMixture(PlannedMixture):
         Number of starts; the fit with the largest lower bound is kept. Starts that
         end in a singular covariance are left out, with a warning.
     init_params : {'kmeans', 'k-means++', 'random_from_data', 'random', \
-'subsample', 'trimmed'} or array-like of shape (N,), default='kmeans'
+'subsample', 'trimmed'}, array-like of shape (N,) or (N, K), or callable, \
+default='kmeans'
         How EM starts. 'kmeans' starts from the clusters of scikit-learn's KMeans for
         the same random numbers. 'subsample' is the fastest on large tables: up to
         four runs of k-means and at most 30 iterations of EM each, on rows drawn at
@@ -126,8 +127,15 @@ class GaussianMixture(PlannedMixture):
         'subsample', or pass such rows as ``means_init`` together with
         ``weights_init`` and ``precisions_init`` of the spread of the data.
         An array is a partition of the rows of ``fit``: numbers of components, or -1
-        for a row that is in none (with ``noise=True``, for noise). The start is the
-        maximisation step on it.
+        for a row that is in none (with ``noise=True``, for noise). Of two dimensions,
+        to which degree each row belongs to each component, as :meth:`predict_proba`
+        returns it: rows sum to 1, or to 0 for none; with ``noise=True`` the last of
+        K + 1 columns is noise, or what K columns leave. The start is the maximisation
+        step on it.
+        A callable makes such an array in each fit, also in cross-validation. It is
+        given rows, K and a RandomState, ``n_init`` times; and its rows are those that
+        k-means would be given: without gaps, and of a table that is read in blocks or
+        lies on a cluster a sample.
     outlier_share : float, default=0.05
         For 'trimmed': the largest share of the rows that may be outliers, less than
         0.5. So much is left out of the start; EM then goes on with all rows. If there
@@ -286,6 +294,7 @@ class GaussianMixture(PlannedMixture):
                 }
             ),
             "array-like",
+            callable,
         ],
         "outlier_share": [Interval(Real, 0.0, 0.5, closed="left")],
         "weights_init": ["array-like", None],
@@ -318,7 +327,7 @@ class GaussianMixture(PlannedMixture):
         accelerate: bool = False,
         on_collapse: str = "raise",
         n_init: int = 1,
-        init_params: str | ArrayLike = "kmeans",
+        init_params: str | ArrayLike | Callable[..., ArrayLike] = "kmeans",
         outlier_share: float = 0.05,
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
@@ -471,12 +480,13 @@ class GaussianMixture(PlannedMixture):
         self._warn_of(fitted, rows)
         return rows
 
-    def _given_labels(self, n_rows: int) -> Labels | None:
+    def _given_labels(self, n_rows: int) -> Partition | None:
         """The user's partition of so many rows, if the fit starts from one."""
-        if isinstance(self.init_params, str) or self._goes_on:
+        chosen = self.init_params
+        if isinstance(chosen, str) or callable(chosen) or self._goes_on:
             return None
-        return check_labels(
-            self.init_params, n_rows, self.n_components, "init_params", self.noise
+        return check_partition(
+            chosen, n_rows, self.n_components, "init_params", self.noise
         )
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastem.checks.known import Known, check_known
-from fastem.checks.labels import Labels
+from fastem.checks.labels import Partition
 from fastem.checks.parameters import GivenStart
 from fastem.covariances import SingularCovarianceError, structure_of
 from fastem.em import convergence_warnings
@@ -44,7 +44,7 @@ class PlannedMixture(OnlineMixture):
     def _fit_rows(
         self,
         rows: TrainingRows,
-        labels: Labels | None = None,
+        labels: Partition | None = None,
         continued: tuple[MixtureParameters, float] | None = None,
         callback: Callable[[Progress], object] | None = None,
         checkpoint: PathLike | None = None,
@@ -53,7 +53,7 @@ class PlannedMixture(OnlineMixture):
 
         Parameters
         ----------
-        labels : Labels, optional
+        labels : Partition, optional
             A partition of the rows to start from, in place of ``init_params``.
         continued : (MixtureParameters, float), optional
             Parameters to start from, in place of all that is given, and their lower

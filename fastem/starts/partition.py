@@ -1,11 +1,11 @@
-"""Starts from a partition of the rows: one maximisation step on their labels."""
+"""Starts from a partition of the rows: one maximisation step on it."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from fastem import kernels
-from fastem.checks.labels import Labels
+from fastem.checks.labels import Partition
 from fastem.checks.rows import Rows
 from fastem.covariances.representations import Representation, dense
 from fastem.statistics import Array, SufficientStatistics
@@ -18,17 +18,59 @@ Sums = tuple[Array, Array, Array, Array]
 MemberSums = Callable[[Array, bool, bool], Sums]
 
 
+# Values that are float64 at a time.
+_BLOCK_VALUES = 1 << 20
+
+
 def member_sums(
-    X: Rows, row_weights: Rows, labels: Labels, n_threads: int | None
+    X: Rows, row_weights: Rows, partition: Partition, n_threads: int | None
 ) -> MemberSums:
-    """The sums of rows in memory."""
+    """The sums of rows in memory, by labels (N,) or shares of two dimensions."""
 
     def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
+        if partition.ndim == 2:
+            return _share_sums(
+                X, row_weights, partition, reference, has_matrices, is_shared
+            )
         return kernels.member_pass(
-            X, row_weights, labels, reference, has_matrices, is_shared, n_threads
+            X, row_weights, partition, reference, has_matrices, is_shared, n_threads
         )
 
     return sums
+
+
+def _share_sums(
+    X: Rows,
+    row_weights: Rows,
+    shares: Partition,
+    reference: Array,
+    has_matrices: bool,
+    is_shared: bool,
+) -> Sums:
+    """The sums of rows that belong to components in part."""
+    K, D = reference.shape
+    n = 1 if is_shared else K
+    weights = np.zeros(shares.shape[1])
+    first = np.zeros((K, D))
+    scatter = np.zeros((n, D, D) if has_matrices else (n, D))
+    size = max(1, _BLOCK_VALUES // D)
+    for start in range(0, len(X), size):
+        some = slice(start, start + size)
+        r = shares[some].astype(np.float64)
+        if len(row_weights):
+            r *= row_weights[some, np.newaxis]
+        weights += r.sum(axis=0)
+        rows = X[some].astype(np.float64)
+        for k in range(K):
+            residuals = rows - reference[k]
+            weighted = r[:, k : k + 1] * residuals
+            first[k] += weighted.sum(axis=0)
+            scatter[0 if is_shared else k] += (
+                weighted.T @ residuals
+                if has_matrices
+                else (weighted * residuals).sum(axis=0)
+            )
+    return weights[:K], first, scatter, weights[K:].sum()
 
 
 def statistics_of_members(

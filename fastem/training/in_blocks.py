@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from fastem import kernels
 from fastem.checks import counting
 from fastem.checks.known import Known
-from fastem.checks.labels import Labels
+from fastem.checks.labels import Partition
 from fastem.checks.rows import (
     Rows,
     allows_gaps,
@@ -280,7 +280,7 @@ class RowsInBlocks:
             return parameters
         return start_on_sample(self.sample, self.survey.n_rows, plan, maximize)
 
-    def _member_sums(self, labels: Labels, n_threads: int | None) -> MemberSums:
+    def _member_sums(self, labels: Partition, n_threads: int | None) -> MemberSums:
         """The sums of rows that are labelled so, (N,)."""
 
         def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
