@@ -110,6 +110,7 @@ class Checkpoint:
                 "best": search.best,
                 "n_dropped": search.n_dropped,
                 "failures": [error.args for error in search.failures],
+                "waiting": search.waiting,
             },
             "position": {
                 "iteration": position.iteration,
@@ -150,6 +151,7 @@ class Checkpoint:
         self.search.failures = [
             SingularCovarianceError(*arguments) for arguments in search["failures"]
         ]
+        self.search.waiting = search["waiting"]
         way = self.plan.path()
         way.restore(place["path"])
         self.expect.restore(expectation)

@@ -44,8 +44,9 @@ class Plan:
         In place of the method: given rows, K and a RandomState, where the rows start.
     outlier_share : float
         What part of the rows the method 'trimmed' leaves out.
-    n_starts : int
-        Number of starts, of which the best is kept.
+    n_starts : int or None
+        Number of starts, of which the best is kept; None for those that short runs on
+        some of the rows have judged.
     make_path : callable
         Makes the :class:`Path` of a run, of the structure: where to next.
     stopping : StoppingRule
@@ -70,7 +71,7 @@ class Plan:
     given: GivenStart = field(default_factory=GivenStart)
     partition: Callable[[Rows, int, np.random.RandomState], Partition] | None = None
     outlier_share: float = 0.05
-    n_starts: int = 1
+    n_starts: int | None = 1
     make_path: Callable[[CovarianceStructure, StudentTails | None], Path] = PlainPath
     stopping: StoppingRule = field(default_factory=lambda: SmallChange(1e-3))
     max_iter: int = 100

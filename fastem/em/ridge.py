@@ -19,7 +19,12 @@ from fastem.covariances import (
     what_helps,
 )
 from fastem.runtime.callers import levels_to_caller
-from fastem.statistics import Array, MixtureParameters, Ridge
+from fastem.statistics import (
+    Array,
+    MixtureParameters,
+    Ridge,
+    SufficientStatistics,
+)
 
 RELATIVE = "relative"
 _RELATIVE_SHARE = 1e-6
@@ -258,6 +263,27 @@ def ridge_warning(
         *(reg_covar, degeneracy, share, n_affected, len(shares), advice, names),
         *(trouble, repeated),
     )
+
+
+def with_own_spreads(
+    structure: CovarianceStructure,
+    parameters: MixtureParameters,
+    ridge: Ridge,
+    expect: Callable[[MixtureParameters], SufficientStatistics],
+) -> MixtureParameters:
+    """The same, with how much components spread, not what that was scaled to."""
+    if structure.scales_own_shapes and np.any(ridge):
+        return structure.unscaled(parameters, expect(parameters), ridge)
+    return parameters
+
+
+def is_held_up(
+    structure: CovarianceStructure, parameters: MixtureParameters, ridge: Ridge
+) -> bool:
+    """Whether the ridge is so large a share of a variance that users are told."""
+    if not np.any(ridge):
+        return False
+    return largest_ridge_share(structure, parameters, ridge) > _NOTICEABLE
 
 
 def largest_ridge_share(

@@ -42,6 +42,7 @@ Partitioner = Callable[[Rows, int, np.random.RandomState], Partition]
 # Rows of a call are used in batches of so many, each with the parameters that the one
 # before has led to.
 BATCH_ROWS = 4096
+AUTO = "auto"  # as many starts as short runs say
 # What a plan calls a start from the user's partition.
 _PARTITION = "partition"
 # New rows that count less are lost in rounding beside those before.
@@ -80,7 +81,7 @@ class OnlineMixture(ProbabilityMixture):
     reg_covar: float | str
     covariance_ratio: float | None
     on_collapse: str
-    n_init: int
+    n_init: int | str
     init_params: str | ArrayLike | Callable[..., ArrayLike]
     noise: bool
     outlier_share: float
@@ -186,12 +187,7 @@ class OnlineMixture(ProbabilityMixture):
             given=given or GivenStart(),
             partition=self._own_partition(),
             outlier_share=self.outlier_share,
-            # Of an array there is one start.
-            n_starts=(
-                self.n_init
-                if isinstance(self.init_params, str) or callable(self.init_params)
-                else 1
-            ),
+            n_starts=self._n_starts(given),
             make_path=ExtrapolatedPath if self.accelerate else PlainPath,
             stopping=STOPPING_RULES[self.stopping](self.tol),
             max_iter=self.max_iter,
@@ -200,6 +196,15 @@ class OnlineMixture(ProbabilityMixture):
             background=background,
             tails=tails_of_fit(self),
         )
+
+    def _n_starts(self, given: GivenStart | None) -> int | None:
+        """How many starts there are; None for as many as short runs say."""
+        chosen = self.init_params
+        if not (isinstance(chosen, str) or callable(chosen)):
+            return 1  # of an array
+        if not isinstance(self.n_init, str):
+            return self.n_init
+        return 1 if given is not None and given.is_complete else None
 
     def _own_partition(self) -> Partitioner | None:
         """What the user's callable says of rows, checked, if there is one."""

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from fastem.checks.known import Known, check_known
@@ -20,7 +19,12 @@ from fastem.em.maximization import warn_of_dropped, warn_of_empty
 from fastem.em.plan import Plan
 from fastem.em.progress import Progress, Reporter
 from fastem.em.restarts import Best
-from fastem.em.ridge import RegularizationWarning, ridge_of, ridge_warning
+from fastem.em.ridge import (
+    RegularizationWarning,
+    ridge_of,
+    ridge_warning,
+    with_own_spreads,
+)
 from fastem.em.rounding import warn_of_rounding
 from fastem.mixture.noise import background_of_fit
 from fastem.mixture.online import OnlineMixture
@@ -130,12 +134,10 @@ class PlannedMixture(OnlineMixture):
         if not self.n_iter_:
             return None
         plan, parameters = fitted.plan, fitted.best.fit.parameters
-        if plan.structure.scales_own_shapes and np.any(plan.ridge):
-            # How little a component spreads is not seen in what it was scaled to.
-            statistics = rows.expectation(plan.representation, plan.n_threads)(
-                parameters
-            )
-            parameters = plan.structure.unscaled(parameters, statistics, plan.ridge)
+        parameters = with_own_spreads(
+            *(plan.structure, parameters, plan.ridge),
+            rows.expectation(plan.representation, plan.n_threads),
+        )
         return ridge_warning(
             *(plan.structure, parameters, plan.ridge, self.reg_covar),
             n_rows=rows.n_rows,
