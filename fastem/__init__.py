@@ -24,6 +24,7 @@ The guides stand where the work is done:
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
 - `fastem.decisions`: from a mixture to a decision: classes, regression.
+- `fastem.report`: pictures and summaries of a fitted mixture.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
@@ -41,31 +42,48 @@ from typing import TYPE_CHECKING, Any
 from fastem.version import __version__
 
 if TYPE_CHECKING:
+    from fastem.choice.bagging import bagged_memberships
+    from fastem.choice.calibration import Calibration, calibration
+    from fastem.choice.likelihood_ratio import LikelihoodRatioTest, bootstrap_lrt
     from fastem.choice.merging import Merging, merge_components
+    from fastem.choice.overlap import Overlap, OverlappingPair, overlap
     from fastem.choice.results import SelectionResults, SelectionRow
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.decisions.classifier import MixtureClassifier
+    from fastem.decisions.files import load_model, save_model
     from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
     from fastem.em.maximization import Collapse
     from fastem.em.progress import Progress, StopFit
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
-    from fastem.mixture.model_file import load_model, save_model
+    from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
+    from fastem.report.merging_pictures import MergeDisplay
+    from fastem.report.pair_pictures import PairsDisplay
+    from fastem.report.pictures import ClusterDisplay
     from fastem.report.scaling import fit_standardized
+    from fastem.report.uncertainty_pictures import UncertaintyDisplay
 
 __all__ = [
+    "Calibration",
+    "CalibrationDisplay",
+    "ClusterDisplay",
     "Collapse",
     "Convergence",
     "Degeneracy",
     "GaussianMixture",
     "GaussianMixtureSelector",
+    "LikelihoodRatioTest",
+    "MergeDisplay",
     "Merging",
     "MixtureClassifier",
     "MixtureRegressor",
+    "Overlap",
+    "OverlappingPair",
+    "PairsDisplay",
     "Progress",
     "RegularizationWarning",
     "SelectionDisplay",
@@ -76,10 +94,15 @@ __all__ = [
     "StandardErrors",
     "StopFit",
     "StudentMixture",
+    "UncertaintyDisplay",
     "__version__",
+    "bagged_memberships",
+    "bootstrap_lrt",
+    "calibration",
     "fit_standardized",
     "load_model",
     "merge_components",
+    "overlap",
     "save_model",
     "standard_errors",
 ]
@@ -87,14 +110,22 @@ __all__ = [
 # Imported at their first use: what the command line does about Ctrl-C has to be in
 # place before the second that this takes.
 _HOMES = {
+    "Calibration": "fastem.choice.calibration",
+    "CalibrationDisplay": "fastem.report.calibration_pictures",
+    "ClusterDisplay": "fastem.report.pictures",
     "Collapse": "fastem.em.maximization",
     "Convergence": "fastem.em.convergence",
     "Degeneracy": "fastem.covariances",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
+    "LikelihoodRatioTest": "fastem.choice.likelihood_ratio",
+    "MergeDisplay": "fastem.report.merging_pictures",
     "Merging": "fastem.choice.merging",
-    "MixtureClassifier": "fastem.decisions.classifier",
+    "PairsDisplay": "fastem.report.pair_pictures",
     "MixtureRegressor": "fastem.decisions.regressor",
+    "Overlap": "fastem.choice.overlap",
+    "OverlappingPair": "fastem.choice.overlap",
+    "MixtureClassifier": "fastem.decisions.classifier",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
@@ -105,11 +136,16 @@ _HOMES = {
     "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
+    "bootstrap_lrt": "fastem.choice.likelihood_ratio",
+    "bagged_memberships": "fastem.choice.bagging",
+    "calibration": "fastem.choice.calibration",
+    "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
-    "load_model": "fastem.mixture.model_file",
+    "overlap": "fastem.choice.overlap",
+    "load_model": "fastem.decisions.files",
+    "save_model": "fastem.decisions.files",
     "standard_errors": "fastem.choice.uncertainty",
-    "save_model": "fastem.mixture.model_file",
 }
 
 

@@ -40,12 +40,12 @@ class TailSums:
             logarithms=self.logarithms + other.logarithms,
         )
 
-    def without(self, component: int) -> "TailSums":
-        """What is left when a component is taken out."""
+    def of(self, components: NDArray[np.intp]) -> "TailSums":
+        """Those of some of the components."""
         return TailSums(
-            np.delete(self.degrees_of_freedom, component),
-            np.delete(self.counts, component),
-            np.delete(self.logarithms, component),
+            self.degrees_of_freedom[components],
+            self.counts[components],
+            self.logarithms[components],
         )
 
 
@@ -143,19 +143,25 @@ class SufficientStatistics:
 
         Where components share their scatter, only one that has no rows can be.
         """
+        return self.of(
+            np.delete(np.arange(len(self.weights)), component),
+            shares_scatter=shares_scatter,
+        )
 
-        def rest(array: Array) -> Array:
-            return np.delete(array, component, axis=0)
-
+    def of(
+        self, components: NDArray[np.intp], *, shares_scatter: bool = False
+    ) -> "SufficientStatistics":
+        """Those of some of the components."""
+        blur = self.blur
         return replace(
             self,
-            weights=rest(self.weights),
-            reference=rest(self.reference),
-            first=rest(self.first),
-            scatter=self.scatter if shares_scatter else rest(self.scatter),
-            blur=rest(self.blur) if isinstance(self.blur, np.ndarray) else self.blur,
-            present=None if self.present is None else rest(self.present),
-            tails=None if self.tails is None else self.tails.without(component),
+            weights=self.weights[components],
+            reference=self.reference[components],
+            first=self.first[components],
+            scatter=self.scatter if shares_scatter else self.scatter[components],
+            blur=blur[components] if isinstance(blur, np.ndarray) else blur,
+            present=None if self.present is None else self.present[components],
+            tails=None if self.tails is None else self.tails.of(components),
         )
 
 
@@ -275,6 +281,24 @@ class MixtureParameters:
             return self.origin
         center: Array = self.weights @ self.means / self.weights.sum()
         return center
+
+    def of(
+        self, components: NDArray[np.intp], *, shares_covariance: bool = False
+    ) -> "MixtureParameters":
+        """Some of the components, with the weights that they have in the mixture."""
+
+        def some(array: Array) -> Array:
+            return array if shares_covariance else array[components]
+
+        v = self.degrees_of_freedom
+        return replace(
+            self,
+            weights=self.weights[components],
+            means=self.means[components],
+            covariances=some(self.covariances),
+            precisions_cholesky=some(self.precisions_cholesky),
+            degrees_of_freedom=None if v is None else v[components],
+        )
 
     @property
     def log_weights(self) -> Array:

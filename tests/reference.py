@@ -48,6 +48,19 @@ class Statistics(NamedTuple):
     scatter: np.ndarray  # (K, D, D), about the reference points
 
 
+class Fixed(NamedTuple):
+    """Which components keep what they have, and whether weights are equal."""
+
+    weights: np.ndarray  # (K,), of booleans
+    means: np.ndarray
+    covariances: np.ndarray
+    equal_weights: bool = False
+
+    def of(self, components):
+        """What is fixed of some components, in this order."""
+        return Fixed(*(mask[components] for mask in self[:3]), self.equal_weights)
+
+
 class Structure(NamedTuple):
     """What a covariance structure means, in terms of dense matrices."""
 
@@ -450,14 +463,18 @@ def moments(X, shares, reference, log_likelihood=0.0):
     )
 
 
-def expectation(X, mixture, row_weights=None, reference=None):
+def expectation(X, mixture, row_weights=None, reference=None, allowed=None):
     """The expectation step, with moments about ``reference`` (the means by default)."""
     if np.isnan(X).any():
-        return expectation_with_gaps(X, mixture, row_weights)
+        return expectation_with_gaps(X, mixture, row_weights, allowed)
     row_weights = np.ones(len(X)) if row_weights is None else row_weights
     reference = mixture.means if reference is None else reference
-    shares = responsibilities(X, mixture) * row_weights[:, np.newaxis]
-    log_likelihood = (row_weights * score_samples(X, mixture)).sum()
+    values = weighted_log_densities(X, mixture)
+    if allowed is not None:
+        values = np.where(allowed, values, -np.inf)
+    log_densities = log_sum_exp(values)
+    shares = np.exp(values - log_densities[:, np.newaxis]) * row_weights[:, np.newaxis]
+    log_likelihood = (row_weights * log_densities).sum()
     if getattr(mixture, "degrees_of_freedom", None) is None:
         return moments(X, shares, reference, log_likelihood)
     shares = shares[:, : len(reference)]
@@ -467,18 +484,30 @@ def expectation(X, mixture, row_weights=None, reference=None):
     return StudentStatistics(log_likelihood, weights, first, scatter, counts)
 
 
-def maximization(statistics, reference, name, ridge):
-    """The maximisation step: weights, means, covariances of the structure ``name``."""
+def about(statistics, shifts):
+    """Scatter (K, D, D) about points that are shifted from the reference by (K, D).
+
+    sum r (x - new)(x - new)', where x - new = (x - reference) - shift.
+    """
+    counts = getattr(statistics, "counts", statistics.weights)
+    crossed = statistics.first[:, :, np.newaxis] * shifts[:, np.newaxis, :]
+    squares = shifts[:, :, np.newaxis] * shifts[:, np.newaxis, :]
+    squares = counts[:, np.newaxis, np.newaxis] * squares
+    return statistics.scatter - crossed - crossed.transpose(0, 2, 1) + squares
+
+
+def maximization(statistics, reference, name, ridge, before=None, fixed=None):
+    """The maximisation step: weights, means, covariances of the structure ``name``.
+
+    What is ``fixed`` stays as in the mixture ``before``.
+    """
     weights, first = statistics.weights, statistics.first
     is_student = isinstance(statistics, StudentStatistics)
     counts = statistics.counts if is_student else weights
     shifts = first / counts[:, np.newaxis]
-    # sum r (x - new)(x - new)' = sum r (x - old)(x - old)' - n shift shift'
-    about_means = statistics.scatter - (
-        counts[:, np.newaxis, np.newaxis]
-        * shifts[:, :, np.newaxis]
-        * shifts[:, np.newaxis, :]
-    )
+    if fixed is not None:
+        shifts = np.where(fixed.means[:, np.newaxis], before.means - reference, shifts)
+    about_means = about(statistics, shifts)
     ridges = weights[:, np.newaxis, np.newaxis] * ridge * np.eye(reference.shape[1])
     covariances = STRUCTURES[name].estimate(weights, about_means + ridges)
     if is_student:
@@ -486,7 +515,26 @@ def maximization(statistics, reference, name, ridge):
         if name in FREE_SIZES:
             expansions = counts / weights
         covariances = covariances / expansions[:, np.newaxis, np.newaxis]
-    return Mixture(weights / weights.sum(), reference + shifts, covariances)
+    mixture = Mixture(weights / weights.sum(), reference + shifts, covariances)
+    if fixed is None:
+        return mixture
+    held = fixed.covariances[:, np.newaxis, np.newaxis]
+    return Mixture(
+        _shared_weights(mixture.weights, before.weights / before.weights.sum(), fixed),
+        mixture.means,
+        np.where(held, before.covariances, covariances),
+    )
+
+
+def _shared_weights(found, before, fixed):
+    """Weights that sum to 1: fixed ones as before, the others in what they leave."""
+    if fixed.equal_weights:
+        return np.full(len(found), 1 / len(found))
+    if fixed.weights.sum() >= len(found) - 1:
+        return before if fixed.weights.any() else found
+    left = 1 - before[fixed.weights].sum()
+    share = left / found[~fixed.weights].sum()
+    return np.where(fixed.weights, before, found * share)
 
 
 def start_from_shares(X, shares, name, ridge):
@@ -500,16 +548,21 @@ def start_from_labels(X, labels, name, ridge=0.0):
     return start_from_shares(X, np.eye(labels.max() + 1)[labels], name, ridge)
 
 
-def iterate(X, mixture, name, ridge, n_iterations, row_weights=None):
+def iterate(
+    X, mixture, name, ridge, n_iterations, row_weights=None, allowed=None, fixed=None
+):
     """``n_iterations`` of EM: the mixture, and the lower bound of each iteration."""
     lower_bounds = []
     total = len(X) if row_weights is None else row_weights.sum()
     for _ in range(n_iterations):
-        before, statistics = mixture, expectation(X, mixture, row_weights)
+        before, statistics = (
+            mixture,
+            expectation(X, mixture, row_weights, allowed=allowed),
+        )
         lower_bounds.append(statistics.log_likelihood / total)
-        mixture = maximization(statistics, before.means, name, ridge)
+        mixture = maximization(statistics, before.means, name, ridge, before, fixed)
         if isinstance(before, Robust):
-            weights = statistics.weights / total
+            weights = mixture.weights * statistics.weights.sum() / total
             mixture = before._replace(
                 **{**mixture._asdict(), "weights": weights},
                 noise_weight=max(0.0, 1 - weights.sum())

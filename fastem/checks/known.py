@@ -1,15 +1,26 @@
 """Which components rows are known to belong to, with every error about it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastem.checks.arrays import as_numbers
+from fastem.checks.rows import with_nan
 from fastem.kernels import OF_BACKGROUND
 
 UNKNOWN = -1
+# Labels that are a column of the table: ("column", its name).
+_COLUMN = "column"
+
+
+class Knowledge(Protocol):
+    """What is known of rows, wherever they are."""
+
+    @property
+    def named(self) -> NDArray[np.bool_]:
+        """Which components have rows that are known to be theirs: (K,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +49,50 @@ class Known:
         """Of some of the rows."""
         return Known(self.kinds[rows], self.allowed)
 
+    def check_length(self, n_rows: int) -> None:
+        """Raise ValueError if these are not so many rows."""
+        if len(self.kinds) != n_rows:
+            raise ValueError(
+                f"labels are of {len(self.kinds)} rows, but X has {n_rows}: there must "
+                "be one for each"
+            )
+
+
+def column_of_labels(labels: Any) -> str | None:
+    """The name of the column of the table that ``labels`` are, if they are one."""
+    is_pair = isinstance(labels, tuple) and len(labels) == 2
+    return str(labels[1]) if is_pair and labels[0] == _COLUMN else None
+
+
+def known_of(estimator: Any, labels: ArrayLike, n_rows: int) -> Known:
+    """What ``labels`` of a fit of the estimator say of so many rows."""
+    check_keeps_numbers(estimator)
+    return check_known(labels, n_rows, estimator.n_components, estimator.noise)
+
+
+def check_keeps_numbers(estimator: Any) -> None:
+    """Raise ValueError if components may get other numbers in a fit."""
+    if estimator.on_collapse == "drop":
+        raise ValueError(
+            "labels are numbers of components, and on_collapse='drop' would give "
+            "these others: use 'raise' or 'reseed'"
+        )
+
+
+def check_components_named(known: Knowledge, rows: str) -> None:
+    """Raise ValueError for a component of which no row is known."""
+    if not known.named.all():
+        raise ValueError(
+            f"labels name no row of component {int(np.argmin(known.named))}: of rows "
+            f"that {rows} each component needs some, or give means_init, "
+            "precisions_init and weights_init"
+        )
+
 
 def check_known(
     values: ArrayLike, n_rows: int, n_components: int, noise: bool
 ) -> Known:
-    """What ``labels`` of a fit say of its rows.
+    """What ``labels`` of a fit say of its rows; a missing label says nothing.
 
     Raises
     ------
@@ -51,7 +101,8 @@ def check_known(
     """
     if np.ndim(values) == 2:
         return _of_mask(values, n_rows, n_components, noise)
-    numbers = as_numbers(values, "labels")
+    numbers = as_numbers(with_nan(values), "labels")
+    numbers = np.where(np.isnan(numbers), UNKNOWN, numbers)
     if numbers.shape != (n_rows,):
         raise ValueError(
             f"labels should have a label for each row of X, in the shape ({n_rows},), "

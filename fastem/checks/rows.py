@@ -194,7 +194,7 @@ def _validated(
             f"X[~X.mask.any(axis=1)].data) or fill the gaps; {MARGINALIZE}."
         )
     _refuse_images(X)
-    X = _with_nan(X)
+    X = with_nan(X)
     column_types = _types_of_columns(X)
     times = [j for j, dtype in enumerate(column_types) if dtype.kind in "mM"]
     if times:
@@ -226,7 +226,7 @@ def _validated(
     return rows
 
 
-def _with_nan(X: Any) -> Any:
+def with_nan(X: Any) -> Any:
     """The same with NaN for None and pandas' NA among objects."""
     if isinstance(X, np.ndarray) and X.dtype == object:
         return _without_na(X)

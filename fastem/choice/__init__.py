@@ -31,6 +31,10 @@ components that overlap, finds clusters:
 >>> clusters.fit(X).n_components_
 3
 
+Whoever wants densities of rows to come, and not clusters, may judge by rows that a fit
+has not seen: `criterion='held_out'`, for which each fit to all rows is made once more
+without each of five folds.
+
 What else a fit is made of is an `estimator`: outliers, threads, tolerances.
 
 >>> template = GaussianMixture(reg_covar=1e-6, tol=1e-4, n_threads=1)
@@ -56,6 +60,17 @@ chosen:
 If each candidate is one, those are compared that `covariance_ratio` bounds, and a
 warning says so.
 
+Is one more component chance?
+=============================
+:func:`fastem.bootstrap_lrt` compares what a component more gains in log-likelihood with
+what it gains on tables that are drawn from the mixture without it.
+
+>>> test = fastem.bootstrap_lrt(X[:400, :1], 1, n_bootstrap=99, random_state=0)
+>>> print(test)  # doctest: +ELLIPSIS
+1 or 2 components: twice the gain in log-likelihood is ...
+>>> test.p_value > 0.05
+True
+
 How sure are the parameters?
 ============================
 :func:`fastem.standard_errors` fits the chosen mixture again and again, each time with
@@ -65,6 +80,36 @@ other weights of the same rows:
 ...                               random_state=0)
 >>> sure.means.shape
 (3, 2)
+
+Which components are confused?
+==============================
+:func:`fastem.overlap` says how often a row of one component is likelier to be of
+another, by the mixture itself: no rows are needed.
+
+>>> print(fastem.overlap(selector.best_estimator_))  # doctest: +ELLIPSIS
+Rows of a component that are likelier to be of another one:
+    ... % of ...
+
+How sure are the memberships?
+=============================
+Memberships take the parameters for true, and so claim too much of new rows where
+components have few rows for their parameters. Those that know it are
+`model.predict_proba_uncertain`, where that has a closed form ('full' and 'diag'), and
+:func:`fastem.bagged_memberships`, by fits to weighted rows. :func:`fastem.calibration`
+says on rows of known groups how often memberships are right, beside what they claim:
+
+>>> labels = np.repeat([0, 1], 30)
+>>> few = np.random.default_rng(2).normal(size=(60, 5))
+>>> few += 3 / 5**0.5 * labels[:, np.newaxis]
+>>> sharp = GaussianMixture(2, random_state=0).fit(few[::2])
+>>> for asked in ("predict_proba", "predict_proba_uncertain"):
+...     told = fastem.calibration(sharp, few[1::2], labels[1::2], memberships=asked)
+...     print(f"claimed {told.mean_claimed:.2f}, right {told.mean_right:.2f}")
+claimed 0.98, right 0.87
+claimed 0.95, right 0.87
+
+What is left of the gap is not the parameters' fault: groups that are not normal
+distributions are no components.
 
 Clusters of several components
 ==============================

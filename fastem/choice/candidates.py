@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from fastem.checks.labels import Labels
-from fastem.checks.rows import remember_columns
+from fastem.choice.refits import unfitted
 from fastem.em import convergence_warnings
 from fastem.em.ridge import largest_ridge_share
 from fastem.mixture import GaussianMixture
@@ -108,24 +107,38 @@ class Fitter:
     def from_partitions(
         self, candidate: Candidate, partitions: Sequence[Labels]
     ) -> Attempt:
+        """The likeliest fit that the ridge does not hold up, of one from each start."""
+        return self.best(candidate, partitions, [], _SHORT)
+
+    def best(
+        self,
+        candidate: Candidate,
+        partitions: Sequence[Labels],
+        mixtures: Sequence[MixtureParameters],
+        n_short: int,
+    ) -> Attempt:
         """The likeliest fit that the ridge does not hold up, of one from each start.
 
-        Starts are compared after some iterations; the likeliest goes on to its end,
-        and the next one if that was a spike of density.
+        Starts are compared after ``n_short`` iterations; the likeliest goes on to its
+        end, and the next one if that was a spike of density.
         """
         began = compiling.clock()
         try:
             self.rows.check_enough(candidate.n_components)
         except ValueError as error:
             return Attempt(candidate, None, str(error))
+        starts: list[dict[str, Any]] = [
+            *({"labels": labels} for labels in partitions),
+            *({"continued": (mixture, -math.inf)} for mixture in mixtures),
+        ]
         found: list[GaussianMixture] = []
         reason, n_iter = _NO_START, 0
-        for labels in partitions:
+        for start in starts:
             short = self._model(candidate)
-            if len(partitions) > 1:
-                short.set_params(max_iter=min(_SHORT, short.max_iter))
+            if len(starts) > 1:
+                short.set_params(max_iter=min(n_short, short.max_iter))
             try:
-                self._fit(short, labels=labels)
+                self._fit(short, **start)
             except ValueError as error:  # a singular covariance is one
                 reason = str(error)
                 continue
@@ -156,19 +169,19 @@ class Fitter:
             return Attempt(candidate, None, str(error), seconds=seconds)
         warning = model._ridge_warning(planned, self.rows)
         plan, parameters = planned.plan, planned.best.fit.parameters
-        share = largest_ridge_share(plan.structure, parameters, plan.ridge)
+        held = None if plan.fixed is None else plan.fixed.covariances
+        share = largest_ridge_share(plan.structure, parameters, plan.ridge, held)
         return Attempt(
             *(candidate, model, "" if warning is None else str(warning), planned),
             *(share, model.n_iter_, compiling.clock() - began),
         )
 
     def _model(self, candidate: Candidate) -> GaussianMixture:
-        model: GaussianMixture = clone(self.template).set_params(
+        return unfitted(
+            self.template,
             n_components=candidate.n_components,
             covariance_type=candidate.covariance_type,
         )
-        remember_columns(model, self.template)
-        return model
 
     def _fit(self, model: GaussianMixture, **start: Any) -> PlannedFit:
         """Fit it, to within the tolerance of these rows."""

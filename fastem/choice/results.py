@@ -24,7 +24,7 @@ class SelectionRow:
     n_components : int
     value : float
         The criterion: lower is better. An estimate where ``n_rows`` is less than the
-        number of all rows; nan if there is no fit.
+        number of all rows; nan if there is no fit, inf if there is none to some fold.
     log_likelihood : float
         Of all rows, as of the last iteration; likewise.
     n_parameters : int
@@ -133,7 +133,7 @@ class SelectionResults:
     def _fate(self, row: SelectionRow) -> str:
         if not row.reason:
             return "fitted"
-        if math.isnan(row.log_likelihood):
+        if math.isnan(row.log_likelihood) or math.isinf(row.value):
             return "failed"
         return (
             "dropped"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -12,6 +12,7 @@ from fastem.choice.candidates import Attempt, Candidate, Fitter, is_complete
 from fastem.choice.criteria import Criterion
 from fastem.choice.starting import Starts
 from fastem.mixture import GaussianMixture
+from fastem.runtime import compiling
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array
 from fastem.training.in_memory import RowsInMemory, TrainingRows
@@ -40,8 +41,9 @@ class Outcome:
     n_rows : int
         How many rows that was to.
     value : float
-        The criterion for all rows; nan if it is not known. If the fit was to some, it
-        is that of the best candidate then, and what these rows say of the difference.
+        The criterion for all rows; nan if it is not known, inf if it needs fits to
+        parts of them of which one failed. If the fit was to some rows, it is that of
+        the best candidate then, and what these rows say of the difference.
     error : float
         Standard error of that difference; 0 for a fit to all rows.
     reason : str
@@ -120,7 +122,10 @@ class Search:
             attempts = self._next(attempts, sample, _SAMPLE_TOL)
         if sample is not self.rows:
             attempts = self._next(attempts, self.rows, self.template.tol)
-        known = {attempt.candidate: self._outcome(attempt) for attempt in attempts}
+        seed = int(self.random_state.randint(2**31))
+        known = {
+            attempt.candidate: self._outcome(attempt, seed) for attempt in attempts
+        }
         for hopeless_one in reversed(dropped):
             known[hopeless_one.attempt.candidate] = hopeless_one.outcome(known)
         return [known[candidate] for candidate in candidates]
@@ -232,12 +237,18 @@ class Search:
             )
         return kept, dropped[::-1]
 
-    def _outcome(self, attempt: Attempt) -> Outcome:
+    def _outcome(self, attempt: Attempt, seed: int) -> Outcome:
         """Of an attempt with all rows."""
-        value = math.nan
-        if attempt.model is not None:
-            value = self.criterion.of(attempt.model, self.rows)
-        return Outcome(attempt, self.rows.shape[0], value, 0.0, attempt.reason)
+        n_rows, began = self.rows.shape[0], compiling.clock()
+        if attempt.model is None:
+            return Outcome(attempt, n_rows, math.nan, 0.0, attempt.reason)
+        value, reason = math.inf, attempt.reason
+        try:
+            value = self.criterion.of(attempt.model, self.rows, seed)
+        except ValueError as error:
+            reason = reason or str(error)
+        seconds = attempt.seconds + compiling.clock() - began
+        return Outcome(replace(attempt, seconds=seconds), n_rows, value, 0.0, reason)
 
 
 def _error_of_mean(values: Array, weights: Array, n: float) -> float:

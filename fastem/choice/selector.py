@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastem.checks.rows import Rows, remember_columns
 from fastem.choice.candidates import Attempt, Candidate
 from fastem.choice.criteria import CRITERIA
+from fastem.choice.fixed import check_fixed
 from fastem.choice.results import SelectionResults, SelectionRow
 from fastem.choice.search import Outcome, Search
 from fastem.covariances import STRUCTURES, CovarianceStructure, structure_of
@@ -30,6 +31,7 @@ from fastem.training.in_memory import TrainingRows
 ALL = "all"
 # Of eigenvalues, where each fit without it is a spike of density.
 _BOUND = 1000.0
+_OF_A_FIT = GaussianMixture._parameter_constraints
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,18 @@ class SelectionProgress:
     seconds_left: float
 
 
+def usual_estimator() -> GaussianMixture:
+    """What all candidates have in common, where nothing else is said."""
+    return GaussianMixture(
+        reg_covar="relative",
+        stopping="remaining_gain",
+        tol=0.01,
+        accelerate=True,
+        max_iter=1000,
+        n_init=3,
+    )
+
+
 class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc]
     """Chooses the covariance structure and the number of components of a mixture.
 
@@ -78,15 +92,21 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
     covariance_types : 'all', str or sequence of str, default='all'
         Structures to choose from, as :class:`fastem.GaussianMixture` takes them; 'all'
         are fourteen.
-    criterion : {'bic', 'icl', 'aic'}, default='bic'
+    criterion : {'bic', 'icl', 'aic', 'held_out'}, default='bic'
         Lower is better. 'bic' finds the density, 'icl' clusters that do not overlap.
+        'held_out' is -2 log L of rows that a fit has not seen: each candidate that is
+        fitted to all rows is fitted once more without each of five folds, from where
+        it was. Folds are weights: a row that counts c is dealt to them as c rows. Fits
+        to some of the rows are compared by AIC, which estimates the same.
     estimator : GaussianMixture, default=None
         All else that a fit is made of. ``n_init`` is the number of k-means partitions
         ('auto' is 3).
         None for ``GaussianMixture(reg_covar='relative', stopping='remaining_gain',
         tol=0.01, accelerate=True, max_iter=1000, n_init=3)``: criteria are compared to
         a hundredth, and units do not matter. :class:`fastem.dask.GaussianMixture`
-        chooses for Dask collections.
+        chooses for Dask collections. What it holds ``fixed`` is of one number of
+        components, and starts from its ``weights_init``, ``means_init`` and
+        ``precisions_init``.
     noise : bool, default=False
         Whether rows may belong to no component, whatever ``estimator`` says.
     margin : float, default=3.0
@@ -132,15 +152,15 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_components": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "n_components": [*_OF_A_FIT["n_components"], "array-like"],
         "covariance_types": [str, "array-like"],
         "criterion": [StrOptions(set(CRITERIA))],
         "estimator": [GaussianMixture, None],
-        "noise": ["boolean"],
         "margin": [Interval(Real, 0.0, None, closed="both")],
-        "random_state": ["random_state"],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
-        "verbose": ["verbose"],
+        **{
+            name: _OF_A_FIT[name]
+            for name in ("noise", "random_state", "n_threads", "verbose")
+        },
     }
 
     best_estimator_: GaussianMixture
@@ -284,19 +304,11 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
     def _template(self) -> GaussianMixture:
         """What all candidates have in common; of as many components as the largest."""
         template: GaussianMixture = (
-            GaussianMixture(
-                reg_covar="relative",
-                stopping="remaining_gain",
-                tol=0.01,
-                accelerate=True,
-                max_iter=1000,
-                n_init=3,
-            )
-            if self.estimator is None
-            else clone(self.estimator)
+            usual_estimator() if self.estimator is None else clone(self.estimator)
         )
         template.n_components = max(self._numbers())
         template.noise = template.noise or self.noise
+        check_fixed(template, self._numbers())
         if self.n_threads is not None:
             template.n_threads = self.n_threads
         if template.noise and template.noise_weight_init is None:

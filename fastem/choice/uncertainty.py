@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from fastem.checks.rows import read_only
-from fastem.covariances import SingularCovarianceError
-from fastem.em import convergence_warnings
+from fastem.choice.refits import refitted
 from fastem.mixture import GaussianMixture
-from fastem.statistics import Array, MixtureParameters
-from fastem.training.in_memory import RowsInMemory
+from fastem.statistics import Array
 
 _METHODS = ("bootstrap", "weighted")
 
@@ -83,7 +78,8 @@ def standard_errors(
     """Standard errors of a mixture's parameters, by fits to rows weighted at random.
 
     Each fit starts from the mixture, so that components keep their numbers, and goes
-    on to its limit. Rows are not copied: how often each was drawn is its weight.
+    on to its limit. Rows are not copied: how often each was drawn is its weight. What
+    the mixture holds fixed has an error of 0.
 
     Parameters
     ----------
@@ -128,33 +124,13 @@ def standard_errors(
         raise ValueError(f"method must be one of {_METHODS}, but is {method!r}")
     if n_bootstrap < 2:
         raise ValueError(f"n_bootstrap must be 2 or more, but is {n_bootstrap}")
-    template = clone(model).set_params(
-        n_components=len(model.weights_),
-        stopping="remaining_gain",
-        tol=0.01,
-        accelerate=True,
-        max_iter=max(1000, model.max_iter),
-        verbose=0,
-    )
-    rows = template._training_rows(X, sample_weight)
-    if not isinstance(rows, RowsInMemory):
-        raise ValueError(
-            "standard_errors weighs rows in memory, and X is read in blocks: pass some "
-            "of its rows, as errors shrink with the root of their number"
-        )
     random = check_random_state(random_state)
-    start = model._fitted()[1]
-    found: list[MixtureParameters] = []
-    for _ in range(n_bootstrap):
-        weighted = _weighted(rows, method, random)
-        fit = clone(template)
-        try:
-            with convergence_warnings.muted():
-                fit._fit_rows(weighted, continued=(start, -math.inf))
-        except SingularCovarianceError:
-            continue
-        if len(fit.weights_) == len(start.weights):
-            found.append(fit._fitted()[1])
+    fits = list(
+        refitted(
+            model, X, sample_weight, method, n_bootstrap, random, "standard_errors"
+        )
+    )
+    found = [fit._fitted()[1] for fit in fits if fit is not None]
     if len(found) < 2:
         raise ValueError(
             f"{n_bootstrap - len(found)} of {n_bootstrap} fits failed, as components "
@@ -164,23 +140,13 @@ def standard_errors(
         name: np.array([getattr(parameters, name) for parameters in found])
         for name in ("weights", "means", "covariances")
     }
-    weights, means, covariances = (
-        values.std(axis=0, ddof=1) for values in samples.values()
-    )
+    weights, means, covariances = map(_errors, samples.values())
     n_failed = n_bootstrap - len(found)
     return StandardErrors(weights, means, covariances, samples, n_failed)
 
 
-def _weighted(
-    rows: RowsInMemory, method: str, random: np.random.RandomState
-) -> RowsInMemory:
-    """The same rows, weighted at random."""
-    N = len(rows.values)
-    shares = rows.weights.astype(np.float64) if len(rows.weights) else np.ones(N)
-    if method == "bootstrap":
-        n_drawn = max(1, round(rows.n_rows))
-        weights = random.multinomial(n_drawn, shares / shares.sum()).astype(np.float64)
-    else:
-        weights = shares * random.standard_exponential(N)
-    relative = (weights / weights.max()).astype(rows.dtype)
-    return RowsInMemory(rows.values, read_only(relative), rows.n_rows, rows.has_gaps)
+def _errors(values: Array) -> Array:
+    """Standard deviations over fits; of what is the same in all of them exactly 0."""
+    varies = (values != values[0]).any(axis=0)
+    errors: Array = np.where(varies, values.std(axis=0, ddof=1), 0.0)
+    return errors

@@ -1,12 +1,16 @@
 """A bound on how many times the largest variance is that of the smallest."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
 from fastem.covariances import axes
 from fastem.covariances.representations import Representation
 from fastem.statistics import Array
+
+_SLACK = 1e-9  # relative, for rounding
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,9 @@ class RatioBound:
         1 or more.
     scales : array of shape (D,)
         What columns are divided by before.
+    least, most : float
+        Between which the smallest eigenvalue that is allowed must lie, where other
+        covariances are what they are.
 
     References
     ----------
@@ -34,12 +41,43 @@ class RatioBound:
 
     ratio: float
     scales: Array
+    least: float = 0.0
+    most: float = math.inf
+
+    def beside(self, covariances: Array, representation: Representation) -> Self:
+        """The bound of the others, where these covariances stay what they are.
+
+        Raises
+        ------
+        ValueError
+            If these are farther apart than the bound allows.
+        """
+        if representation.has_matrices:
+            variances, _ = axes.own(covariances / np.outer(self.scales, self.scales))
+        else:
+            variances = representation.variances(covariances)
+            variances = variances / self._squares(variances)
+        smallest, largest = float(variances.min()), float(variances.max())
+        if largest > (1 + _SLACK) * self.ratio * smallest:
+            raise ValueError(
+                f"fixed covariances have eigenvalues from {smallest:.3g} to "
+                f"{largest:.3g}, and covariance_ratio={self.ratio:g} allows no such "
+                "ratio between any two: raise it, or fix others"
+            )
+        return replace(
+            self,
+            least=max(self.least, largest / self.ratio),
+            most=min(self.most, smallest),
+        )
 
     def clipped(self, variances: Array, weights: Array) -> Array:
         """The likeliest variances (K, D) within the bound, each given the rows' own."""
-        if variances.max() <= self.ratio * variances.min():
+        largest = max(float(variances.max()), self.ratio * self.least)
+        if largest <= self.ratio * min(float(variances.min()), self.most):
             return variances
-        least = self._least(variances, weights)
+        # What is lost by cutting off only grows with the distance from the best m.
+        best = self._least(variances, weights)
+        least = float(np.clip(best, self.least, self.most))
         return np.clip(variances, least, self.ratio * least)
 
     def within(
@@ -55,10 +93,14 @@ class RatioBound:
         return bounded.reshape(covariances.shape)
 
     def _variances(self, variances: Array, weights: Array) -> Array:
-        squares = self.scales**2 if variances.shape[1] > 1 else 1.0
+        squares = self._squares(variances)
         scaled = variances / squares
         clipped = self.clipped(scaled, weights)
         return variances if clipped is scaled else clipped * squares
+
+    def _squares(self, variances: Array) -> Array | float:
+        """What to divide variances by: those of spheres by 1."""
+        return self.scales**2 if variances.shape[1] > 1 else 1.0
 
     def _matrices(self, covariances: Array, weights: Array) -> Array:
         units = np.outer(self.scales, self.scales)

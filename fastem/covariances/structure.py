@@ -91,6 +91,11 @@ class CovarianceStructure(ABC):
         return "V" not in self.code
 
     @property
+    def shares_nothing(self) -> bool:
+        """Whether each component's covariance follows from its own rows alone."""
+        return "E" not in self.code
+
+    @property
     def takes_bound(self) -> bool:
         """Whether its likeliest covariances within a bound have a closed form."""
         volume, shape, _ = list(self.code)
@@ -243,7 +248,7 @@ class CovarianceStructure(ABC):
         SingularCovarianceError
             Without a ridge, also where a spread is no more than rounding.
         """
-        _check_present(statistics)
+        check_present(statistics)
         representation = self.representation
         spreads = representation.spreads(statistics, ridge)
         covariances = self._estimated(
@@ -373,7 +378,7 @@ class CovarianceStructure(ABC):
             raise SingularCovarianceError(Degeneracy(k, tuple(int(j) for j in columns)))
 
 
-def _check_present(statistics: SufficientStatistics) -> None:
+def check_present(statistics: SufficientStatistics) -> None:
     """Raise SingularCovarianceError for a component without values in a column."""
     if statistics.present is None:
         return

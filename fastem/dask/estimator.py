@@ -19,7 +19,11 @@ from fastem.dask.partitions import Partitions, is_distributed
 from fastem.dask.passes import RowTask
 from fastem.dask.rows import RowsOnCluster
 from fastem.dask.trees import summed
+from fastem.groups import RowAnswers
+from fastem.mixture.predictive import ColumnAnswers, predictive_answers
 from fastem.training.in_memory import TrainingRows
+
+Answers = RowAnswers | ColumnAnswers
 
 
 class GaussianMixture(mixture.GaussianMixture):
@@ -37,6 +41,9 @@ class GaussianMixture(mixture.GaussianMixture):
 
     - ``sample_weight`` is the name of a column of ``X``, which then is no part of the
       rows; or a Dask array or Series with the partitions of ``X``.
+    - ``labels`` are ``('column', name)`` of ``X``, or a Dask array or Series with the
+      partitions of ``X``, or an array in this process. Each component needs a row that
+      is known to be its own, unless the start is given.
     - Partitions are those that ``X`` shows. Small files that dask would put together
       stay apart: ``X.repartition`` makes fewer of them.
     - Starts, and components seeded anew, are those of K (1000 + 20 D) rows drawn at
@@ -61,7 +68,9 @@ class GaussianMixture(mixture.GaussianMixture):
     >>> client.close()
     """
 
-    def partial_fit(self, X: Any, y: None = None, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: None = None, sample_weight: Any = None, *, labels: Any = None
+    ) -> Self:
         """Learn from more rows, which must be in this process.
 
         Only the first call, which is a :meth:`fit`, takes a Dask collection.
@@ -72,6 +81,7 @@ class GaussianMixture(mixture.GaussianMixture):
         y : None
             Ignored.
         sample_weight : array-like of shape (N,), or name of a column, default=None
+        labels : array-like of shape (N,) or (N, K), or ('column', name), default=None
 
         Returns
         -------
@@ -83,7 +93,7 @@ class GaussianMixture(mixture.GaussianMixture):
                 "this process: pass its partitions one after the other, "
                 "X.partitions[i].compute(), or use fit for all rows at once"
             )
-        return super().partial_fit(X, y, sample_weight)
+        return super().partial_fit(X, y, sample_weight, labels=labels)
 
     def predict(self, X: Any) -> Any:
         """The most likely component of each row.
@@ -117,6 +127,22 @@ class GaussianMixture(mixture.GaussianMixture):
             return super().predict_proba(X)
         return self._values(X, kernels.probability_pass)
 
+    def predict_proba_uncertain(self, X: Any) -> Any:
+        """Memberships of rows to come, given that parameters are not known exactly.
+
+        Parameters
+        ----------
+        X : Dask array or DataFrame, or array-like, of shape (N, D)
+
+        Returns
+        -------
+        dask.array.Array of shape (N, K), float32 if X is, else float64
+            NumPy's for rows in memory.
+        """
+        if not is_distributed(X):
+            return super().predict_proba_uncertain(X)
+        return self._values(X, kernels.probability_pass, predictive_answers(self))
+
     def score_samples(self, X: Any) -> Any:
         """The logarithm of the mixture's density at each row.
 
@@ -133,23 +159,30 @@ class GaussianMixture(mixture.GaussianMixture):
             return super().score_samples(X)
         return self._values(X, kernels.log_likelihood_pass)
 
-    def _values(self, X: Any, kernel: Callable[..., np.ndarray]) -> Any:
+    def _values(
+        self, X: Any, kernel: Callable[..., np.ndarray], ask: Answers | None = None
+    ) -> Any:
         check_is_fitted(self)
         partitions = Partitions.checked(self, X, fitting=False)
         rows, _ = partitions.checked_values()
-        task = self._row_task(kernel, partitions.dtype)
+        task = self._row_task(kernel, partitions.dtype, ask)
         return values_of_rows(rows, partitions.lengths, task)
 
     def _row_task(
-        self, kernel: Callable[..., np.ndarray], dtype: np.dtype[Any]
+        self,
+        kernel: Callable[..., np.ndarray],
+        dtype: np.dtype[Any],
+        ask: Answers | None = None,
     ) -> RowTask:
-        ask = self._row_answers()
+        ask = ask or self._row_answers()
         return RowTask(kernel, replace(ask, n_threads=ask.n_threads or 1), dtype)
 
-    def _training_rows(self, X: Any, sample_weight: Any) -> TrainingRows:
+    def _training_rows(
+        self, X: Any, sample_weight: Any, labels: Any = None
+    ) -> TrainingRows:
         if not is_distributed(X):
-            return super()._training_rows(X, sample_weight)
-        return RowsOnCluster.checked(self, X, sample_weight)
+            return super()._training_rows(X, sample_weight, labels)
+        return RowsOnCluster.checked(self, X, sample_weight, labels)
 
     def _score(
         self,

@@ -14,14 +14,17 @@ from numpy.typing import DTypeLike
 
 from fastem import mixture
 from fastem.checks import counting
+from fastem.checks.known import Known, check_known, column_of_labels
 from fastem.checks.rows import Rows, check_rows, read_only
 from fastem.sources.opening import without_column
 from fastem.statistics import Array
 
-_ALIKE = (
-    "Make the weights a column of the table, and give its name; or give both the same "
-    "chunks, or the same divisions."
-)
+_ALIKE = {
+    "sample_weight": "Make the weights a column of the table, and give its name; or "
+    "give both the same chunks, or the same divisions.",
+    "labels": "Make the labels a column of the table, and give ('column', its name); "
+    "or give both the same chunks, or the same divisions.",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class Partitions:
         Arrays or DataFrames.
     weights : list of Delayed or None
         Arrays or Series: the weights of the rows of each block, if there are any.
+    labels : list of Delayed or None
+        Arrays or Series: what is known of the rows of each block, if it is not in this
+        process.
     lengths : tuple
         Number of rows of each, NaN where it is not known.
     columns : mixture.GaussianMixture
@@ -44,38 +50,69 @@ class Partitions:
 
     blocks: list[Any]
     weights: list[Any] | None
+    labels: list[Any] | None
     lengths: tuple[float, ...]
     columns: mixture.GaussianMixture
     dtype: np.dtype[Any]
 
     @classmethod
     def checked(
-        cls, estimator: Any, X: Any, sample_weight: Any = None, *, fitting: bool
+        cls,
+        estimator: Any,
+        X: Any,
+        sample_weight: Any = None,
+        labels: Any = None,
+        *,
+        fitting: bool,
     ) -> Self:
         """From what the user passed, if its columns and types are right.
 
         Values are looked at on the workers.
         """
-        named = sample_weight if isinstance(sample_weight, str) else None
-        example = check_rows(
-            estimator,
-            _example(X if named is None else _without(X, named)),
-            fitting=fitting,
-        )
+        named = {
+            "sample_weight": sample_weight if isinstance(sample_weight, str) else None,
+            "labels": column_of_labels(labels),
+        }
+        table = X
+        for argument, name in named.items():
+            if name is not None:
+                table = _without(table, name, argument)
+        example = check_rows(estimator, _example(table), fitting=fitting)
         columns = mixture.GaussianMixture(missing_values=estimator.missing_values)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(estimator, name):
                 setattr(columns, name, getattr(estimator, name))
         blocks, lengths = _blocks(X)
-        weights = None
-        if named is not None:
-            # Of the block that the rows are of: whatever made it is run once for both.
-            split = delayed(without_column, pure=False, nout=2)
-            pairs = [split(block, named) for block in blocks]
-            blocks, weights = (list(parts) for parts in zip(*pairs, strict=True))
-        elif sample_weight is not None:
-            weights = _blocks_of_weights(sample_weight, len(blocks))
-        return cls(blocks, weights, lengths, columns, example.dtype)
+        beside: dict[str, list[Any] | None] = {}
+        given = {"sample_weight": sample_weight, "labels": labels}
+        for argument, name in named.items():
+            beside[argument] = None
+            if name is not None:
+                # Of the block that the rows are of: whatever made it is run once.
+                split = delayed(without_column, pure=False, nout=2)
+                pairs = [split(block, name, argument) for block in blocks]
+                blocks, beside[argument] = (
+                    list(parts) for parts in zip(*pairs, strict=True)
+                )
+            elif _is_beside(given[argument], argument):
+                beside[argument] = _blocks_beside(
+                    given[argument], argument, len(blocks)
+                )
+        return cls(
+            *(blocks, beside["sample_weight"], beside["labels"], lengths),
+            *(columns, example.dtype),
+        )
+
+    def known(self, rows: list[Any], n_components: int, noise: bool) -> list[Any]:
+        """Tasks that say what is known of the checked rows of each partition."""
+        assert self.labels is not None
+        check = delayed(checked_labels, pure=False)
+        return [
+            check(block, values, number, n_components, noise)
+            for number, (block, values) in enumerate(
+                zip(self.labels, rows, strict=True)
+            )
+        ]
 
     def checked_values(self) -> tuple[list[Any], list[Any]]:
         """Tasks that check the rows of each partition, and their weights.
@@ -113,10 +150,10 @@ def is_distributed(X: Any) -> bool:
     )
 
 
-def _without(X: Any, name: str) -> Any:
-    """The table without the column of that name."""
+def _without(X: Any, name: str, argument: str) -> Any:
+    """The table without the column that the argument names."""
     if not is_dataframe_like(X) or name not in X.columns:
-        raise ValueError(f"sample_weight is {name!r}, but X has no column of that name")
+        raise ValueError(f"{argument} is {name!r}, but X has no column of that name")
     return X.drop(columns=[name])
 
 
@@ -139,20 +176,26 @@ def _blocks(X: Any) -> tuple[list[Any], tuple[float, ...]]:
     return list(blocks), (np.nan,) * len(blocks)
 
 
-def _blocks_of_weights(sample_weight: Any, n_partitions: int) -> list[Any]:
+def _is_beside(values: Any, argument: str) -> bool:
+    """Whether an argument is a collection; labels may be in this process, too."""
+    is_array = isinstance(values, dask.array.Array)
+    if is_array or (is_dask_collection(values) and is_series_like(values)):
+        return True
+    if argument == "labels" or values is None:
+        return False
+    raise TypeError(
+        f"{argument} must be a Dask array or Series like X, or the name of a "
+        f"column of X, but is of type {type(values).__name__}"
+    )
+
+
+def _blocks_beside(values: Any, argument: str, n_partitions: int) -> list[Any]:
     """Those of an array or Series that was given beside X."""
-    if not isinstance(sample_weight, dask.array.Array) and not (
-        is_dask_collection(sample_weight) and is_series_like(sample_weight)
-    ):
-        raise TypeError(
-            "sample_weight must be a Dask array or Series like X, or the name of a "
-            f"column of X, but is of type {type(sample_weight).__name__}"
-        )
-    blocks, _ = _blocks(sample_weight)
+    blocks, _ = _blocks(values)
     if len(blocks) != n_partitions:
         raise ValueError(
-            f"sample_weight has {len(blocks)} partitions, but X has {n_partitions}: "
-            f"each must have the weights of one. {_ALIKE}"
+            f"{argument} has {len(blocks)} partitions, but X has {n_partitions}: "
+            f"each must have those of one. {_ALIKE[argument]}"
         )
     return blocks
 
@@ -198,7 +241,27 @@ def checked_weights(block: Any, rows: Rows, number: int) -> Array:
     """
     with _named(number):
         if len(block) != len(rows):
-            raise ValueError(
-                f"sample_weight has {len(block)} rows, but X has {len(rows)}. {_ALIKE}"
-            )
+            raise ValueError(_of_other_length("sample_weight", block, rows))
         return counting.check_some_weights(block, len(rows))
+
+
+def checked_labels(
+    block: Any, rows: Rows, number: int, n_components: int, noise: bool
+) -> Known:
+    """What the labels of a partition say of its rows.
+
+    Raises
+    ------
+    ValueError, TypeError
+        With the number of the partition, from 0, and of the row in it.
+    """
+    with _named(number):
+        if len(block) != len(rows):
+            raise ValueError(_of_other_length("labels", block, rows))
+        return check_known(np.asarray(block), len(rows), n_components, noise)
+
+
+def _of_other_length(argument: str, block: Any, rows: Rows) -> str:
+    return (
+        f"{argument} has {len(block)} rows, but X has {len(rows)}. {_ALIKE[argument]}"
+    )

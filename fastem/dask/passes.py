@@ -11,20 +11,26 @@ from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastem import kernels
 from fastem.checks.counting import RowCount
+from fastem.checks.known import Known
 from fastem.checks.labels import Partition
 from fastem.checks.rows import Rows, read_only
 from fastem.covariances.representations import Representation
 from fastem.groups import GroupedExpectation, RowAnswers, groups_of
 from fastem.kernels import PassSums
+from fastem.mixture.predictive import ColumnAnswers
+from fastem.starts import known as starts
 from fastem.starts import partition
 from fastem.starts.gaps import column_means, filled
 from fastem.starts.initialization import variances_of_sums
 from fastem.starts.partition import Sums
 from fastem.starts.subsample import draw_subsample
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
+from fastem.storage.json_values import digest
+from fastem.training.folds import Fold
 
 _LEAST_WEIGHT = 1e-300  # to divide by
 
@@ -81,20 +87,51 @@ class GroupsTask:
     parameters: MixtureParameters
     n_threads: int
 
-    def statistics(self, rows: Rows, row_weights: Rows) -> SufficientStatistics:
+    def statistics(
+        self, rows: Rows, row_weights: Rows, known: Known | None
+    ) -> SufficientStatistics:
         """Those of a partition."""
         rows, row_weights = _for_kernels(rows), _for_kernels(row_weights)
+        groups = groups_of(rows, known)
         expect = GroupedExpectation(
-            *(rows, row_weights, groups_of(rows), self.representation, self.n_threads)
+            *(rows, row_weights, groups, self.representation, self.n_threads)
         )
         return expect(self.parameters)
 
 
 def grouped_expectation(
-    rows: Rows, row_weights: Rows, task: GroupsTask
+    rows: Rows, row_weights: Rows, known: Known | None = None, *, task: GroupsTask
 ) -> SufficientStatistics:
-    """The statistics of a partition with gaps."""
-    return task.statistics(rows, row_weights)
+    """The statistics of a partition with gaps, or of which something is known."""
+    return task.statistics(rows, row_weights, known)
+
+
+def named_components(known: Known) -> NDArray[np.bool_]:
+    """Which components have rows in a partition that are known to be theirs: (K,)."""
+    return known.named
+
+
+def digest_of_labels(known: Known) -> str:
+    """By which what is known of a partition is known again."""
+    return digest(known.kinds, known.allowed)
+
+
+def known_sums(
+    rows: Rows,
+    row_weights: Rows,
+    known: Known,
+    reference: Array,
+    has_matrices: bool,
+    is_shared: bool,
+    means: Array | None,
+) -> Sums:
+    """The sums of a partition's rows that belong to components by what is known.
+
+    ``means`` (D,) are put in gaps, if there are any.
+    """
+    rows = rows if means is None else filled(rows, means)
+    sums = starts.known_sums(rows, row_weights, known.kinds, starts.shares_of(known))
+    return sums(reference, has_matrices, is_shared)
 
 
 def statistics_of_all(parts: list[SufficientStatistics]) -> SufficientStatistics:
@@ -174,7 +211,7 @@ class RowTask:
     """
 
     kernel: Callable[..., np.ndarray]
-    ask: RowAnswers
+    ask: RowAnswers | ColumnAnswers
     dtype: np.dtype[Any]
 
     def values(self, rows: Rows) -> np.ndarray:
@@ -211,6 +248,13 @@ def weight_facts(weights: Array) -> WeightFacts:
 def relative_weights(weights: Array, rows: Rows, largest: float) -> Rows:
     """Weights of a partition over the largest of all, in the type of the rows."""
     return read_only((weights / largest).astype(rows.dtype))
+
+
+def weights_of_fold(
+    rows: Rows, row_weights: Rows, first: int, fold: Fold, unit: float
+) -> Rows:
+    """How often the rows of a partition count in the fold, the first one's number."""
+    return fold.weights(first, rows, row_weights, unit)
 
 
 def distinct_rows(rows: Rows, row_weights: Rows, most: int) -> Rows:

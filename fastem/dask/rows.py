@@ -8,10 +8,15 @@ from typing import Any, Self, final
 import dask
 import distributed
 import numpy as np
+from numpy.typing import NDArray
 
 from fastem import kernels
 from fastem.checks import counting
-from fastem.checks.known import Known
+from fastem.checks.known import (
+    check_components_named,
+    check_keeps_numbers,
+    check_known,
+)
 from fastem.checks.labels import Partition
 from fastem.checks.rows import (
     Rows,
@@ -32,13 +37,42 @@ from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
 from fastem.groups import RowAnswers, warn_of_empty_rows
 from fastem.starts.initialization import parameters_of_partition
+from fastem.starts.known import parameters_of_known
 from fastem.starts.partition import MemberSums, Sums
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.storage.json_values import digest
-from fastem.training.in_memory import RowsInMemory, start_on_sample
+from fastem.training.folds import Fold
+from fastem.training.in_memory import (
+    RowsInMemory,
+    start_on_sample,
+    starts_from_known,
+)
 
 _LARGE_GRAPH = "distributed.admin.large-graph-warning-threshold"
+
+
+@final
+@dataclass(frozen=True)
+class KnownOnCluster:
+    """What is known of rows that workers hold.
+
+    Attributes
+    ----------
+    parts : sequence of Future
+        What is known of the rows of each partition.
+    named : array of bool of shape (K,)
+        Which components have rows that are known to be theirs.
+    """
+
+    parts: Sequence[Any]
+    named: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, client: distributed.Client, parts: Sequence[Any]) -> Self:
+        """Of the partitions."""
+        named = client.gather(client.map(passes.named_components, parts, pure=False))
+        return cls(parts, np.logical_or.reduce(named))
 
 
 @final
@@ -66,6 +100,8 @@ class RowsOnCluster:
     dtype : dtype
     gaps : GapFacts or None
         None where no value is missing.
+    known : KnownOnCluster or None
+        None where nothing is known.
     """
 
     client: distributed.Client
@@ -77,19 +113,27 @@ class RowsOnCluster:
     n_features: int
     dtype: np.dtype[Any]
     gaps: GapFacts | None = None
+    known: KnownOnCluster | None = None
 
     @classmethod
-    def checked(cls, estimator: Any, X: Any, sample_weight: Any) -> Self:
+    def checked(
+        cls, estimator: Any, X: Any, sample_weight: Any, labels: Any = None
+    ) -> Self:
         """From what the user passed to ``fit``; remembers the columns' names.
 
         The workers read, check and keep all rows.
         """
         client = _client()
-        partitions = Partitions.checked(estimator, X, sample_weight, fitting=True)
+        partitions = Partitions.checked(
+            estimator, X, sample_weight, labels, fitting=True
+        )
         rows, weights_of_rows = partitions.checked_values()
-        # At once, so that what both are made of is made once.
-        computed = client.compute([*rows, *weights_of_rows])
-        values, given = computed[: len(rows)], computed[len(rows) :]
+        K, noise = estimator.n_components, estimator.noise
+        known = [] if partitions.labels is None else partitions.known(rows, K, noise)
+        # At once, so that what all are made of is made once.
+        computed = client.compute([*rows, *known, *weights_of_rows])
+        values, known = computed[: len(rows)], computed[len(rows) :][: len(known)]
+        given = computed[len(rows) + len(known) :]
         lengths = np.asarray(client.gather(client.map(len, values, pure=False)))
         if lengths.sum() < 2:
             raise ValueError(
@@ -123,6 +167,15 @@ class RowsOnCluster:
             partitions.columns.n_features_in_,
             partitions.dtype,
         )
+        if labels is not None:
+            check_keeps_numbers(estimator)
+            if partitions.labels is None:
+                all_known = check_known(labels, int(lengths.sum()), K, noise)
+                stops = np.cumsum(lengths)
+                cuts = map(slice, stops - lengths, stops)
+                parts = [all_known.of(cut) for cut in cuts]
+                known = client.map(passes.itself, parts, pure=False)
+            checked = replace(checked, known=KnownOnCluster.of(client, known))
         if not allows_gaps(estimator):
             return checked
         gaps: GapFacts = checked.total(passes.gap_facts, passes.gap_facts_of_all)
@@ -130,16 +183,18 @@ class RowsOnCluster:
         warn_of_empty_rows(gaps.n_empty)
         return replace(checked, gaps=gaps) if gaps.n_gappy else checked
 
-    @property
-    def known(self) -> None:
-        """Nothing is known of rows on a cluster."""
-
-    def with_known(self, known: Known) -> "RowsOnCluster":
-        """Not there."""
-        raise ValueError(
-            "labels are of rows in this process, and X is a Dask collection: fit "
-            "X.compute(), or start from the labels with init_params=labels"
+    def part(self, fold: Fold) -> "RowsOnCluster":
+        """The same rows, each as often as it is in the fold."""
+        unit = self.n_rows / self.shares.sum()
+        firsts = np.cumsum(self.lengths) - self.lengths
+        every = np.arange(len(self.lengths))
+        weights = self._tasks(
+            *(passes.weights_of_fold, every, firsts.tolist()), fold=fold, unit=unit
         )
+        sums = self.client.map(np.sum, weights, dtype=np.float64, pure=False)
+        shares = np.asarray(self.client.gather(sums))
+        n_rows = float(unit * shares.sum())
+        return replace(self, weights=weights, shares=shares, n_rows=n_rows)
 
     @property
     def has_gaps(self) -> bool:
@@ -158,7 +213,14 @@ class RowsOnCluster:
             "dtype": self.dtype.name,
             "sum_of_weights": self.n_rows,
             "values": digest(self.lengths, self.column_variances()),
+            **self._digest_of_known(),
         }
+
+    def _digest_of_known(self) -> dict[str, Any]:
+        if self.known is None:
+            return {}
+        tasks = self.client.map(passes.digest_of_labels, self.known.parts, pure=False)
+        return {"labels": self.client.gather(tasks)}
 
     def check_enough(self, n_components: int) -> None:
         """Raise ValueError if there are fewer distinct rows than components."""
@@ -199,7 +261,7 @@ class RowsOnCluster:
         self, representation: Representation, n_threads: int | None
     ) -> Expectation:
         """The expectation step on these rows."""
-        if self.has_gaps:
+        if self.has_gaps or self.known is not None:
             return GroupsOnCluster(self, representation, n_threads)
         return ExpectationOnCluster(self, representation, n_threads)
 
@@ -213,15 +275,22 @@ class RowsOnCluster:
             return RowsInMemory(none, none[:, 0], 0.0).start(plan, maximize)
         if plan.given.labels is not None:
             sums = self._member_sums(plan.given.labels, plan.n_threads)
-            if self.gaps is None:
-                row = self._results(passes.first_row, self._filled[:1])[0][0]
-            else:
-                row = self.gaps.means
-            return parameters_of_partition(sums, row, plan, maximize)
+            return parameters_of_partition(sums, self._point_among(), plan, maximize)
+        if self.known is not None and starts_from_known(plan):
+            check_components_named(self.known, "lie on a cluster")
+            sums = self._known_sums()
+            return parameters_of_known(sums, self._point_among(), plan, maximize)
         some = self.sample(plan.n_components, plan.random_state)
         if len(some.values) == self.shape[0]:
             return some.start(plan, maximize)
         return start_on_sample(some, self.shape[0], plan, maximize)
+
+    def _point_among(self) -> Array:
+        """A row (D,), or where values are missing the mean."""
+        if self.gaps is not None:
+            return self.gaps.means
+        row: Array = self._results(passes.first_row, self._filled[:1])[0][0]
+        return row
 
     def gathered(
         self,
@@ -250,6 +319,27 @@ class RowsOnCluster:
             return found
 
         return sums
+
+    def _known_sums(self) -> MemberSums:
+        """The sums of rows that belong to components by what is known of them."""
+
+        def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
+            found: Sums = self.total(
+                *(passes.known_sums, passes.sums_of_all, self.known_parts),
+                means=None if self.gaps is None else self.gaps.means,
+                reference=reference,
+                has_matrices=has_matrices,
+                is_shared=is_shared,
+            )
+            return found
+
+        return sums
+
+    @property
+    def known_parts(self) -> list[Any]:
+        """What is known of the partitions that have rows."""
+        assert self.known is not None
+        return [self.known.parts[i] for i in self._filled]
 
     def labels(self, ask: RowAnswers) -> Any:
         """The most likely component of each row, (N,): a Dask array, not computed."""
@@ -377,8 +467,9 @@ class GroupsOnCluster(Memoryless):
     def __call__(self, parameters: MixtureParameters) -> SufficientStatistics:
         """The statistics under the parameters, up to rounding."""
         task = passes.GroupsTask(self._representation, parameters, self._n_threads or 1)
+        known = [] if self._rows.known is None else [self._rows.known_parts]
         statistics: SufficientStatistics = self._rows.total(
-            passes.grouped_expectation, passes.statistics_of_all, task=task
+            passes.grouped_expectation, passes.statistics_of_all, *known, task=task
         )
         return statistics
 

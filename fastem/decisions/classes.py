@@ -65,7 +65,7 @@ def check_weights_of_classes(
 
 def rows_of_all(
     estimator: Any, X: Any, numbers: Numbers, sample_weight: ArrayLike | str | None
-) -> TrainingRows:
+) -> RowsInMemory | RowsInBlocks:
     """Rows of all classes, checked; the estimator remembers their columns."""
     rows = training_rows(estimator, X, sample_weight)
     _check_length(numbers, rows.shape[0])
@@ -86,7 +86,7 @@ def rows_of_classes(
         assert isinstance(rows, RowsInMemory)
 
         def in_memory(number: int) -> TrainingRows:
-            part = rows.part(numbers == number)
+            part = rows.only(numbers == number)
             is_empty = np.asarray(np.isnan(part.values).all(axis=0))
             check_any_value(is_empty, lambda j: column_name(X, j))
             return part

@@ -307,7 +307,7 @@ sklearn.discriminant_analysis.LinearDiscriminantAnalysis
         known = Known(numbers.astype(np.int32), np.column_stack([own, no_background]))
         try:
             with mixture._announced():
-                planned = mixture._fit_rows(rows.with_known(known), partition)
+                planned = mixture._fit_rows(replace(rows, known=known), partition)
         except SingularCovarianceError as error:
             if error.component is None:
                 raise

@@ -8,16 +8,17 @@ from typing import Any, NoReturn, Protocol, final
 
 import numpy as np
 
+from fastem.checks.fixed import Fixed
 from fastem.covariances import CovarianceStructure
 from fastem.em.charts import Chart
 from fastem.em.tails import StudentTails
 from fastem.statistics import Array, MixtureParameters
 
-_MEMORY = 5
-_LONGEST = 0.3
-_LONGEST_IN_EM_STEPS = 4.0
-_LEAST_CURVATURE = 1e-4
-_ASSUMED_CURVATURE = 0.05
+MEMORY = 5
+LONGEST = 0.3
+LONGEST_IN_EM_STEPS = 4.0
+LEAST_CURVATURE = 1e-4
+ASSUMED_CURVATURE = 0.05
 
 
 class Path(Protocol):
@@ -68,7 +69,10 @@ class PlainPath:
     extrapolated = False
 
     def __init__(
-        self, structure: CovarianceStructure, tails: StudentTails | None = None
+        self,
+        structure: CovarianceStructure,
+        tails: StudentTails | None = None,
+        fixed: Fixed | None = None,
     ) -> None:
         pass
 
@@ -122,7 +126,7 @@ class _Secants:
     """
 
     def __init__(self) -> None:
-        self.pairs: deque[Pair] = deque(maxlen=_MEMORY)
+        self.pairs: deque[Pair] = deque(maxlen=MEMORY)
 
     def learn(self, step: Array, before: Array, after: Array) -> None:
         """EM's step was ``before``; after ``step`` it is ``after``.
@@ -138,7 +142,7 @@ class _Secants:
         product = float(step @ shortening)
         if not math.isfinite(product) or squared == 0:
             return
-        least = (_LEAST_CURVATURE if product > 0 else _ASSUMED_CURVATURE) * squared
+        least = (LEAST_CURVATURE if product > 0 else ASSUMED_CURVATURE) * squared
         if product < least:
             shortening = shortening + (least - product) / squared * step
             product = least
@@ -192,6 +196,8 @@ class ExtrapolatedPath:
     ----------
     structure : CovarianceStructure
     tails : StudentTails, optional
+    fixed : Fixed, optional
+        What no step may move.
 
     References
     ----------
@@ -203,10 +209,14 @@ class ExtrapolatedPath:
     """
 
     def __init__(
-        self, structure: CovarianceStructure, tails: StudentTails | None = None
+        self,
+        structure: CovarianceStructure,
+        tails: StudentTails | None = None,
+        fixed: Fixed | None = None,
     ) -> None:
         self._structure = structure
         self._tails = tails
+        self._fixed = fixed
         self._secants = _Secants()
         self._at: Place | None = None
         self._step = np.empty(0)
@@ -294,12 +304,12 @@ class ExtrapolatedPath:
         with np.errstate(over="ignore"):  # of a spike of density
             length = float(np.linalg.norm(step))
         em_length = float(np.linalg.norm(em_step))
-        longest = max(_LONGEST, _LONGEST_IN_EM_STEPS * em_length)
+        longest = max(LONGEST, LONGEST_IN_EM_STEPS * em_length)
         if not length > 0 or not math.isfinite(length) or step @ em_step <= 0:
             return
         if length > longest:
             step *= longest / length
-        found = chart.within(self._structure, step, self._tails)
+        found = chart.within(self._structure, step, self._tails, self._fixed)
         if found is None:
             return
         self._chosen, self._step = found

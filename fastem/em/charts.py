@@ -5,8 +5,11 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import polygamma
 
+from fastem.checks.fixed import Fixed
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
+from fastem.covariances.held import confined_beside
 from fastem.covariances.representations import Representation
+from fastem.em.constraints import kept
 from fastem.em.tails import StudentTails
 from fastem.statistics import Array, MixtureParameters
 
@@ -34,6 +37,7 @@ class Chart:
         self, representation: Representation, parameters: MixtureParameters
     ) -> None:
         self._representation = representation
+        self._exact = parameters
         self._base = replace(parameters, weights=_positive(parameters.weights))
         self._scales = np.sqrt(self._base.weights)[:, np.newaxis]
         self._weights = _all_weights(parameters)
@@ -102,10 +106,11 @@ class Chart:
         structure: CovarianceStructure,
         coordinates: Array,
         tails: StudentTails | None = None,
+        fixed: Fixed | None = None,
     ) -> tuple[MixtureParameters, Array] | None:
         """The nearest mixture that the structure allows, and where that lies.
 
-        None if it is too far away.
+        None if it is too far away. What is ``fixed`` is as in the chart's base.
 
         Steps of charts with other weights add up to covariances that a structure need
         not have, and whose log-likelihood EM's next step would not reach.
@@ -121,11 +126,19 @@ class Chart:
         if not parameters.weights.any():  # all is left to the background
             return None
         try:
-            confined = structure.confined(parameters)
+            confined = (
+                structure.confined(parameters)
+                if fixed is None
+                else confined_beside(
+                    structure, parameters, self._exact, fixed.covariances
+                )
+            )
         except SingularCovarianceError:
             return None
         if tails is not None:
             confined = tails.confined(confined)
+        if fixed is not None:
+            confined = kept(fixed, confined, self._exact, structure.representation)
         factors = confined.precisions_cholesky
         with np.errstate(divide="ignore"):
             determinants = structure.representation.log_determinants(

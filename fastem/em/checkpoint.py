@@ -223,6 +223,9 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         elif callable(value):
             kind = value if hasattr(value, "__qualname__") else type(value)
             plain[name] = f"callable {kind.__module__}.{kind.__qualname__}"
+        elif isinstance(value, Mapping):
+            parts = {key: np.asarray(value[key]).tolist() for key in sorted(value)}
+            plain[name] = str(parts)
         else:
             plain[name] = f"array {digest(np.asarray(value))}"
     return plain

@@ -282,7 +282,7 @@ def _image(
     except SingularCovarianceError as error:
         if is_trial:
             return None, False
-        return maximize.mend(statistics, error, iteration), True
+        return maximize.mend(statistics, error, iteration, before), True
 
 
 def _warn_of_fall(

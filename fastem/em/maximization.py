@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fastem.checks.fixed import Fixed
 from fastem.covariances import (
     CovarianceStructure,
     Degeneracy,
@@ -17,7 +18,9 @@ from fastem.covariances import (
     SingularCovarianceError,
     what_helps,
 )
+from fastem.covariances.held import maximize_beside
 from fastem.em import convergence_warnings
+from fastem.em.constraints import about_fixed_means, equalized, kept
 from fastem.em.ridge import degeneracy_of
 from fastem.em.tails import StudentTails
 from fastem.statistics import (
@@ -117,11 +120,14 @@ class Maximization:
         What is known of it; its weight follows from the statistics.
     tails : StudentTails, optional
         How degrees of freedom follow; None for Gaussian components.
+    fixed : Fixed, optional
+        What may not move: it stays as it is in the parameters of the pass.
 
     Attributes
     ----------
     structure : CovarianceStructure
     tails : StudentTails or None
+    fixed : Fixed or None
     collapses : list of Collapse
         What happened to components in this run.
     """
@@ -134,6 +140,7 @@ class Maximization:
         draw_row: Callable[[MixtureParameters], Array],
         background: Background | None = None,
         tails: StudentTails | None = None,
+        fixed: Fixed | None = None,
     ) -> None:
         self.structure = structure
         self._ridge = ridge
@@ -141,6 +148,7 @@ class Maximization:
         self._draw_row = draw_row
         self._background = background
         self.tails = tails
+        self.fixed = fixed
         self.collapses: list[Collapse] = []
 
     def begin(self) -> None:
@@ -151,7 +159,7 @@ class Maximization:
         """The same, for which a collapse is an error."""
         return Maximization(
             *(self.structure, self._ridge, "raise", self._draw_row),
-            *(self._background, self.tails),
+            *(self._background, self.tails, self.fixed),
         )
 
     def start(self, statistics: SufficientStatistics) -> MixtureParameters:
@@ -179,13 +187,41 @@ class Maximization:
         SingularCovarianceError
             If a component collapsed; with 'raise', not if the ridge holds it up.
         """
-        parameters = self.structure.maximize(statistics, self._ridge, before)
+        return self._step(statistics, before, self.fixed)
+
+    def _step(
+        self,
+        statistics: SufficientStatistics,
+        before: MixtureParameters | None,
+        fixed: Fixed | None,
+    ) -> MixtureParameters:
+        """The step, in which what is ``fixed`` of these components stays as before.
+
+        At a start there is nothing before: then it is what will stay.
+        """
+        held = None
+        if fixed is None or before is None:
+            parameters = self.structure.maximize(statistics, self._ridge, before)
+        else:
+            held = fixed.covariances
+            statistics = about_fixed_means(
+                fixed, statistics, before, self.structure.representation
+            )
+            parameters = maximize_beside(
+                self.structure, statistics, self._ridge, before, held
+            )
         background = background_of(statistics, self._background)
         parameters = replace(parameters, background=background)
         if self.tails is not None:
-            parameters = self.tails.completed(parameters, statistics, self.structure)
+            parameters = self.tails.completed(
+                parameters, statistics, self.structure, held
+            )
+        if fixed is None or before is None:
+            parameters = equalized(fixed, parameters)
+        else:
+            parameters = kept(fixed, parameters, before, self.structure.representation)
         if self._on_collapse != "raise":
-            collapsed = self._held_up(parameters, statistics)
+            collapsed = self._held_up(parameters, statistics, fixed)
             if collapsed is not None:
                 raise SingularCovarianceError(collapsed)
         return parameters
@@ -195,15 +231,20 @@ class Maximization:
         statistics: SufficientStatistics,
         error: SingularCovarianceError,
         iteration: int,
+        before: MixtureParameters | None = None,
     ) -> MixtureParameters:
         """Parameters without the components that collapsed, or with new ones instead.
+
+        ``before`` are those of the pass, of which what is fixed stays.
 
         Raises
         ------
         SingularCovarianceError
             If that is not wanted, or no other component is left, or all share the
-            covariance, or it has happened too often.
+            covariance, or anything of the component is fixed, or it has happened too
+            often.
         """
+        fixed, others = self.fixed, before
         # Numbers of the components that are left, as they were before the iteration.
         left = list(range(len(statistics.weights)))
         gone: list[int] = []
@@ -216,6 +257,11 @@ class Maximization:
             is_shared = self.structure.representation.is_shared
             if is_shared and error.degeneracy.empty_columns:
                 raise error  # what its rows gave to the shared scatter stays there
+            if fixed is not None and fixed.components[k]:
+                raise error.after(
+                    f"on_collapse={self._on_collapse!r} leaves component {left[k]} "
+                    "alone, of which something is fixed"
+                )
             # As it was in the whole mixture.
             degeneracy = replace(
                 error.degeneracy,
@@ -229,12 +275,16 @@ class Maximization:
                 )
             gone.append(left.pop(k))
             statistics = statistics.without(k, shares_scatter=is_shared)
+            rest = np.delete(np.arange(len(left) + 1), k)
+            fixed = None if fixed is None else fixed.of(rest)
+            if others is not None:
+                others = others.of(rest, shares_covariance=is_shared)
             if not statistics.weights.any():
                 raise error.after("No other component is left that has rows")
             action = DROPPED if self._on_collapse == "drop" else RESEEDED
             self.collapses.append(Collapse(iteration, degeneracy, action))
             try:
-                parameters = self(statistics)
+                parameters = self._step(statistics, others, fixed)
             except SingularCovarianceError as another:
                 error = another
                 continue
@@ -242,6 +292,9 @@ class Maximization:
         if self._on_collapse == "reseed":
             for number in sorted(gone):
                 parameters = self._with_another(parameters, number)
+            if self.fixed is not None and before is not None:
+                representation = self.structure.representation
+                parameters = kept(self.fixed, parameters, before, representation)
         return parameters
 
     def largest_fall(
@@ -260,7 +313,8 @@ class Maximization:
         of_after = shares
         if self.tails is not None:
             # It was the step's before its covariances were divided.
-            of_after = shares / self.tails.expansions(statistics, self.structure)
+            held = None if self.fixed is None else self.fixed.covariances
+            of_after = shares / self.tails.expansions(statistics, self.structure, held)
         return max(0.0, self.penalty(shares, before) - self.penalty(of_after, after))
 
     def penalty(self, shares: Array, parameters: MixtureParameters) -> float:
@@ -279,12 +333,15 @@ class Maximization:
         return float(shares @ ridge_shares.sum(axis=1)) / 2
 
     def _held_up(
-        self, parameters: MixtureParameters, statistics: SufficientStatistics
+        self,
+        parameters: MixtureParameters,
+        statistics: SufficientStatistics,
+        fixed: Fixed | None,
     ) -> Degeneracy | None:
         """The first component that has no rows, or spread from the ridge alone.
 
         Not in columns in which that is true of all components: they are not to blame
-        for a constant column.
+        for a constant column. Nor one of which anything is fixed.
         """
         weights = statistics.weights
         if len(weights) == 1:
@@ -298,6 +355,8 @@ class Maximization:
             )
             held_up = shares > _HELD_UP
             collapsed |= (held_up & ~held_up.all(axis=0)).any(axis=1)
+        if fixed is not None:
+            collapsed[np.flatnonzero(fixed.components)] = False
         if not collapsed.any():
             return None
         k = int(np.argmax(collapsed))

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from fastem.checks.fixed import Fixed
 from fastem.checks.labels import Partition
 from fastem.checks.parameters import GivenStart
 from fastem.checks.rows import Rows
 from fastem.covariances import CovarianceStructure
 from fastem.covariances.representations import Representation
 from fastem.em.acceleration import Path, PlainPath
+from fastem.em.constraints import equalized
 from fastem.em.expectation import Expectation
 from fastem.em.maximization import Maximization
 from fastem.em.stopping import SmallChange, StoppingRule
@@ -48,7 +50,8 @@ class Plan:
         Number of starts, of which the best is kept; None for those that short runs on
         some of the rows have judged.
     make_path : callable
-        Makes the :class:`Path` of a run, of the structure: where to next.
+        Makes the :class:`Path` of a run, of the structure, the tails and what is fixed:
+        where to next.
     stopping : StoppingRule
         When a run is near enough to its limit.
     max_iter : int
@@ -61,6 +64,8 @@ class Plan:
         With the weight that it starts with.
     tails : StudentTails or None
         How degrees of freedom follow; None for Gaussian components.
+    fixed : Fixed or None
+        What stays as it is at the start.
     """
 
     n_components: int
@@ -72,13 +77,16 @@ class Plan:
     partition: Callable[[Rows, int, np.random.RandomState], Partition] | None = None
     outlier_share: float = 0.05
     n_starts: int | None = 1
-    make_path: Callable[[CovarianceStructure, StudentTails | None], Path] = PlainPath
+    make_path: Callable[
+        [CovarianceStructure, StudentTails | None, Fixed | None], Path
+    ] = PlainPath
     stopping: StoppingRule = field(default_factory=lambda: SmallChange(1e-3))
     max_iter: int = 100
     random_state: np.random.RandomState = field(default_factory=np.random.RandomState)
     n_threads: int | None = None
     background: Background | None = None
     tails: StudentTails | None = None
+    fixed: Fixed | None = None
 
     @property
     def representation(self) -> Representation:
@@ -87,7 +95,7 @@ class Plan:
 
     def path(self) -> Path:
         """The path of another run."""
-        return self.make_path(self.structure, self.tails)
+        return self.make_path(self.structure, self.tails, self.fixed)
 
     def maximization(self, expect: Expectation) -> Maximization:
         """The maximisation step, for these rows."""
@@ -98,6 +106,7 @@ class Plan:
             lambda parameters: expect.draw_ill_explained(parameters, self.random_state),
             self.background,
             self.tails,
+            self.fixed,
         )
 
     def completed(self, parameters: MixtureParameters) -> MixtureParameters:
@@ -110,7 +119,8 @@ class Plan:
             v = None
         elif v is None or not isinstance(self.tails.wish, str):
             v = self.tails.start(len(parameters.weights))
-        return self._with_background(replace(parameters, degrees_of_freedom=v))
+        completed = self._with_background(replace(parameters, degrees_of_freedom=v))
+        return equalized(self.fixed, completed)
 
     def _with_background(self, parameters: MixtureParameters) -> MixtureParameters:
         known, wanted = parameters.background, self.background

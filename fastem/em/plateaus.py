@@ -15,6 +15,7 @@ from typing import TypeVar, final
 import numpy as np
 
 from fastem.em.charts import Chart
+from fastem.em.constraints import weighed
 from fastem.em.maximization import Maximization
 from fastem.statistics import Array, MixtureParameters
 
@@ -165,6 +166,8 @@ class PlateauTest:
         awake = np.where(grows, _DORMANT, weights)
         awake *= weights.sum() / awake.sum()
         parameters = replace(base.parameters, weights=awake)
+        if self._maximize.fixed is not None:
+            parameters = weighed(self._maximize.fixed, parameters, base.parameters)
         place = yield from self._pass(parameters)
         return base if place is None or place.rise < base.rise else place
 
@@ -229,8 +232,9 @@ class PlateauTest:
 
     def _pass_at(self, chart: Chart, coordinates: Array) -> _Passes[Place | None]:
         """What a pass finds there; None if nothing that EM can go on from."""
+        maximize = self._maximize
         found = chart.within(
-            self._maximize.structure, coordinates, self._maximize.tails
+            *(maximize.structure, coordinates, maximize.tails, maximize.fixed)
         )
         return None if found is None else (yield from self._pass(found[0]))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastem.covariances import (
     CovarianceStructure,
@@ -19,17 +20,12 @@ from fastem.covariances import (
     what_helps,
 )
 from fastem.runtime.callers import levels_to_caller
-from fastem.statistics import (
-    Array,
-    MixtureParameters,
-    Ridge,
-    SufficientStatistics,
-)
+from fastem.statistics import Array, MixtureParameters, Ridge
 
 RELATIVE = "relative"
 _RELATIVE_SHARE = 1e-6
 # From this share of what a column varies on, given the others, users are told.
-_NOTICEABLE = 0.01
+NOTICEABLE = 0.01
 
 
 class RegularizationWarning(UserWarning):
@@ -195,6 +191,7 @@ def ridge_warning(
     names: Sequence[str] | None,
     find: Find,
     before: MixtureParameters | None = None,
+    held: NDArray[np.bool_] | None = None,
 ) -> RegularizationWarning | None:
     """What to say if the ridge is a noticeable share of a variance.
 
@@ -209,13 +206,15 @@ def ridge_warning(
     before : MixtureParameters, optional
         Those of which a stream has been warned already: where no further component is
         affected, nothing is said again.
+    held : array of bool of shape (K,), optional
+        Covariances that are fixed, and so have no ridge in them.
     """
-    shares = _shares(structure, parameters, ridge)
-    is_noticeable = shares > _NOTICEABLE
+    shares = _shares(structure, parameters, ridge, held)
+    is_noticeable = shares > NOTICEABLE
     affected = is_noticeable.any(axis=1)
     is_new = affected
     if before is not None and len(before.weights) == len(parameters.weights):
-        known = _shares(structure, before, ridge) > _NOTICEABLE
+        known = _shares(structure, before, ridge, held) > NOTICEABLE
         is_new = affected & ~known.any(axis=1)
     if not is_new.any():
         return None
@@ -224,11 +223,11 @@ def ridge_warning(
     share = float(shares[worst].max())
     rows = parameters.weights * n_rows
     degeneracy = degeneracy_of(
-        structure, parameters, worst, rows, ridge, min(_NOTICEABLE, share)
+        structure, parameters, worst, rows, ridge, min(NOTICEABLE, share)
     )
     everywhere = is_noticeable.all(axis=0).any()
     variances = structure.representation.column_variances(parameters)
-    varies_little = ridge > _NOTICEABLE * variances
+    varies_little = ridge > NOTICEABLE * variances
     repeated = repeated_in(degeneracy, find)
     trouble = "a component has next to no spread"
     if degeneracy.lacks_rows:
@@ -265,40 +264,27 @@ def ridge_warning(
     )
 
 
-def with_own_spreads(
+def largest_ridge_share(
     structure: CovarianceStructure,
     parameters: MixtureParameters,
     ridge: Ridge,
-    expect: Callable[[MixtureParameters], SufficientStatistics],
-) -> MixtureParameters:
-    """The same, with how much components spread, not what that was scaled to."""
-    if structure.scales_own_shapes and np.any(ridge):
-        return structure.unscaled(parameters, expect(parameters), ridge)
-    return parameters
-
-
-def is_held_up(
-    structure: CovarianceStructure, parameters: MixtureParameters, ridge: Ridge
-) -> bool:
-    """Whether the ridge is so large a share of a variance that users are told."""
-    if not np.any(ridge):
-        return False
-    return largest_ridge_share(structure, parameters, ridge) > _NOTICEABLE
-
-
-def largest_ridge_share(
-    structure: CovarianceStructure, parameters: MixtureParameters, ridge: Ridge
+    held: NDArray[np.bool_] | None = None,
 ) -> float:
     """The ridge's share of what a column varies, where it is largest."""
-    return float(_shares(structure, parameters, ridge).max())
+    return float(_shares(structure, parameters, ridge, held).max())
 
 
 def _shares(
-    structure: CovarianceStructure, parameters: MixtureParameters, ridge: Ridge
+    structure: CovarianceStructure,
+    parameters: MixtureParameters,
+    ridge: Ridge,
+    held: NDArray[np.bool_] | None,
 ) -> Array:
     """The ridge's share of what columns vary: (K, D), with 1 for what is shared."""
     shares = structure.representation.ridge_shares(
         parameters.precisions_cholesky, ridge
     )
+    if held is not None:
+        shares = np.where(held[: len(shares), np.newaxis], 0.0, shares)
     # What is more than all of it is rounding.
     return np.minimum(shares[:1] if structure.is_shared else shares, 1.0)

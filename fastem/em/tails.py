@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import digamma, polygamma
 
 from fastem.covariances import CovarianceStructure
@@ -49,7 +50,10 @@ class StudentTails:
         return self.first
 
     def expansions(
-        self, statistics: SufficientStatistics, structure: CovarianceStructure
+        self,
+        statistics: SufficientStatistics,
+        structure: CovarianceStructure,
+        held: NDArray[np.bool_] | None = None,
     ) -> Array:
         """What covariances are to be divided by after the step: (K,), 1 in the limit.
 
@@ -58,13 +62,16 @@ class StudentTails:
         longer, and as each of its points is one of the model, with the covariance
         over the mean, the likelihood rises as by EM. For one component that is the
         step of Kent, Tyler and Vardi [1]_. Where volumes or shapes are tied to each
-        other, the mean is one for all.
+        other, the mean is one for all. It is 1 for covariances that are ``held``, (K,),
+        and for those that a bound ties to them.
         """
         tails = statistics.tails
         weights = statistics.weights
         if tails is None:
             return np.ones(len(weights))
         counted = (weights > 0) & (tails.counts > 0)
+        if held is not None and held.any():
+            counted &= ~held & (structure.bound is None)
         if structure.scales_freely:
             ones = np.ones(len(weights))
             return np.divide(tails.counts, weights, out=ones, where=counted)
@@ -78,9 +85,10 @@ class StudentTails:
         parameters: MixtureParameters,
         statistics: SufficientStatistics,
         structure: CovarianceStructure,
+        held: NDArray[np.bool_] | None = None,
     ) -> MixtureParameters:
         """The step of Gaussian components, made that of Student's."""
-        expansions = self.expansions(statistics, structure)
+        expansions = self.expansions(statistics, structure, held)
         v = self.start(len(expansions))
         if statistics.tails is not None and isinstance(self.wish, str):
             v = self._estimate(statistics.tails, statistics.weights, expansions)

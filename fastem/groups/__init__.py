@@ -74,18 +74,56 @@ What is maximised is the sum over known rows of log(weight x density) of their o
 component, and over the others of the mixture's log-density: `lower_bounds_` have it,
 per row. `score` is the plain one. Of two dimensions, (N, K) of booleans, `labels` say
 of each component whether it may be the row's; and `labels=("column", "species")` is a
-column of a table. Labels go with gaps, weights, noise, every structure, and rows that
-are read in blocks; not with Dask collections, nor with `on_collapse='drop'`.
+column of a table, of Parquet files, or of a Dask collection. A missing label is -1.
+Labels go with all that a fit can do, with `partial_fit`, and on the command line
+(`fastem fit --labels species`, where names are numbered by the alphabet); but not with
+`on_collapse='drop'`, after which components have other numbers. In scikit-learn's
+pipelines and cross-validation they are routed as metadata:
+`model.set_fit_request(labels=True)`.
 
 A fit starts with one maximisation step in which known rows belong where they are known
 to, and unknown ones to all components alike; unless `means_init`, `weights_init` and
 `precisions_init` or a partition in `init_params` say otherwise. A component of which no
 row is known starts from one of the K clusters of the others, by k-means: the one
-farthest from the means of known rows. (Of rows in blocks, each must have some.) From
-such a start EM moves slowly at first: `tol` should be small.
+farthest from the means of known rows. (Of rows in blocks or on a cluster, each must
+have some.) From such a start EM moves slowly at first: `tol` should be small.
 
 Other rows help if the components are what the labels mean. If they are not, as clusters
 lie across them, they harm: compare with a fit to the known rows alone.
+
+Fixed parameters
+================
+Where it is known what a component is like, it can be held there. `fixed` says what
+stays as it is at the start: 'weights', 'means', 'covariances', of all components (True)
+or of some (K truth values). Everything else is the likeliest beside it: a covariance is
+then the spread about the fixed mean, and free weights share what fixed ones leave.
+
+>>> start = {"means_init": [[0, 0, 0], [3, 3, 3]], "fixed": {"means": [True, False]}}
+>>> held = GaussianMixture(2, **start, random_state=0).fit(X)
+>>> held.means_.round().astype(int)
+array([[0, 0, 0],
+       [4, 4, 4]])
+
+Something must say where what is fixed starts: `means_init`, `weights_init` or
+`precisions_init`, of all components; or a partition, labels, or an earlier fit
+(`warm_start=True`). It keeps its bits; `reg_covar` is not added to fixed covariances.
+With `equal_weights=True` all components have the same weight.
+
+>>> equal = GaussianMixture(2, equal_weights=True, random_state=0).fit(X)
+>>> equal.weights_
+array([0.5, 0.5])
+
+- Covariances of some components can be fixed with 'full', 'diag' and 'spherical'. All
+  other structures have something in common: there it is all or none.
+- Beside a background (`noise=True`) weights are fixed beside each other: what it takes,
+  all give alike.
+- `covariance_ratio` holds between free and fixed covariances too. Fixed ones that are
+  farther apart leave no room for others, which is an error.
+- `on_collapse='reseed'` acts on components of which nothing is fixed; 'drop' would give
+  components other numbers, and is refused.
+- BIC and AIC count what is free; `standard_errors` are 0 for the rest.
+- `partial_fit`, model files and `sort_components` go on with what is fixed.
+- Degrees of freedom are held by `StudentMixture(degrees_of_freedom=5.0)`.
 """
 
 from fastem.groups.answers import RowAnswers

@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
+from fastem.checks.known import Known
 from fastem.checks.rows import Rows, read_only
 from fastem.covariances.representations import Representation, dense
 from fastem.covariances.view import View
@@ -209,10 +210,14 @@ def _of_noise(
 
 
 def expectation_of(
-    X: Rows, row_weights: Rows, representation: Representation, n_threads: int | None
+    X: Rows,
+    row_weights: Rows,
+    representation: Representation,
+    n_threads: int | None,
+    known: Known | None = None,
 ) -> Expectation:
-    """The expectation step on rows, of which values may be missing."""
-    if not has_gaps(X):
+    """The expectation step on rows, of which values may be missing, or labels known."""
+    if known is None and not has_gaps(X):
         return ExpectationStep(X, row_weights, representation, n_threads)
-    groups = groups_of(X)
+    groups = groups_of(X, known)
     return GroupedExpectation(X, row_weights, groups, representation, n_threads)

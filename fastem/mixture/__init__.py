@@ -120,6 +120,8 @@ parameters float64 |
 :mod:`fastem.groups` has it; `impute` |
 | rows of known components | - | `fit(X, labels=...)` |
 | classes, by a mixture for each | - | `MixtureClassifier` |
+| parameters that are known | - | `fixed=`, `equal_weights=`, as :mod:`fastem.groups` \
+has them |
 | outliers | - | `noise=True`: a uniform background; `StudentMixture` |
 | covariance structures | 4 | the fourteen of mclust, as :mod:`fastem.covariances` has \
 them; `covariance_ratio` bounds them |

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from numpy.typing import ArrayLike
 from fastem import kernels
 from fastem.checks.rows import Rows, read_only
 from fastem.mixture.fitted import FittedMixture
+from fastem.mixture.predictive import predictive_answers
 from fastem.statistics import Array
+from fastem.training.in_blocks import answer_blocks
 
 # Of memberships, which are computed in blocks and not kept.
 _BLOCK_VALUES = 1 << 18
@@ -113,6 +116,59 @@ class JudgedMixture(FittedMixture):
         """
         mean, n_rows = self._counted(X, sample_weight, "entropy", entropies)
         return mean * n_rows
+
+    def predict_proba_uncertain(self, X: Any) -> Rows:
+        """Memberships of rows to come, given that parameters are not known exactly.
+
+        Those of :meth:`predict_proba` take the parameters for true. Where components
+        have few rows for their parameters, memberships of new rows are overconfident.
+        Here each component is what its rows leave open: Student's t, wider and with
+        longer tails the fewer they are; of many rows the answers are the same.
+
+        The prior is weak: each component has the mean covariance of all, as surely as D
+        rows would say it ('diag': one row), any mean, and all weights alike. Nothing is
+        known of errors in what belongs together: groups that are not normal
+        distributions stay misjudged. :func:`fastem.calibration` says how much.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+
+        Returns
+        -------
+        array of shape (N, K), float32 if X is, else float64
+            With ``noise=True`` (N, K + 1): the last column is that of the background.
+
+        Raises
+        ------
+        ValueError
+            If the covariances are not 'full' ('VVV') or 'diag' ('VVI'), the tails are
+            Student's, or the parameters are not from a fit. For these there is
+            :func:`fastem.bagged_memberships`.
+
+        See Also
+        --------
+        fastem.bagged_memberships : The same by fits to weighted rows.
+
+        References
+        ----------
+        .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", Springer
+           (2006), eq. 10.81.
+
+        Examples
+        --------
+        >>> from fastem import GaussianMixture
+        >>> model = GaussianMixture(2, means_init=[[0.0], [4.0]])
+        >>> model = model.fit([[-1.0], [0.0], [1.0], [3.0], [4.0], [5.0]])
+        >>> model.predict_proba([[1.0]]).round(2)
+        array([[1., 0.]])
+        >>> model.predict_proba_uncertain([[1.0]]).round(2)
+        array([[0.93, 0.07]])
+        """
+        ask = predictive_answers(self)
+        with closing(answer_blocks(self, X)) as blocks, self._announced():
+            parts = [ask(kernels.probability_pass, rows) for rows, _ in blocks]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _counted(
         self,

@@ -64,7 +64,8 @@ def worn(
     """
     if plan.on_collapse != "raise":
         for k in faded(before.weights, after.weights, n_kept, largest):
-            return Degeneracy(int(k))
+            if plan.fixed is None or not plan.fixed.components[k]:
+                return Degeneracy(int(k))
     variances = plan.representation.variances(after.covariances)
     if not np.any(plan.ridge) and variances.shape == first_variances.shape:
         is_constant = variances <= EPS * first_variances

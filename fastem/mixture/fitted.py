@@ -24,7 +24,7 @@ from fastem.covariances import CovarianceStructure, structure_of
 from fastem.em.loop import Fit
 from fastem.em.maximization import Collapse
 from fastem.groups import RowAnswers, imputed
-from fastem.mixture import noise, tails
+from fastem.mixture import fixed, noise, tails
 from fastem.mixture.drawing import draw_rows
 from fastem.mixture.handing_on import as_sklearn, sorted_parameters
 from fastem.mixture.pickled import VersionedPickle
@@ -442,12 +442,10 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
 
     def _n_parameters(self) -> int:
         """Number of free parameters of the model."""
-        structure, fitted = self._fitted()
-        n_components, n_features = fitted.means.shape
-        n_of_means_and_weights: int = n_components * n_features + n_components - 1
-        n_of_means_and_weights += noise.n_background_parameters(self)
-        n_of_means_and_weights += tails.n_tail_parameters(self)
-        return structure.n_parameters(n_components, n_features) + n_of_means_and_weights
+        self._fitted()
+        n_parameters: int = fixed.n_mixture_parameters(self)
+        n_parameters += noise.n_background_parameters(self)
+        return n_parameters + tails.n_tail_parameters(self)
 
     def _continued_parameters(self, n_features: int) -> MixtureParameters:
         """Parameters of the last fit, if ``fit`` can go on from them."""

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastem.checks.labels import Partition, check_partition
 from fastem.covariances import COVARIANCE_TYPES
 from fastem.em.checkpoint import remove
 from fastem.em.progress import Progress
@@ -19,11 +18,14 @@ from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.mixture.online import AUTO
 from fastem.mixture.planned import PlannedMixture
-from fastem.sources.opening import without_column
-from fastem.statistics import MixtureParameters
 from fastem.storage.writing import PathLike
 from fastem.training.in_blocks import training_rows
 from fastem.training.in_memory import TrainingRows
+
+# Of starts, by their names.
+METHODS = {
+    *("kmeans", "random", "random_from_data", "k-means++", "subsample", "trimmed")
+}
 
 
 class GaussianMixture(PlannedMixture):
@@ -106,16 +108,13 @@ class GaussianMixture(PlannedMixture):
         did is in ``collapses_``, and 'drop' warns of it. Where all components share a
         covariance they act on those without rows.
     n_init : int or 'auto', default=1
-        Number of starts. Of their fits the one with the largest lower bound is kept,
-        among those that ``reg_covar`` does not hold up, if there are any: a spike of
-        density has a larger bound than all else. (scikit-learn keeps the spike.)
-        Starts that end in a singular covariance are left out, with a warning.
-        With 'auto' short runs judge 20 to 64 starts, on K (200 + 10 D) rows or all,
-        until the best end has been found five times; the best four go on with up to
-        K (1000 + 20 D) rows, and the best of these with all.
+        Number of starts. The fit with the largest lower bound is kept, of those that
+        ``reg_covar`` does not hold up if there are any. Starts that end in a singular
+        covariance are left out, with a warning. With 'auto' short runs on K (200 +
+        10 D) rows, or all, judge 20 to 64 starts, until the best end is found again and
+        again; the best four go on with K (1000 + 20 D), and the best with all.
     init_params : {'kmeans', 'k-means++', 'random_from_data', 'random', \
-'subsample', 'trimmed'}, array-like of shape (N,) or (N, K), or callable, \
-default='kmeans'
+'subsample', 'trimmed'}, array-like of shape (N,) or (N, K), callable, default='kmeans'
         How EM starts. 'kmeans' starts from the clusters of scikit-learn's KMeans for
         the same random numbers. 'subsample' is the fastest on large tables: up to
         four runs of k-means and at most 30 iterations of EM each, on rows drawn at
@@ -133,15 +132,11 @@ default='kmeans'
         'subsample', or pass such rows as ``means_init`` together with
         ``weights_init`` and ``precisions_init`` of the spread of the data.
         An array is a partition of the rows of ``fit``: numbers of components, or -1
-        for a row that is in none (with ``noise=True``, for noise). Of two dimensions,
-        to which degree each row belongs to each component, as :meth:`predict_proba`
-        returns it: rows sum to 1, or to 0 for none; with ``noise=True`` the last of
-        K + 1 columns is noise, or what K columns leave. The start is the maximisation
-        step on it.
-        A callable makes such an array in each fit, also in cross-validation. It is
-        given rows, K and a RandomState, ``n_init`` times; and its rows are those that
-        k-means would be given: without gaps, and of a table that is read in blocks or
-        lies on a cluster a sample.
+        for a row that is in none (with ``noise=True``, for noise); or degrees to which
+        rows belong to each, which sum to 1, or to 0 for none (with ``noise=True`` the
+        last of K + 1 columns is noise, or what K leave). The start is the maximisation
+        step on it. A callable makes such an array, ``n_init`` times in each fit, of
+        rows without gaps (of blocks or a cluster, a sample), K and a RandomState.
     outlier_share : float, default=0.05
         For 'trimmed': the largest share of the rows that may be outliers, less than
         0.5. So much is left out of the start; EM then goes on with all rows. If there
@@ -156,6 +151,16 @@ default='kmeans'
     precisions_init : array-like, default=None
         Inverse covariances to start from, in the shape of ``covariances_``, or
         matrices of shape (K, D, D) that the structure can have.
+    fixed : dict, default=None
+        What stays as it is at the start: for 'weights', 'means' and 'covariances' True,
+        or for each component whether its own does (K truth values). The start must say
+        what that is: ``weights_init``, ``means_init``, ``precisions_init``, a partition
+        or labels of the rows, or an earlier fit. Nothing is added to fixed covariances.
+        Those of some components can be fixed where covariances have nothing in common:
+        'full', 'diag' and 'spherical'. ``on_collapse='reseed'`` acts on components of
+        which nothing is fixed. :mod:`fastem.groups` has more.
+    equal_weights : bool, default=False
+        Whether all components have the same weight.
     missing_values : {'error', 'marginalize'}, default='error'
         What to do with rows in which values are missing: NaN, None, pandas' NA, masked
         values, or nulls. With 'marginalize' a row counts with the values that it has,
@@ -240,9 +245,9 @@ default='kmeans'
     lower_bounds_ : list of float
         The same for each iteration of the best start, except for those that
         ``accelerate`` took back or that tested the end.
-    n_samples_seen_ : float
+    n_samples_seen_, n_effective_ : float
         Number of rows of the fit and of calls of :meth:`partial_fit` since then, each
-        as often as its weight says.
+        as often as its weight says; and how many that count alike say as much.
     n_features_in_ : int
         Number of columns, D.
     feature_names_in_ : array of shape (D,)
@@ -292,20 +297,13 @@ default='kmeans'
         "on_collapse": [StrOptions({"raise", "drop", "reseed"})],
         "accelerate": ["boolean"],
         "n_init": [Interval(Integral, 1, None, closed="left"), StrOptions({AUTO})],
-        "init_params": [
-            StrOptions(
-                {
-                    *("kmeans", "random", "random_from_data", "k-means++"),
-                    *("subsample", "trimmed"),
-                }
-            ),
-            "array-like",
-            callable,
-        ],
+        "init_params": [StrOptions(METHODS), "array-like", callable],
         "outlier_share": [Interval(Real, 0.0, 0.5, closed="left")],
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "precisions_init": ["array-like", None],
+        "fixed": [dict, None],
+        "equal_weights": ["boolean"],
         "missing_values": [StrOptions({"error", "marginalize"})],
         "noise": ["boolean"],
         "noise_weight_init": [Interval(Real, 0.0, 1.0, closed="left"), None],
@@ -338,6 +336,8 @@ default='kmeans'
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
+        fixed: dict[str, bool | ArrayLike] | None = None,
+        equal_weights: bool = False,
         missing_values: str = "error",
         noise: bool = False,
         noise_weight_init: float | None = None,
@@ -366,6 +366,8 @@ default='kmeans'
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init
+        self.fixed = fixed
+        self.equal_weights = equal_weights
         self.missing_values = missing_values
         self.noise = noise
         self.noise_weight_init = noise_weight_init
@@ -407,10 +409,11 @@ default='kmeans'
             How often each row counts. Weight 2 is a row given twice, 0 one left out;
             a common factor changes nothing.
         labels : array-like of shape (N,) or (N, K), or ('column', name), default=None
-            What is known of the rows: the number of a row's component, -1 for nothing,
-            or -2 for noise (with ``noise=True``); component k is label k. Of two
-            dimensions, whether each component may be the row's. Or the column of a
-            table that holds the numbers. :mod:`fastem.groups` has more.
+            What is known of the rows: the number of a row's component, -1 (or a missing
+            value) for nothing, or -2 for noise (with ``noise=True``); component k is
+            label k. Of two dimensions, whether each component may be the row's. Or the
+            column of a table or of files that holds the numbers. :mod:`fastem.groups`
+            has more.
         callback : callable, default=None
             Called with a :class:`fastem.Progress` after each iteration. If it raises
             :class:`fastem.StopFit`, the fit ends with what it has reached.
@@ -437,11 +440,17 @@ default='kmeans'
         return self
 
     def fit_predict(
-        self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
+        self,
+        X: Any,
+        y: None = None,
+        sample_weight: ArrayLike | str | None = None,
+        *,
+        labels: ArrayLike | tuple[str, str] | None = None,
     ) -> NDArray[np.intp]:
         """Fit, and return the most likely component of each row.
 
-        The same as ``fit(X, sample_weight=sample_weight).predict(X)``.
+        The same as ``fit(X, sample_weight=sample_weight, labels=labels).predict(X)``:
+        what is known of a row is for the fit only.
 
         Parameters
         ----------
@@ -449,13 +458,14 @@ default='kmeans'
         y : None
             Ignored.
         sample_weight : array-like of shape (N,), or name of a column, default=None
+        labels : array-like of shape (N,) or (N, K), or ('column', name), default=None
 
         Returns
         -------
         array of shape (N,), int
         """
         with self._announced():
-            rows = self._fit(X, sample_weight)
+            rows = self._fit(X, sample_weight, labels=labels)
             return rows.labels(self._row_answers())
 
     def _fit(
@@ -469,11 +479,7 @@ default='kmeans'
         """Fit, and return the rows as they were used."""
         self._check_settings()
         with unchanged_on_error(self), self._announced():
-            if isinstance(labels, tuple) and len(labels) == 2 and labels[0] == "column":
-                X, labels = without_column(X, str(labels[1]))
-            rows = self._training_rows(X, sample_weight)
-            if labels is not None:
-                rows = rows.with_known(self._known(labels, rows.shape[0]))
+            rows = self._training_rows(X, sample_weight, labels)
             fitted = self._fit_rows(
                 rows,
                 self._given_labels(rows.shape[0]),
@@ -486,28 +492,8 @@ default='kmeans'
         self._warn_of(fitted, rows)
         return rows
 
-    def _given_labels(self, n_rows: int) -> Partition | None:
-        """The user's partition of so many rows, if the fit starts from one."""
-        chosen = self.init_params
-        if isinstance(chosen, str) or callable(chosen) or self._goes_on:
-            return None
-        return check_partition(
-            chosen, n_rows, self.n_components, "init_params", self.noise
-        )
-
-    @property
-    def _goes_on(self) -> bool:
-        """Whether the next fit goes on from the last one."""
-        return self.warm_start and hasattr(self, "converged_")
-
-    def _continued(self, n_features: int) -> tuple[MixtureParameters, float] | None:
-        """Where the last fit ended, and its lower bound, if this goes on from it."""
-        if not self._goes_on:
-            return None
-        return self._continued_parameters(n_features), self.lower_bound_
-
     def _training_rows(
-        self, X: Any, sample_weight: ArrayLike | str | None
+        self, X: Any, sample_weight: Any, labels: Any = None
     ) -> TrainingRows:
         """What the user passed to ``fit``, checked, wherever it is."""
-        return training_rows(self, X, sample_weight)
+        return training_rows(self, X, sample_weight, labels)

@@ -14,6 +14,7 @@ from fastem.covariances.full import Full
 from fastem.covariances.spherical import Spherical
 from fastem.covariances.tied import Tied
 from fastem.mixture.columns import column_number
+from fastem.mixture.fixed import numbers_in_order
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture as SklearnMixture
@@ -66,7 +67,8 @@ def sorted_parameters(model: Any, by: str | int | Sequence[int]) -> dict[str, An
     if not structure_of(model.covariance_type).representation.is_shared:
         names += ["covariances_", "precisions_", "precisions_cholesky_"]
         names += ["_first_variances"]
-    return {name: getattr(model, name)[order] for name in names if hasattr(model, name)}
+    sorted_ = {n: getattr(model, n)[order] for n in names if hasattr(model, n)}
+    return sorted_ | numbers_in_order(model, order)
 
 
 def as_sklearn(model: Any) -> SklearnMixture:

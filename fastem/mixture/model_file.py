@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastem.covariances import COVARIANCE_TYPES
 from fastem.em.convergence import Convergence
 from fastem.mixture import GaussianMixture, StudentMixture
+from fastem.mixture.fixed import masks_of
 from fastem.mixture.noise import background_of_model
 from fastem.mixture.tails import degrees_of_freedom_of
 from fastem.storage.json_text import Section, brief, readable
@@ -28,7 +29,7 @@ FORMAT_VERSION = 1
 _SETTINGS = (
     *("tol", "reg_covar", "covariance_ratio", "max_iter", "stopping", "accelerate"),
     *("on_collapse", "n_init", "init_params", "outlier_share", "missing_values"),
-    *("random_state", "forgetting", "memory"),
+    *("random_state", "forgetting", "memory", "equal_weights"),
 )
 
 
@@ -53,11 +54,18 @@ class ModelFile:
     fastem_version: str
     fit: dict[str, Any]
 
+    @property
+    def named_model(self) -> GaussianMixture:
+        """The model, with the names of its columns, if it has any."""
+        if self.columns is not None:
+            self.model.feature_names_in_ = np.asarray(self.columns, dtype=object)
+        return self.model
+
 
 _KEYS = {
     *("format", "format_version", "fastem_version", "covariance_type"),
     *("n_components", "columns", "fit", "weights", "means", "covariances", "stream"),
-    *("background", "degrees_of_freedom"),
+    *("background", "degrees_of_freedom", "fixed"),
 }
 
 
@@ -98,16 +106,23 @@ def save_model(
     >>> fastem.load_model("model.json").covariances_
     array([[[2.]]])
     """
-    if not isinstance(model, GaussianMixture):
-        raise TypeError(
-            f"a model file holds a mixture, not a {type(model).__name__}: save what it "
-            "has (best_estimator_, mixtures_) one by one, or pickle the whole"
-        )
+    content = content_of(model, columns=columns, about_fit=about_fit)
+    with complete_or_absent(path) as temporary:
+        temporary.write_text(readable(content) + "\n", encoding="utf-8")
+
+
+def content_of(
+    model: GaussianMixture,
+    *,
+    columns: tuple[str, ...] | None = None,
+    about_fit: Mapping[str, str | float | bool | None] | None = None,
+) -> dict[str, Any]:
+    """What a file has of a fitted model; see :func:`save_model`."""
     check_is_fitted(model)
     if columns is None and hasattr(model, "feature_names_in_"):
         columns = tuple(model.feature_names_in_)
-    v = degrees_of_freedom_of(model)
-    content = {
+    v, masks = degrees_of_freedom_of(model), masks_of(model)
+    return {
         "format": FORMAT if v is None else FORMAT_OF_STUDENT,
         "format_version": FORMAT_VERSION,
         "fastem_version": __version__,
@@ -132,9 +147,8 @@ def save_model(
         "covariances": model.covariances_.tolist(),
         **_background(model),
         **({} if v is None else {"degrees_of_freedom": v.tolist()}),
+        **({} if masks is None else {"fixed": masks}),
     }
-    with complete_or_absent(path) as temporary:
-        temporary.write_text(readable(content) + "\n", encoding="utf-8")
 
 
 def load_model(path: PathLike) -> GaussianMixture:
@@ -157,15 +171,17 @@ def load_model(path: PathLike) -> GaussianMixture:
     OSError
         If there is no such file, or it cannot be read.
     """
-    file = read_model_file(path)
-    if file.columns is not None:
-        file.model.feature_names_in_ = np.asarray(file.columns, dtype=object)
-    return file.model
+    return read_model_file(path).named_model
 
 
 def read_model_file(path: PathLike) -> ModelFile:
     """Read a model file with all that it says; see :func:`load_model`."""
-    content = Section.of_file(Path(path))
+    return file_of(Section.of_file(Path(path)))
+
+
+def file_of(content: Section) -> ModelFile:
+    """What a file says whose content was read; see :func:`load_model`."""
+    path = content.where
     found = content.values.get("format")
     if not isinstance(found, str) or found not in _KINDS:
         raise ValueError(
@@ -237,6 +253,9 @@ def read_model_file(path: PathLike) -> ModelFile:
             model.set_params(degrees_of_freedom=wish)
         if noise:
             model.set_params(**_noise_settings(background))
+        if "fixed" in content.values:
+            model.set_params(fixed=content.get("fixed", dict))
+            masks_of(model)  # raises what is wrong with them
         model._validate_params()
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -335,6 +354,8 @@ def _stream(model: GaussianMixture) -> dict[str, Any] | None:
         return None
     stream = {
         "n_samples_seen": float(model.n_samples_seen_),
+        # A pickle of an older version does not have it.
+        "n_effective": float(getattr(model, "n_effective_", model.n_samples_seen_)),
         "ridge": np.asarray(model._ridge).tolist(),
     }
     if hasattr(model, "_largest_weights"):  # not from every pickle of fastem 0.1.0
@@ -360,6 +381,10 @@ def _go_on(model: GaussianMixture, stream: Section, n_columns: int) -> None:
             f"{n_columns} of them, not {brief(stream.values['ridge'])}"
         )
     model._begin_stream(seen, ridge if is_list else float(ridge))
+    if "n_effective" in stream.values:  # older files do not have it
+        model.n_effective_ = float(stream.get("n_effective", (int, float)))
+        if not model.n_effective_ > 0:
+            raise ValueError(f'{stream.where}: "n_effective" must be more than 0')
     if "first_variances" in stream.values:  # older files do not have it
         first = stream.numbers("first_variances")
         if first.ndim != 2 or not (first > 0).all():

@@ -13,6 +13,12 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from fastem.checks import counting
+from fastem.checks.known import (
+    Known,
+    check_keeps_numbers,
+    check_known,
+    column_of_labels,
+)
 from fastem.checks.labels import OF_CALLABLE, Partition, check_partition
 from fastem.checks.parameters import GivenStart
 from fastem.checks.rows import Rows, allows_gaps
@@ -31,8 +37,11 @@ from fastem.em.stopping import STOPPING_RULES
 from fastem.groups import expectation_of
 from fastem.mixture.fading import rows_kept, warn_of_faded, worn
 from fastem.mixture.fitted import unchanged_on_error
+from fastem.mixture.fixed import fixed_of
 from fastem.mixture.probability import ProbabilityMixture
 from fastem.mixture.tails import tails_of_fit
+from fastem.sources.blocks import Source
+from fastem.sources.opening import split_labels
 from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
 from fastem.training.in_memory import RowsInMemory
@@ -65,6 +74,18 @@ def rows_remembered(
     return _countable(n_new / math.expm1(min(max(age, _LEAST_AGE), 700.0)))
 
 
+def rows_counted_alike(n_old: float, n_effective: float, n_new: float) -> float:
+    """How many rows that count alike say as much as all so far and the new ones.
+
+    Those so far, worth ``n_effective`` of which all count alike, have come to count as
+    ``n_old``, and new ones count 1 each: the square of the sum of all that rows count,
+    over the sum of squares (L. Kish, "Survey Sampling", Wiley 1965).
+    """
+    share = n_old / (n_old + n_new)
+    squares = share**2 / n_effective + (1 - share) ** 2 / n_new
+    return _countable(1 / squares)
+
+
 def _countable(n_rows: float) -> float:
     """The same number, but not infinite: weights may be as large as numbers are."""
     return min(n_rows, sys.float_info.max)
@@ -88,9 +109,15 @@ class OnlineMixture(ProbabilityMixture):
     forgetting: float
     memory: float | None
     n_samples_seen_: float
+    n_effective_: float
 
     def partial_fit(
-        self, X: Any, y: None = None, sample_weight: ArrayLike | str | None = None
+        self,
+        X: Any,
+        y: None = None,
+        sample_weight: ArrayLike | str | None = None,
+        *,
+        labels: ArrayLike | tuple[str, str] | None = None,
     ) -> Self:
         """Learn from more rows: stepwise EM.
 
@@ -113,6 +140,8 @@ class OnlineMixture(ProbabilityMixture):
         sample_weight : array-like of shape (N,), or name of a column, default=None
             How often each row counts. Unlike in ``fit``, a common factor matters: it
             weighs this call against others.
+        labels : array-like of shape (N,) or (N, K), or ('column', name), default=None
+            What is known of these rows, as in :meth:`fit`.
 
         Returns
         -------
@@ -150,12 +179,12 @@ class OnlineMixture(ProbabilityMixture):
         10000.0
         """
         if not hasattr(self, "n_samples_seen_"):
-            self._fit(X, sample_weight)
+            self._fit(X, sample_weight, labels=labels)
             return self
         self._check_settings()
         with unchanged_on_error(self), self._announced():
             try:
-                self._update(X, sample_weight)
+                self._update(X, sample_weight, labels)
             except SingularCovarianceError as error:
                 names = getattr(self, "feature_names_in_", None)
                 raise error.with_names(names) from None
@@ -174,8 +203,13 @@ class OnlineMixture(ProbabilityMixture):
         ridge: Ridge,
         given: GivenStart | None = None,
         background: Background | None = None,
+        n_left: int | None = None,
     ) -> Plan:
-        """What a fit is made of; all but the arguments is the user's wish."""
+        """What a fit is made of; all but the arguments is the user's wish.
+
+        ``n_left`` is the number of components of a model that goes on.
+        """
+        n_components = self.n_components if n_left is None else n_left
         return Plan(
             n_components=self.n_components,
             structure=structure,
@@ -195,6 +229,7 @@ class OnlineMixture(ProbabilityMixture):
             n_threads=self.n_threads,
             background=background,
             tails=tails_of_fit(self),
+            fixed=fixed_of(self, n_components),
         )
 
     def _n_starts(self, given: GivenStart | None) -> int | None:
@@ -224,7 +259,7 @@ class OnlineMixture(ProbabilityMixture):
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
         """From here on rows are to be added to so many, with this ridge."""
-        self.n_samples_seen_ = _countable(n_rows)
+        self.n_samples_seen_ = self.n_effective_ = _countable(n_rows)
         self._ridge = ridge
         self._judge_by(self._fitted()[1])
 
@@ -234,8 +269,17 @@ class OnlineMixture(ProbabilityMixture):
         self._first_variances = representation.variances(parameters.covariances)
         self._largest_weights = parameters.weights
 
-    def _update(self, X: Any, sample_weight: ArrayLike | str | None) -> None:
+    def _update(
+        self,
+        X: Any,
+        sample_weight: ArrayLike | str | None,
+        labels: ArrayLike | tuple[str, str] | None,
+    ) -> None:
         structure, before = self._fitted()
+        known = None
+        if labels is not None:
+            X, sample_weight, known = self._of_stream(X, sample_weight, labels)
+        n_rows = 0
         # From a pickle of fastem 0.1.0, or with other parameters than it learned.
         if len(getattr(self, "_largest_weights", ())) != len(before.weights):
             self._judge_by(before)
@@ -245,6 +289,12 @@ class OnlineMixture(ProbabilityMixture):
         latest = RowsInMemory(np.empty((0, before.means.shape[1])), np.empty(0), 0.0)
         with closing(answer_blocks(self, X, sample_weight)) as blocks:
             for rows, of_rows in blocks:
+                of_block = None
+                if known is not None:
+                    of_block = known.of(slice(n_rows, n_rows + len(rows)))
+                n_rows += len(rows)
+                if known is not None and n_rows > len(known.kinds):
+                    known.check_length(n_rows)
                 if len(of_rows) and not of_rows.any():
                     continue
                 weights, total = counting.check_row_weights(
@@ -262,7 +312,10 @@ class OnlineMixture(ProbabilityMixture):
                     parameters = self._learn(
                         *(parameters, rows[batch], weights[batch], total / n_counted),
                         *(bounds, collapses),
+                        None if of_block is None else of_block.of(batch),
                     )
+        if known is not None:
+            known.check_length(n_rows)
         if not bounds:
             counting.check_any_weight(0.0)
         earlier = self.collapses_
@@ -277,6 +330,7 @@ class OnlineMixture(ProbabilityMixture):
         names = getattr(self, "feature_names_in_", None)
         kept = self._rows_kept()
         find = latest.repeated
+        fixed = fixed_of(self, len(parameters.weights))
         warn_of_dropped(collapses, len(parameters.weights), names, find)
         warn_of_faded(before.weights, parameters.weights, kept, largest)
         warn_of_ridge(
@@ -285,7 +339,29 @@ class OnlineMixture(ProbabilityMixture):
             names=names,
             find=find,
             before=before,
+            held=None if fixed is None else fixed.covariances,
         )
+
+    def _of_stream(
+        self,
+        X: Any,
+        sample_weight: ArrayLike | str | None,
+        labels: ArrayLike | tuple[str, str],
+    ) -> tuple[Any, ArrayLike | str | None, Known]:
+        """Rows to learn from without the column of labels, and what these say."""
+        column = column_of_labels(labels)
+        if column is not None:
+            weights = sample_weight if isinstance(sample_weight, str) else None
+            names = vars(self).get("feature_names_in_")
+            columns = None if names is None else tuple(names)
+            X, labels = split_labels(X, column, columns=columns, weights=weights)
+            if isinstance(X, Source) and weights is not None:
+                sample_weight = None  # the source's own
+        check_keeps_numbers(self)
+        given: Any = labels
+        n_components = len(self.weights_)
+        known = check_known(given, len(given), n_components, self.noise)
+        return X, sample_weight, known
 
     def _learn(
         self,
@@ -295,13 +371,22 @@ class OnlineMixture(ProbabilityMixture):
         scale: float,
         bounds: list[float],
         collapses: list[Collapse],
+        known: Known | None = None,
     ) -> MixtureParameters:
         """The parameters after one batch, whose weights count ``scale`` each."""
         representation = structure_of(self.covariance_type).representation
         structure = self._structure(lambda: representation.column_variances(parameters))
-        plan = self._plan(structure, self._ridge, background=parameters.background)
-        step = expectation_of if allows_gaps(self) else ExpectationStep
-        expect = step(rows, weights, representation, plan.n_threads)
+        plan = self._plan(
+            structure,
+            self._ridge,
+            background=parameters.background,
+            n_left=len(parameters.weights),
+        )
+        expect = (
+            expectation_of(rows, weights, representation, plan.n_threads, known)
+            if allows_gaps(self) or known is not None
+            else ExpectationStep(rows, weights, representation, plan.n_threads)
+        )
         maximize = plan.maximization(expect)
         new = expect(parameters)
         n_new = new.total
@@ -311,6 +396,9 @@ class OnlineMixture(ProbabilityMixture):
         )
         old = representation.statistics_of(parameters, n_old / scale, self._ridge)
         statistics = representation.move(old, new.reference) + new
+        self.n_effective_ = rows_counted_alike(
+            n_old, getattr(self, "n_effective_", self.n_samples_seen_), scale * n_new
+        )
         self.n_samples_seen_ = _countable(self.n_samples_seen_ + scale * n_new)
         try:
             learned = maximize(statistics, parameters)
@@ -325,7 +413,7 @@ class OnlineMixture(ProbabilityMixture):
             self._largest_weights = np.maximum(self._largest_weights, learned.weights)
             return learned
         except SingularCovarianceError as error:
-            mended = maximize.mend(statistics, error, len(bounds))
+            mended = maximize.mend(statistics, error, len(bounds), parameters)
             collapses.extend(maximize.collapses)
             self._judge_by(mended)
             return mended

@@ -47,6 +47,8 @@ class VersionedPickle(BaseEstimator):  # type: ignore[misc]
                 stacklevel=2,
             )
         added = _added() if "weights_" in attributes else {}
+        if "n_samples_seen_" in attributes:
+            added["n_effective_"] = attributes["n_samples_seen_"]
         super().__setstate__(type(self)().get_params() | added | attributes)
 
 

@@ -8,24 +8,18 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from numpy.typing import ArrayLike
-
-from fastem.checks.known import Known, check_known
-from fastem.checks.labels import Partition
+from fastem.checks.labels import Partition, check_partition
 from fastem.checks.parameters import GivenStart
 from fastem.covariances import SingularCovarianceError, structure_of
 from fastem.em import convergence_warnings
 from fastem.em.maximization import warn_of_dropped, warn_of_empty
 from fastem.em.plan import Plan
 from fastem.em.progress import Progress, Reporter
+from fastem.em.regularity import with_own_spreads
 from fastem.em.restarts import Best
-from fastem.em.ridge import (
-    RegularizationWarning,
-    ridge_of,
-    ridge_warning,
-    with_own_spreads,
-)
+from fastem.em.ridge import RegularizationWarning, ridge_of, ridge_warning
 from fastem.em.rounding import warn_of_rounding
+from fastem.mixture.fixed import forget_order
 from fastem.mixture.noise import background_of_fit
 from fastem.mixture.online import OnlineMixture
 from fastem.runtime.callers import levels_to_caller
@@ -64,6 +58,8 @@ class PlannedMixture(OnlineMixture):
             bound.
         """
         rows.check_enough(self.n_components)
+        if continued is None:
+            forget_order(self)
         given = GivenStart.checked(
             *(self.weights_init, self.means_init, self.precisions_init),
             structure_of(self.covariance_type),
@@ -76,7 +72,9 @@ class PlannedMixture(OnlineMixture):
             ridge_of(self.reg_covar, rows.column_variances),
             given,
             background_of_fit(self, rows),
+            None if continued is None else len(continued[0].weights),
         )
+        self._check_fixed(plan, rows, continued is not None)
         known = rows.known
         if known is not None and known.named.all() and starts_from_known(plan):
             plan = replace(plan, n_starts=1)  # there is but one
@@ -97,14 +95,32 @@ class PlannedMixture(OnlineMixture):
         self._begin_stream(rows.n_rows, plan.ridge)
         return PlannedFit(plan, best)
 
-    def _known(self, labels: ArrayLike, n_rows: int) -> Known:
-        """What is known of so many rows."""
-        if self.on_collapse == "drop":
-            raise ValueError(
-                "labels are numbers of components, and on_collapse='drop' would give "
-                "these others: use 'raise' or 'reseed'"
-            )
-        return check_known(labels, n_rows, self.n_components, self.noise)
+    def _check_fixed(self, plan: Plan, rows: TrainingRows, goes_on: bool) -> None:
+        """Raise ValueError if what is fixed has no start."""
+        if plan.fixed is not None and not goes_on:
+            is_known = rows.known is not None and starts_from_known(plan)
+            follows = is_known or plan.given.labels is not None
+            plan.fixed.check_start(plan.given, follows=follows)
+
+    def _given_labels(self, n_rows: int) -> Partition | None:
+        """The user's partition of so many rows, if the fit starts from one."""
+        chosen = self.init_params
+        if isinstance(chosen, str) or callable(chosen) or self._goes_on:
+            return None
+        return check_partition(
+            chosen, n_rows, self.n_components, "init_params", self.noise
+        )
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the next fit goes on from the last one."""
+        return self.warm_start and hasattr(self, "converged_")
+
+    def _continued(self, n_features: int) -> tuple[MixtureParameters, float] | None:
+        """Where the last fit ended, and its lower bound, if this goes on from it."""
+        if not self._goes_on:
+            return None
+        return self._continued_parameters(n_features), self.lower_bound_
 
     @property
     def _names(self) -> Sequence[str] | None:
@@ -135,7 +151,7 @@ class PlannedMixture(OnlineMixture):
             return None
         plan, parameters = fitted.plan, fitted.best.fit.parameters
         parameters = with_own_spreads(
-            *(plan.structure, parameters, plan.ridge),
+            *(plan, parameters),
             rows.expectation(plan.representation, plan.n_threads),
         )
         return ridge_warning(
@@ -143,4 +159,5 @@ class PlannedMixture(OnlineMixture):
             n_rows=rows.n_rows,
             names=self._names,
             find=rows.repeated,
+            held=None if plan.fixed is None else plan.fixed.covariances,
         )

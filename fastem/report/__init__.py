@@ -1,1 +1,43 @@
-"""What is told to people about a fitted mixture: numbers, tables and pictures."""
+"""What is told to people about a fitted mixture: numbers, tables and pictures.
+
+Pictures
+========
+A display draws on your axes, or on a new figure (`pip install 'fastem[plot]'`), and
+says beside it what is drawn. :class:`fastem.ClusterDisplay` shows rows and components
+in the two columns that separate these best, or in those that you name:
+
+>>> import matplotlib.pyplot as plt
+>>> import numpy as np
+>>> from fastem import ClusterDisplay, GaussianMixture, PairsDisplay
+>>> random = np.random.default_rng(0)
+>>> X = np.vstack([random.normal(m, s, (500, 4)) for m, s in ((0, 1), (2, 2))])
+>>> model = GaussianMixture(2, random_state=0).fit(X)
+>>> figure, axes = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")
+>>> display = ClusterDisplay.from_estimator(model, X, ax=axes[0])
+>>> display.ax_ is axes[0], display.figure_ is figure
+(True, True)
+
+With `space='discriminant'` the coordinates are made of all columns: the directions in
+which components differ most, in their means or in how they spread.
+
+>>> display = ClusterDisplay.from_estimator(model, X, space="discriminant", ax=axes[1])
+>>> figure.savefig("clusters.png")
+
+| | |
+| --- | --- |
+| :class:`fastem.ClusterDisplay` | rows and components in two coordinates, or one |
+| :class:`fastem.PairsDisplay` | each pair of columns, and each column's density |
+| :class:`fastem.UncertaintyDisplay` | where rows are torn between components |
+| :class:`fastem.MergeDisplay` | which components are one cluster, step by step |
+| :class:`fastem.CalibrationDisplay` | whether memberships are as right as they claim |
+| :class:`fastem.SelectionDisplay` | the criterion of each candidate of a choice |
+
+Rows are read once, also from a folder. More than `max_points` (20,000) of them are
+drawn as an image, which counts all; so a picture of ten million rows takes no more
+memory than one of many thousand. A row with missing values is drawn where it has what
+is shown, and those that are not drawn are counted beside the picture.
+
+>>> PairsDisplay.from_estimator(model, X, columns=[0, 3], max_points=100).axes_.shape
+(2, 2)
+>>> plt.close("all")
+"""

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastem.choice.results import SelectionResults, SelectionRow
 from fastem.choice.selector import GaussianMixtureSelector
-from fastem.report.figures import NEEDS_MATPLOTLIB, new_figure, write_figure
+from fastem.report.figures import axes_or_new, new_figure, write_figure
 from fastem.storage.writing import PathLike
 
 if TYPE_CHECKING:
@@ -92,15 +92,12 @@ class SelectionDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise ImportError(NEEDS_MATPLOTLIB) from error
-        if ax is None:
-            _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
+        ax = axes_or_new(ax, *_SIZE)
+        from matplotlib import colormaps
+
         results = self.results
         rows = [row for row in results if np.isfinite(row.value) and _is_drawn(row)]
-        colors = plt.get_cmap("tab20")(np.arange(20))
+        colors = colormaps["tab20"](np.arange(20))
         self.lines_ = []
         names = list(dict.fromkeys(row.covariance_type for row in rows))
         for i, name in enumerate(names):

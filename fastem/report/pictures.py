@@ -1,44 +1,198 @@
 """A picture of a mixture: its rows, and the ellipses of its components."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import t as student_t
+from numpy.typing import ArrayLike
 
-from fastem.checks.rows import Rows
 from fastem.mixture import GaussianMixture
-from fastem.mixture.noise import background_of_model
 from fastem.mixture.tails import degrees_of_freedom_of
-from fastem.report.description import column_names, dense_covariances
-from fastem.report.figures import new_figure, write_figure
-from fastem.report.memberships import probabilities_of
+from fastem.report.colors import colors_of_memberships, component_colors
+from fastem.report.component_marks import (
+    component_handles,
+    draw_densities,
+    draw_ellipses,
+    held_by_rings,
+    ring_handles,
+)
+from fastem.report.description import column_names
+from fastem.report.discriminants import discriminant_view
+from fastem.report.drawn_rows import MAX_POINTS, DrawnRows, draw_rows_in
+from fastem.report.figures import SUFFIXES, axes_or_new, new_figure, write_figure
+from fastem.report.row_marks import draw_bars, draw_coloured, notes_on, row_handles
 from fastem.report.separation import separating_views
-from fastem.sources.blocks import Source
-from fastem.statistics import Array
+from fastem.report.views import View, chosen_columns
 from fastem.storage.writing import PathLike
-from fastem.training.in_blocks import answerable
-from fastem.training.survey import draw_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-SUFFIXES = (".png", ".svg", ".pdf")
+__all__ = ["SUFFIXES", "ClusterDisplay", "draw_clusters"]
 
-_MOST_ROWS = 20_000
+_SIZE = (8, 5.5)  # inches
+_SPACES = ("columns", "discriminant")
 
 
-@dataclass(frozen=True)
-class _Sample:
-    """Rows to draw, with their components and the colours of these."""
+class ClusterDisplay:
+    """Rows and the components of a mixture, in two coordinates or one.
 
-    rows: Rows
-    n_rows: int  # of which these were drawn
-    labels: NDArray[np.intp]
-    certainty: Array
-    colors: list[Any]
+    Rows have the colour of their likeliest component and are the paler the less
+    certain that is. Of more than ``max_points`` an image shows how many there are
+    where: the deeper, the more; where components mix, so do colours. Ellipses lie at 1
+    and 2 standard deviations (for Student's t times its scale). A column of few
+    distinct values is spread at random by at most a third of their distance. With a
+    single column, a histogram and the densities.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+    rows : DrawnRows
+        As :meth:`from_estimator` finds them.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    ellipses_ : list of matplotlib Ellipse
+        Two for each component, those of lighter ones first; none with a single column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastem import ClusterDisplay, GaussianMixture
+    >>> random = np.random.default_rng(0)
+    >>> X = np.vstack([random.normal(m, 1, (200, 4)) for m in (0, 4)])
+    >>> model = GaussianMixture(2, random_state=0).fit(X)
+    >>> display = ClusterDisplay.from_estimator(model, X, columns=[0, 3])
+    >>> display.ax_.get_xlabel(), display.ax_.get_ylabel()
+    ('x0', 'x3')
+    """
+
+    ax_: Axes
+    figure_: Figure
+    ellipses_: list[Any]
+
+    def __init__(self, model: GaussianMixture, rows: DrawnRows) -> None:
+        self.model = model
+        self.rows = rows
+
+    @classmethod
+    def from_estimator(
+        cls,
+        model: GaussianMixture,
+        X: Any,
+        *,
+        sample_weight: ArrayLike | str | None = None,
+        columns: Sequence[str | int] | None = None,
+        space: str = "columns",
+        feature_names: Sequence[str] | None = None,
+        max_points: int = MAX_POINTS,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Of a fitted mixture and rows, drawn.
+
+        Parameters
+        ----------
+        model : GaussianMixture
+            Fitted, or made from parameters.
+        X : array-like of shape (N, D), or what ``fit`` can read block by block
+            Read once. Rows that lack a value that is shown are not drawn, and counted.
+        sample_weight : array-like of shape (N,), or name of a column, default=None
+            Heavier rows are larger, or count for more.
+        columns : sequence of str or int, default=None
+            Names or numbers of one or two columns; by default those in which the
+            components overlap least.
+        space : {'columns', 'discriminant'}, default='columns'
+            'discriminant': the two directions through all columns in which the
+            components differ most, in means or covariances.
+        feature_names : sequence of str, default=None
+            Names of all columns; by default the model's own.
+        max_points : int, default=20000
+            Of more rows there is an image instead of points.
+        ax : matplotlib Axes, default=None
+            Where to draw; None for a new figure.
+
+        Returns
+        -------
+        ClusterDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If there is no such column, or no discriminant direction.
+        """
+        view = view_of(model, columns, space, feature_names)
+        ax = axes_or_new(ax, *_SIZE)
+        (rows,) = coloured_rows(
+            *([view], model, X), sample_weight=sample_weight, max_points=max_points
+        )
+        return cls(model, rows).plot(ax)
+
+    def plot(self, ax: Axes | None = None, *, legend: bool = True) -> Self:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None for a new figure.
+        legend : bool, default=True
+            Whether to say beside the axes what is drawn.
+
+        Returns
+        -------
+        ClusterDisplay
+            Itself.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        ax = axes_or_new(ax, *_SIZE)
+        model, rows, view = self.model, self.rows, self.rows.view
+        colors = component_colors(len(model.weights_))
+        self.ellipses_ = []
+        if len(view.labels) == 1:
+            draw_bars(ax, rows)
+            draw_densities(ax, model, view, colors, rows.limits[0])
+        else:
+            draw_coloured(ax, rows)
+            ax.set_xlim(*rows.limits[0])
+            ax.set_ylim(*rows.limits[1])
+            self.ellipses_ = draw_ellipses(ax, model, view, colors)
+        ax.set_xlabel(view.labels[0])
+        ax.set_ylabel("density" if len(view.labels) == 1 else view.labels[1])
+        ax.spines[["top", "right"]].set_visible(False)
+        if legend:
+            ax.set_title(title_of(model, rows.n_rows), fontsize="medium")
+            marks, names = self._legend()
+            ax.legend(
+                *(marks, names),
+                title="component, weight",
+                loc="upper left",
+                bbox_to_anchor=(1.0, 1.0),
+                frameon=False,
+                fontsize="small",
+            )
+        self.ax_ = ax
+        self.figure_ = ax.figure  # type: ignore[assignment]
+        return self
+
+    def _legend(self) -> tuple[list[Any], list[str]]:
+        """Marks, and what they stand for."""
+        marks, names = component_handles(self.model)
+        parts = [row_handles([self.rows])]
+        if len(self.rows.view.labels) == 2:
+            parts.append(ring_handles(self.model))
+        for more, words in parts:
+            marks, names = [*marks, *more], [*names, *words]
+        return marks, names
 
 
 def draw_clusters(
@@ -47,13 +201,11 @@ def draw_clusters(
     path: PathLike,
     columns: Sequence[str] | None = None,
 ) -> None:
-    """Draw rows and components in the columns that separate these best.
+    """Write the pictures of the columns that separate components best to a file.
 
-    Rows (at most 20,000, always the same ones) have the colour of their likeliest
-    component and are the paler the less certain that is. Ellipses lie at 1 and 2
-    standard deviations. A column of few distinct values is spread at random by at
-    most a third of their distance, to show how many rows there are. With a single
-    column, a histogram and the densities. A line below says what is drawn.
+    Those of :class:`fastem.ClusterDisplay`, two beside each other: the pair in which
+    components overlap least, and the one that best separates what still overlaps
+    there. A line below says what is drawn.
 
     Parameters
     ----------
@@ -71,237 +223,87 @@ def draw_clusters(
         If matplotlib is not installed.
     """
     names = column_names(model) if columns is None else columns
-    sample = _sample(model, X)
-    views = separating_views(model)
+    views = [View.of_columns(shown, names) for shown in separating_views(model)]
     figure = new_figure(8 if len(views) == 1 else 13, 6)
-    for axes, shown in zip(
-        figure.subplots(1, len(views), squeeze=False)[0], views, strict=True
-    ):
-        draw = _draw_densities if len(shown) == 1 else _draw_ellipses
-        draw(axes, model, sample, list(shown))
-        axes.set_xlabel(names[shown[0]])
-        axes.set_ylabel("density" if len(shown) == 1 else names[shown[1]])
-        axes.spines[["top", "right"]].set_visible(False)
-    _add_legend(figure, model, sample)
-    v = degrees_of_freedom_of(model)
-    caption = _caption(views, sample, names, has_tails=v is not None)
-    figure.supxlabel(caption, fontsize=9, color="#555555")
-    n_shown, n_rows = len(sample.rows), sample.n_rows
-    of_all = "" if n_shown == n_rows else f"{n_shown:,} of "
-    figure.suptitle(
-        f"{'Gaussian' if v is None else 'Student'} mixture of {len(model.weights_)} "
-        f"components, {of_all}{n_rows:,} rows"
-    )
-    write_figure(figure, path)
-
-
-def _caption(
-    views: Sequence[tuple[int, ...]],
-    sample: _Sample,
-    names: Sequence[str],
-    *,
-    has_tails: bool,
-) -> str:
-    """What rows, paleness and lines mean, for who sees such a picture first."""
-    shown = sorted({column for view in views for column in view})
-    if len(shown) == 1:
-        return (
-            "Grey: how many rows have which value. Coloured: each component's density "
-            "times its weight. Black: their sum, the mixture."
-        )
-    held = (
-        "the thick one is as large as its scale, the thin one twice as large"
-        if has_tails
-        else "within the thick one, at 1 standard deviation, lie 39 % of it; within "
-        "the thin one, at 2, 86 %"
-    )
-    lines = [
-        "Each point is a row, in the colour of its most likely component: the paler, "
-        "the less certain. Each pair of ellipses is a component:",
-        f"{held}. The number stands at its mean.",
-    ]
-    spread = [names[j] for j in shown if _is_discrete(sample.rows[:, j])]
-    if spread:
-        lines.append(
-            f"Points of equal {' and '.join(spread)} are spread a little, at random."
-        )
-    return "\n".join(lines)
-
-
-def _sample(model: GaussianMixture, X: Any) -> _Sample:
-    random = np.random.default_rng(0)
-    # In random order, so that the last rows of a sorted file do not hide the others.
-    all_rows, _ = answerable(model, X)
-    if isinstance(all_rows, Source):
-        some, n_rows = draw_rows(all_rows, _MOST_ROWS, random)
-        rows = some[random.permutation(len(some))]
-    else:
-        n_rows = len(all_rows)
-        rows = all_rows[random.permutation(n_rows)[:_MOST_ROWS]]
-    probabilities = np.concatenate(list(probabilities_of(model, [rows])))
-    return _Sample(
-        rows,
-        n_rows,
-        probabilities.argmax(axis=1),
-        probabilities.max(axis=1).astype(np.float64),
-        # Noise, which would be the next component, is grey.
-        [*_colors(len(model.weights_)), "#999999"],
-    )
-
-
-def _colors(n_components: int) -> list[Any]:
-    """As many colours as components, neighbours unlike each other."""
-    from matplotlib import colormaps
-
-    if n_components <= 10:
-        return [colormaps["tab10"](k) for k in range(n_components)]
-    if n_components <= 20:
-        # tab20 alternates dark and light: all dark ones first.
-        order = [*range(0, 20, 2), *range(1, 20, 2)]
-        return [colormaps["tab20"](k) for k in order[:n_components]]
-    golden_ratio = 0.618034
-    return [colormaps["hsv"](k * golden_ratio % 1) for k in range(n_components)]
-
-
-def _is_light(color: tuple[float, ...]) -> bool:
-    """Whether black is easier to read on it than white (luminance of ITU-R BT.601)."""
-    return bool(np.dot(color[:3], [0.299, 0.587, 0.114]) > 0.65)
-
-
-def _limits(values: NDArray[Any]) -> tuple[float, float]:
-    """Limits that outliers do not set: 99 % of the rows, and a margin."""
-    values = values[~np.isnan(values)]
-    low, high = np.quantile(values, [0.005, 0.995])
-    margin = 0.1 * (high - low) or 1.0
-    return (
-        float(max(low - margin, values.min() - margin / 2)),
-        float(min(high + margin, values.max() + margin / 2)),
-    )
-
-
-def _is_discrete(values: NDArray[Any]) -> bool:
-    """Whether many rows share a few values."""
-    values = values[~np.isnan(values)]
-    return 2 <= len(np.unique(values)) <= min(31, len(values) // 50)
-
-
-def _spread_if_discrete(values: Array) -> Array:
-    """The values, moved a little at random if many rows share a few of them."""
-    if not _is_discrete(values):
-        return values
-    reach = 0.35 * np.diff(np.unique(values[~np.isnan(values)])).min()
-    moves = np.random.default_rng(1).uniform(-reach, reach, len(values))
-    return np.asarray(values + moves)
-
-
-def _draw_ellipses(
-    axes: "Axes", model: GaussianMixture, sample: _Sample, shown: list[int]
-) -> None:
-    from matplotlib.colors import to_rgba_array
-    from matplotlib.patches import Ellipse
-
-    x, y = (_spread_if_discrete(sample.rows[:, j].astype(np.float64)) for j in shown)
-    colors = to_rgba_array(sample.colors)[sample.labels]
-    # From almost transparent to opaque, and all of it paler in a crowd.
-    crowd = min(1.0, 70 / np.sqrt(len(x)))
-    colors[:, 3] = crowd * np.clip(1.6 * sample.certainty - 0.6, 0.08, 1.0)
-    size = np.interp(np.log10(len(x)), [2, 4.3], [36, 8])
-    axes.scatter(x, y, s=size, c=colors, linewidths=0, rasterized=True)
-    axes.set_xlim(*_limits(x))
-    axes.set_ylim(*_limits(y))
-    covariances = dense_covariances(model)[:, shown][:, :, shown]
-    lightest_first = np.argsort(model.weights_)
-    for k in lightest_first:
-        variances, directions = np.linalg.eigh(covariances[k])
-        height, length = 2 * np.sqrt(np.maximum(variances, 0))
-        angle = np.degrees(np.arctan2(directions[1, 1], directions[0, 1]))
-        for n_deviations, line, opacity in ((1, 2.2, 1.0), (2, 1.0, 0.7)):
-            for color, width in (("white", line + 1.5), (sample.colors[k], line)):
-                axes.add_patch(
-                    Ellipse(
-                        tuple(model.means_[k, shown]),
-                        n_deviations * length,
-                        n_deviations * height,
-                        angle=angle,
-                        fill=False,
-                        edgecolor=color,
-                        linewidth=width,
-                        alpha=opacity,
-                    )
-                )
-    for k in lightest_first:
-        axes.annotate(
-            str(k),
-            tuple(model.means_[k, shown]),
-            ha="center",
-            va="center",
-            fontsize=9,
-            fontweight="bold",
-            color="black" if _is_light(sample.colors[k]) else "white",
-            annotation_clip=True,
-            bbox={
-                "boxstyle": "circle,pad=0.25",
-                "facecolor": sample.colors[k],
-                "edgecolor": "white",
-            },
-        )
-
-
-def _draw_densities(
-    axes: "Axes", model: GaussianMixture, sample: _Sample, shown: list[int]
-) -> None:
-    values = sample.rows[:, shown[0]].astype(np.float64)
-    values = values[~np.isnan(values)]
-    low, high = _limits(values)
-    inside = values[(values >= low) & (values <= high)]
-    heights = np.full(len(inside), 80 / (high - low) / len(values))
-    axes.hist(inside, bins=80, range=(low, high), weights=heights, color="#dddddd")
-    x = np.linspace(low, high, 2000)
-    background = background_of_model(model)
-    total = np.zeros_like(x)
-    if background is not None:
-        total += background.weight / background.volume
-    variances = dense_covariances(model)[:, shown[0], shown[0]]
-    v = degrees_of_freedom_of(model)
-    for k, weight in enumerate(model.weights_):
-        squares = (x - model.means_[k, shown[0]]) ** 2 / variances[k]
-        density = weight * _fall(squares, None if v is None else v[k])
-        density /= np.sqrt(variances[k])
-        axes.fill_between(x, density, color=sample.colors[k], alpha=0.25, linewidth=0)
-        axes.plot(x, density, color=sample.colors[k], linewidth=1.6)
-        total += density
-    axes.plot(x, total, color="black", linewidth=1.0)
-    axes.set_xlim(low, high)
-    axes.set_ylim(bottom=0)
-
-
-def _fall(squares: Array, v: float | None) -> Array:
-    """The density at these squared distances, of a normal distribution or a t."""
-    density: Array
-    if v is None:
-        density = np.exp(-squares / 2) / np.sqrt(2 * np.pi)
-    else:
-        density = student_t.pdf(np.sqrt(squares), v)
-    return density
-
-
-def _add_legend(figure: Any, model: GaussianMixture, sample: _Sample) -> None:
-    from matplotlib.lines import Line2D
-
-    shown = list(np.argsort(-model.weights_, kind="stable"))
-    names = [f"{k}   {model.weights_[k]:.1%}" for k in shown]
-    background = background_of_model(model)
-    if background is not None:
-        shown.append(len(model.weights_))
-        names.append(f"noise   {background.weight:.1%}")
+    of_views = coloured_rows(views, model, X)
+    panels = figure.subplots(1, len(views), squeeze=False)[0]
+    for panel, rows in zip(panels, of_views, strict=True):
+        ClusterDisplay(model, rows).plot(panel, legend=False)
+    marks, words = component_handles(model)
     figure.legend(
-        [
-            Line2D([], [], marker="o", linestyle="", color=sample.colors[k])
-            for k in shown
-        ],
-        names,
+        *(marks, words),
         title="component, weight",
         loc="outside right center",
         frameon=False,
         handletextpad=0.2,
     )
+    figure.supxlabel(_caption(model, of_views), fontsize=9, color="#555555")
+    figure.suptitle(title_of(model, of_views[0].n_rows))
+    write_figure(figure, path)
+
+
+def coloured_rows(
+    views: Sequence[View], model: GaussianMixture, X: Any, **settings: Any
+) -> list[DrawnRows]:
+    """Rows in each view, in the colours of their likeliest components."""
+    colors = component_colors(len(model.weights_))
+    shade = partial(colors_of_memberships, colors=colors)
+    return draw_rows_in(views, model, X, shade, **settings)
+
+
+def view_of(
+    model: GaussianMixture,
+    columns: Sequence[str | int] | None,
+    space: str,
+    feature_names: Sequence[str] | None,
+) -> View:
+    """The view that the user asks for."""
+    names = column_names(model) if feature_names is None else feature_names
+    if space not in _SPACES:
+        raise ValueError(f"space must be one of {_SPACES}, but is {space!r}")
+    if space == "discriminant":
+        if columns is not None:
+            raise ValueError(
+                "space='discriminant' shows all columns: leave out columns"
+            )
+        return discriminant_view(model, names)
+    if columns is None:
+        return View.of_columns(separating_views(model)[0], names)
+    shown = chosen_columns(columns, names)
+    if not 1 <= len(shown) <= 2:
+        raise ValueError(
+            f"columns={columns!r} must be one or two columns; PairsDisplay draws more"
+        )
+    return View.of_columns(shown, names)
+
+
+def title_of(model: GaussianMixture, n_rows: int) -> str:
+    """Which mixture, and of how many rows."""
+    kind = "Gaussian" if degrees_of_freedom_of(model) is None else "Student"
+    K = len(model.weights_)
+    components = "component" if K == 1 else "components"
+    return f"{kind} mixture of {K} {components}, {n_rows:,} rows"
+
+
+def _caption(model: GaussianMixture, of_views: Sequence[DrawnRows]) -> str:
+    """What rows, paleness and lines mean, for who sees such a picture first."""
+    first = of_views[0]
+    if len(first.view.labels) == 1:
+        return (
+            "Grey: how many rows have which value. Coloured: each component's density "
+            "times its weight. Black: their sum, the mixture."
+        )
+    drawn = (
+        "Each point is a row, in the colour of its most likely component: the paler, "
+        "the less certain."
+        if first.points is not None
+        else "Colours are those of the rows' most likely components: the deeper, the "
+        "more rows."
+    )
+    inner, outer = held_by_rings(model)
+    lines = [
+        f"{drawn} Each pair of ellipses is a component:",
+        f"within the thick one, at {inner[0]}, lie {inner[1]} of it; within the thin "
+        f"one, at {outer[0]}, {outer[1]}. The number stands at its mean.",
+    ]
+    return "\n".join([*lines, *notes_on(of_views)])

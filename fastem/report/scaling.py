@@ -79,7 +79,8 @@ class Scaling:
         """The rows of a fit, standardised; the estimator knows the columns' names."""
         if isinstance(rows, RowsInBlocks):
             source = StandardizedBlocks(rows.source, self)
-            return RowsInBlocks.checked(estimator, source, rows.sample_weight)
+            scaled = RowsInBlocks.checked(estimator, source, rows.sample_weight)
+            return replace(scaled, known=rows.known)
         assert isinstance(rows, RowsInMemory)
         return replace(rows, values=read_only(self.standardize(rows.values)))
 
@@ -189,7 +190,7 @@ class StandardizedBlocks:
 class _OnTrainingRows:
     """Fits rows as a fit uses them, which it has checked: their columns have names."""
 
-    def _training_rows(self, X: Any, sample_weight: Any) -> TrainingRows:
+    def _training_rows(self, X: Any, *given: Any) -> TrainingRows:
         rows: TrainingRows = X
         return rows
 
@@ -199,6 +200,7 @@ def fit_standardized(
     X: Any,
     sample_weight: ArrayLike | str | None = None,
     *,
+    labels: ArrayLike | tuple[str, str] | None = None,
     callback: Callable[[Progress], object] | None = None,
     checkpoint: PathLike | None = None,
 ) -> GaussianMixture:
@@ -214,6 +216,7 @@ def fit_standardized(
         As in :meth:`fastem.GaussianMixture.fit`.
     sample_weight : array-like of shape (N,), or name of a column, default=None
         Counts in the means and standard deviations too.
+    labels : array-like of shape (N,) or (N, K), or ('column', name), default=None
     callback : callable, default=None
     checkpoint : path, default=None
         As in :meth:`fastem.GaussianMixture.fit`.
@@ -244,7 +247,7 @@ def fit_standardized(
     kind: Any = StudentMixture if isinstance(model, StudentMixture) else GaussianMixture
     on_training_rows: Any = type(kind.__name__, (_OnTrainingRows, kind), {})
     fitted = on_training_rows(**clone(model).get_params(deep=False))
-    rows = training_rows(fitted, X, sample_weight)
+    rows = training_rows(fitted, X, sample_weight, labels)
     scaling = Scaling.of_training(rows)
     rounding = np.finfo(rows.dtype).eps * np.abs(scaling.means)
     constant = scaling.deviations <= rounding

@@ -24,14 +24,8 @@ def separating_views(model: GaussianMixture) -> list[tuple[int, ...]]:
     n_columns = model.means_.shape[1]
     if n_columns == 1:
         return [(0,)]
-    i, j = np.triu_indices(len(model.weights_), k=1)
-    importance = model.weights_[i] * model.weights_[j]
-    candidates: Sequence[int] = range(n_columns)
-    if n_columns > _MOST_CANDIDATES:
-        alone = [_overlaps(model, [j]) @ importance for j in range(n_columns)]
-        candidates = np.sort(
-            np.argsort(alone, kind="stable")[:_MOST_CANDIDATES]
-        ).tolist()
+    importance = _importance(model)
+    candidates = separating_columns(model, _MOST_CANDIDATES)
     pairs = list(combinations(candidates, 2))
     overlaps = np.array([_overlaps(model, list(pair)) for pair in pairs])
     first = int(np.argmin(overlaps @ importance))
@@ -40,6 +34,23 @@ def separating_views(model: GaussianMixture) -> list[tuple[int, ...]]:
     left = np.minimum(overlaps, overlaps[first]) @ importance
     left[first] = np.inf
     return [pairs[first], pairs[int(np.argmin(left))]]
+
+
+def separating_columns(model: GaussianMixture, n_most: int) -> Sequence[int]:
+    """At most so many columns: those in which, alone, the components overlap least."""
+    n_columns = model.means_.shape[1]
+    if n_columns <= n_most:
+        return range(n_columns)
+    alone = [_overlaps(model, [j]) @ _importance(model) for j in range(n_columns)]
+    chosen: list[int] = np.sort(np.argsort(alone, kind="stable")[:n_most]).tolist()
+    return chosen
+
+
+def _importance(model: GaussianMixture) -> Array:
+    """How much each pair of components counts."""
+    i, j = np.triu_indices(len(model.weights_), k=1)
+    products: Array = model.weights_[i] * model.weights_[j]
+    return products
 
 
 def _overlaps(model: GaussianMixture, columns: list[int]) -> Array:

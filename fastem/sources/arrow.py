@@ -14,6 +14,8 @@ from fastem.sources.blocks import Block
 
 # That are turned from columns into rows at once: they stay in the cache.
 _TURNED_BYTES = 2**19
+# A batch of one column.
+_ROWS_OF_LABELS = 2**16
 
 
 @final
@@ -25,32 +27,44 @@ class ArrowBlocks:
     schema : pyarrow.Schema
     batches : callable
         Gives an iterator of record batches of at most so many rows each.
-    weights : str, default=None
-        Name of the column of weights.
+    weights, labels : str, default=None
+        Names of the columns of weights and of labels, which are not among the others.
     """
 
     def __init__(
-        self, schema: Any, batches: Callable[[int], Iterator[Any]], weights: str | None
+        self,
+        schema: Any,
+        batches: Callable[[int], Iterator[Any]],
+        weights: str | None = None,
+        labels: str | None = None,
     ) -> None:
         kinds = {field.name: str(field.type) for field in schema}
-        if weights is not None and weights not in kinds:
-            raise ValueError(
-                f"X has no column {weights!r} of weights; its columns are "
-                f"{', '.join(map(repr, kinds))}"
-            )
+        for held, name in (("weights", weights), ("labels", labels)):
+            if name is not None and name not in kinds:
+                raise ValueError(
+                    f"X has no column {name!r} of {held}; its columns are "
+                    f"{', '.join(map(repr, kinds))}"
+                )
         for field in schema:
-            if not holds_numbers(field.type):
+            if not holds_numbers(field.type) and field.name != labels:
                 raise ValueError(
                     f"X does not hold numbers in column {field.name!r}, but "
                     f"{field.type}. Leave that column out, or encode it as numbers."
                 )
-        self.names = tuple(name for name in kinds if name != weights)
+        self.names = tuple(name for name in kinds if name not in (weights, labels))
         self.n_features = len(self.names)
         if not self.names:
-            raise ValueError(f"X has no columns but that of weights, {weights!r}")
+            apart = (("weights", weights), ("labels", labels))
+            those = [f"that of {what}, {name!r}" for what, name in apart if name]
+            raise ValueError(f"X has no columns but {' and '.join(those)}")
         self.dtype = type_of(kinds[name] for name in self.names)
         self._batches = batches
-        self._weights = weights
+        self._weights, self._labels = weights, labels
+
+    def column_of_labels(self) -> tuple[Iterator[Any], str]:
+        """Batches of all rows, and the name of the column of labels in them."""
+        assert self._labels is not None
+        return self._batches(_ROWS_OF_LABELS), self._labels
 
     def blocks(self, n_rows: int) -> Iterator[Block]:
         """Record batches as arrays of rows."""

@@ -103,13 +103,20 @@ def check_notation(path: Path, notation: Notation | None) -> None:
 
 
 def choose_columns(
-    file: DataFile, columns: Sequence[str] | None, weights: str | None
+    file: DataFile,
+    columns: Sequence[str] | None,
+    weights: str | None,
+    labels: str | None = None,
 ) -> tuple[str, ...]:
-    """Names of the columns to read, after checking all that were asked for."""
-    asked = (*(columns or ()), *(() if weights is None else (weights,)))
+    """Names of the columns to read, after checking all that were asked for.
+
+    Those of weights and labels are not among them.
+    """
+    asked = (*(columns or ()), *filter(None, (weights, labels)))
     check_known(file, asked)
-    text = [name for name in asked if name not in file.numeric]
-    looked_at = text if columns else [n for n in file.kinds if n not in file.index]
+    text = [name for name in asked if name not in file.numeric and name != labels]
+    left_out = {*file.index, labels}
+    looked_at = text if columns else [n for n in file.kinds if n not in left_out]
     spoilers = [file.spoiler(name) for name in looked_at]
     if any(spoilers):
         found = describe_spoilers(
@@ -125,7 +132,7 @@ def choose_columns(
     twice = [name for name in asked if asked.count(name) > 1]
     if twice:
         raise ValueError(f"column {twice[0]!r} is asked for twice: name it once")
-    names = tuple(columns or (name for name in file.columns if name != weights))
+    names = tuple(columns or (n for n in file.columns if n not in (weights, labels)))
     if not names:
         kinds = ", ".join(f"{name!r} ({kind})" for name, kind in file.kinds.items())
         raise ValueError(f"{file.path} has no numeric columns to use; it has {kinds}")

@@ -15,11 +15,15 @@ from fastem.checks.rows import Rows, check_block, check_collected
 from fastem.runtime.callers import levels_to_caller
 from fastem.sources.arrow import ArrowBlocks, spooled
 from fastem.sources.blocks import Block, Source
+from fastem.sources.label_columns import LabelColumn
 from fastem.sources.parquet import ParquetBlocks
+from fastem.statistics import Array
 
 # Memory maps and Arrow tables of fewer bytes are arrays like others: workers of joblib
 # get every array of a megabyte as a memory map, and must not fit otherwise.
 _STREAMED_BYTES = 2**30
+# What columns hold that arguments name.
+_HELD_BY = {"sample_weight": "weights", "labels": "labels"}
 
 
 def source_of(
@@ -27,6 +31,7 @@ def source_of(
     *,
     columns: Sequence[str] | None = None,
     weights: str | None = None,
+    labels: str | None = None,
     is_read_once: bool = False,
 ) -> Source | None:
     """What reads X block by block; None for what is read whole.
@@ -42,6 +47,8 @@ def source_of(
         default all). What is left out of files by default is said in a warning.
     weights : str, default=None
         The column of files and Arrow data that holds weights.
+    labels : str, default=None
+        The column of them that :func:`labels_of` reads.
     is_read_once : bool, default=False
         Whether blocks will be asked for once only.
 
@@ -55,16 +62,48 @@ def source_of(
         return None
     check_collected(X)
     if isinstance(X, str | Path):
-        files = ParquetBlocks(Path(X), columns, weights)
+        files = ParquetBlocks(Path(X), columns, weights, labels)
         if columns is None:
             _warn_of_left_out(files)
         return files
     if type(X).__module__.startswith("pyarrow"):
-        return _arrow_source(X, columns, weights, is_read_once)
+        return _arrow_source(X, columns, weights, labels, is_read_once)
     source = _source_without_weights(X)
     if source is not None and weights is not None:
         without_column(X, weights)  # raises
+    if source is not None and labels is not None:
+        without_column(X, labels, "labels")  # raises
     return source
+
+
+def labels_of(source: Source) -> Array:
+    """The column of labels that a source was opened with, of all rows."""
+    assert isinstance(source, ParquetBlocks | ArrowBlocks)
+    column = (
+        source.labels()
+        if isinstance(source, ParquetBlocks)
+        else LabelColumn.read(*source.column_of_labels())
+    )
+    if column.names:
+        raise ValueError(
+            "labels are numbers of components, and the column holds names, such as "
+            f"{column.names[0]!r}: encode them as numbers, from 0 on"
+        )
+    return column.values
+
+
+def split_labels(
+    X: Any, name: str, *, columns: Sequence[str] | None, weights: str | None
+) -> tuple[Any, Array]:
+    """A table without its column of labels, and that.
+
+    Of what is read in blocks a source, which gives weights of its own if their column
+    is named. ``columns`` are the others, if they are known.
+    """
+    source = source_of(X, columns=columns, weights=weights, labels=name)
+    if source is None:
+        return without_column(X, name, "labels")
+    return source, labels_of(source)
 
 
 def _warn_of_left_out(files: ParquetBlocks) -> None:
@@ -114,18 +153,24 @@ def _source_without_weights(X: Any) -> Source | None:
     return IterableBlocks(X)
 
 
-def without_column(X: Any, name: str) -> tuple[Any, np.ndarray]:
-    """A table in memory without one of its columns, and that column."""
+def without_column(
+    X: Any, name: str, argument: str = "sample_weight"
+) -> tuple[Any, np.ndarray]:
+    """A table in memory without one of its columns, and that column.
+
+    ``argument`` is what names it.
+    """
+    held = _HELD_BY[argument]
     check_collected(X)
     names = getattr(X, "column_names", getattr(X, "columns", None))
     if names is None:
         raise TypeError(
-            f"sample_weight is {name!r}, the name of a column, but X is no table: pass "
-            "an array of weights"
+            f"{argument} is {name!r}, the name of a column, but X is no table: pass "
+            f"an array of {held}"
         )
     if name not in names:
         raise ValueError(
-            f"X has no column {name!r} of weights; its columns are "
+            f"X has no column {name!r} of {held}; its columns are "
             f"{', '.join(map(repr, names))}"
         )
     column = np.asarray(X[name])
@@ -137,30 +182,39 @@ def without_column(X: Any, name: str) -> tuple[Any, np.ndarray]:
 
 
 def _arrow_source(
-    X: Any, columns: Sequence[str] | None, weights: str | None, is_read_once: bool
+    X: Any,
+    columns: Sequence[str] | None,
+    weights: str | None,
+    labels: str | None,
+    is_read_once: bool,
 ) -> Source | None:
     import pyarrow as pa
 
+    apart = weights, labels
     if isinstance(X, pa.Table):
         if X.nbytes <= _STREAMED_BYTES:
             return None
-        return ArrowBlocks(X.schema, lambda n: iter(X.to_batches(n)), weights)
+        return ArrowBlocks(X.schema, lambda n: iter(X.to_batches(n)), *apart)
     if type(X).__module__ == "pyarrow._dataset":
-        return _dataset_source(X, columns, weights)
+        return _dataset_source(X, columns, *apart)
     if not isinstance(X, pa.RecordBatchReader):
         return None
-    once = ArrowBlocks(X.schema, lambda _: X, weights)  # checks the columns
-    return once if is_read_once else ArrowBlocks(X.schema, spooled(X), weights)
+    once = ArrowBlocks(X.schema, lambda _: X, *apart)  # checks the columns
+    return (
+        once
+        if is_read_once and labels is None
+        else ArrowBlocks(X.schema, spooled(X), *apart)
+    )
 
 
 def _dataset_source(
-    X: Any, columns: Sequence[str] | None, weights: str | None
+    X: Any, columns: Sequence[str] | None, *apart: str | None
 ) -> Source | None:
     import pyarrow as pa
     from pyarrow import dataset
 
     if isinstance(X, dataset.Scanner):
-        return ArrowBlocks(X.projected_schema, lambda _: X.to_reader(), weights)
+        return ArrowBlocks(X.projected_schema, lambda _: X.to_reader(), *apart)
     if not isinstance(X, dataset.Dataset):
         return None
     # As few batches at a time as can be; and by default whole files stay in memory.
@@ -171,12 +225,12 @@ def _dataset_source(
         )
     schema = X.schema
     if columns is not None:
-        read = [*columns, *(() if weights is None else (weights,))]
+        read = [*columns, *filter(None, apart)]
         schema = pa.schema(
             [schema.field(name) for name in read if name in schema.names]
         )
         reading["columns"] = schema.names
-    return ArrowBlocks(schema, lambda n: X.to_batches(batch_size=n, **reading), weights)
+    return ArrowBlocks(schema, lambda n: X.to_batches(batch_size=n, **reading), *apart)
 
 
 @final

@@ -20,11 +20,13 @@ from fastem.sources.data_files import (
     choose_columns,
     open_data_file,
 )
+from fastem.sources.label_columns import LabelColumn
 
 # Of compressed columns, in which files are read, and of a batch of rows. With 32
 # columns, 1 MB and 16 MB took 180 MB of memory to read with, these 80.
 _BUFFER_BYTES = 2**17
 _BATCH_BYTES = 2**22
+_ROWS_TO_LOOK_AT = 2**16
 
 
 @final
@@ -38,8 +40,8 @@ class ParquetBlocks:
         names; those that begin with a dot or an underscore are not.
     columns : sequence of str, default=None
         Columns to read, in this order; all numeric ones of the first file by default.
-    weights : str, default=None
-        Name of the column of weights, which is not one of the others.
+    weights, labels : str, default=None
+        Names of the columns of weights and of labels, which are not among the others.
     drop_missing : bool, default=False
         Whether to leave out rows with missing values. They are counted first, which is
         a pass over all files.
@@ -70,6 +72,7 @@ class ParquetBlocks:
         path: Path,
         columns: Sequence[str] | None = None,
         weights: str | None = None,
+        labels: str | None = None,
         *,
         drop_missing: bool = False,
     ) -> None:
@@ -77,20 +80,21 @@ class ParquetBlocks:
         self.files = _files_of(path)
         first = open_data_file(self.files[0])
         self.keys = _keys_of(path, self.files, first.kinds)
-        self._check_no_key([*(columns or ()), *filter(None, [weights])])
-        self.names = choose_columns(first, columns, weights)
+        apart = tuple(filter(None, (weights, labels)))
+        self._check_no_key([*(columns or ()), *apart])
+        self.names = choose_columns(first, columns, weights, labels)
         self.n_features = len(self.names)
         self.dtype = type_of(first.kinds[name] for name in self.names)
-        self._weights = weights
-        read = {*self.names, weights}
+        self._weights, self._labels = weights, labels
+        read = {*self.names, *apart}
         self.unused = {k: kind for k, kind in first.kinds.items() if k not in read}
         self.index = tuple(name for name in first.index if name in self.unused)
         self._n_rows_of = [first.n_rows]
         for file in self.files[1:]:
             opened = open_data_file(file)
-            choose_columns(opened, self.names, weights)
+            choose_columns(opened, self.names, weights, labels)
             if columns is None:
-                self._check_same(opened.columns, file)
+                self._check_same(set(opened.columns) - set(apart), file)
             self._check_types(first, opened)
             self._n_rows_of.append(opened.n_rows)
         if not any(self._n_rows_of):
@@ -110,6 +114,17 @@ class ParquetBlocks:
         """Number of rows in all files, without those that are left out."""
         return sum(self._n_rows_of) - self.n_dropped
 
+    def labels(self) -> LabelColumn:
+        """The column of labels, of all rows that are not left out."""
+        assert self._labels is not None
+        kept = None
+        if self.n_dropped:
+            blocks = self.blocks(_ROWS_TO_LOOK_AT)
+            kept = np.concatenate(
+                [np.ones(b.n_rows, bool) if b.kept is None else b.kept for b in blocks]
+            )
+        return LabelColumn.read(self.carried([self._labels]), self._labels).of(kept)
+
     def _check_no_key(self, asked: Sequence[str]) -> None:
         for name in asked:
             if name in self.keys:
@@ -124,8 +139,8 @@ class ParquetBlocks:
         blocks = self._whole_blocks(max(1024, _BATCH_BYTES // (8 * self.n_features)))
         return sum(int(missing_rows(block).sum()) for block in blocks)
 
-    def _check_same(self, names: Sequence[str], file: Path) -> None:
-        more = [name for name in names if name not in (*self.names, self._weights)]
+    def _check_same(self, names: Collection[str], file: Path) -> None:
+        more = sorted(name for name in names if name not in self.names)
         if more:
             raise ValueError(
                 f"{file} has numeric columns that {self.files[0]} does not have: "

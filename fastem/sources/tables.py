@@ -18,6 +18,7 @@ from fastem.sources.data_files import (
     open_data_file,
 )
 from fastem.sources.delimited import Notation
+from fastem.sources.label_columns import LabelColumn
 from fastem.sources.parquet import ParquetBlocks
 from fastem.statistics import Array
 from fastem.storage.writing import PathLike
@@ -54,6 +55,8 @@ class Table(Generic[Values]):
         What names of folders in a folder say, which is not read: see ParquetBlocks.
     carried : CarriedColumns, or None
         The columns that are to be taken along, if there are any.
+    labels : LabelColumn, or None
+        The column of labels, if one was asked for.
     """
 
     path: Path
@@ -65,6 +68,7 @@ class Table(Generic[Values]):
     index: tuple[str, ...] = ()
     keys: dict[str, str] = field(default_factory=dict)
     carried: CarriedColumns | None = None
+    labels: LabelColumn | None = None
 
     @property
     def n_rows(self) -> int:
@@ -89,6 +93,7 @@ def open_table(
     drop_missing: bool = False,
     keep_missing: bool = False,
     weights: str | None = None,
+    labels: str | None = None,
     notation: Notation | None = None,
     carry: Sequence[str] = (),
 ) -> AnyTable:
@@ -110,15 +115,17 @@ def open_table(
             drop_missing=drop_missing,
             keep_missing=keep_missing,
             weights=weights,
+            labels=labels,
             notation=notation,
             carry=carry,
         )
     check_notation(path, notation)
-    source = ParquetBlocks(path, columns, weights, drop_missing=drop_missing)
+    source = ParquetBlocks(path, columns, weights, labels, drop_missing=drop_missing)
     carried = CarriedColumns(tuple(carry), source.carried(carry)) if carry else None
     return Table(
         *(path, source.names, source, None, None),
         *(source.unused, source.index, source.keys, carried),
+        None if labels is None else source.labels(),
     )
 
 
@@ -129,6 +136,7 @@ def read_table(
     drop_missing: bool = False,
     keep_missing: bool = False,
     weights: str | None = None,
+    labels: str | None = None,
     notation: Notation | None = None,
     carry: Sequence[str] = (),
 ) -> Table[Rows]:
@@ -147,6 +155,8 @@ def read_table(
         Whether missing values are NaN. A weight may not be missing.
     weights : str, default=None
         A column that holds a weight for each row, and is not one of the data.
+    labels : str, default=None
+        A column that says of rows which component they belong to, likewise.
     notation : Notation, default=None
         How the values of a CSV file are written.
     carry : sequence of str, default=()
@@ -168,8 +178,9 @@ def read_table(
         raise ValueError(
             f"{file.path} has columns but no rows: there is nothing to read"
         )
-    names = choose_columns(file, columns, weights)
+    names = choose_columns(file, columns, weights, labels)
     check_known(file, carry)
+    used = {*names, weights, labels}
     read = {name: file.read(name) for name in names}
     of_rows = None if weights is None else file.read(weights).astype(np.float64)
 
@@ -203,13 +214,12 @@ def read_table(
         values,
         kept,
         None if of_rows is None else without_gaps(of_rows),
-        unused={
-            name: kind
-            for name, kind in file.kinds.items()
-            if name not in names and name != weights
-        },
-        index=tuple(name for name in file.index if name not in (*names, weights)),
+        unused={name: kind for name, kind in file.kinds.items() if name not in used},
+        index=tuple(name for name in file.index if name not in used),
         carried=CarriedColumns(tuple(carry), file.batches(carry)) if carry else None,
+        labels=None
+        if labels is None
+        else LabelColumn.read(file.batches([labels]), labels).of(kept),
     )
 
 

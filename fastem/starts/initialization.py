@@ -15,6 +15,7 @@ from fastem.checks.rows import Rows
 from fastem.covariances import SingularCovarianceError
 from fastem.covariances.representations import Representation, mean_shifts
 from fastem.em import convergence_warnings
+from fastem.em.constraints import equalized
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
 from fastem.starts import kmeans
@@ -114,7 +115,7 @@ def parameters_of_start(
         parameters = replace(parameters, weights=given.weights * left)
     if given.means is not None:
         parameters = replace(parameters, means=given.means)
-    return parameters
+    return equalized(plan.fixed, parameters)
 
 
 def _with_background(

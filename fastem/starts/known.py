@@ -1,39 +1,48 @@
 """A start from rows of which some are known: one maximisation step."""
 
-from collections.abc import Callable, Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fastem.checks.known import Known
 from fastem.checks.rows import Rows, read_only
-from fastem.covariances.representations import Representation
 from fastem.em import convergence_warnings
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
 from fastem.starts import kmeans
-from fastem.starts.initialization import parameters_of_start, warn_of_identical
-from fastem.statistics import Array, MixtureParameters, SufficientStatistics
-
-# Rows, their weights in float64, and their kinds, anew with each call.
-Parts = Callable[[], Iterable[tuple[Array, Array, NDArray[np.int32]]]]
+from fastem.starts.initialization import parameters_of_partition, warn_of_identical
+from fastem.starts.partition import MemberSums, share_sums
+from fastem.statistics import Array, MixtureParameters
 
 
 def parameters_of_known(
-    parts: Parts, shares: Array, plan: Plan, maximize: Maximization
+    sums: MemberSums, center: Array, plan: Plan, maximize: Maximization
 ) -> MixtureParameters:
     """The maximisation step on rows that belong to components by their kinds.
 
     Parameters
     ----------
+    sums : callable
+        Those of :func:`known_sums`, of all rows.
+    center : array of shape (D,)
+        A point among the rows.
+    """
+    parameters = parameters_of_partition(sums, center, plan, maximize)
+    warn_of_identical(parameters, plan.representation)
+    return parameters
+
+
+def known_sums(
+    rows: Rows, row_weights: Rows, kinds: NDArray[np.int32], shares: Array
+) -> MemberSums:
+    """Sums of rows without gaps.
+
+    Parameters
+    ----------
+    kinds : array of int of shape (N,)
     shares : array of shape (C, K)
         To which degree rows of each kind belong to each component.
     """
-    statistics = _statistics_of(parts, shares, plan.representation)
-    total = statistics.total
-    parameters = parameters_of_start(statistics, total, plan, maximize)
-    warn_of_identical(parameters, plan.representation)
-    return parameters
+    return share_sums(rows, row_weights, lambda some: shares[kinds[some]])
 
 
 def shares_of(known: Known) -> Array:
@@ -90,33 +99,3 @@ def with_all_named(
     allowed = np.column_stack([more > 0, np.zeros(len(more), bool)])
     named = Known(kinds, np.vstack([known.allowed, allowed]))
     return named, np.vstack([shares, more])
-
-
-def _statistics_of(
-    parts: Parts, shares: Array, representation: Representation
-) -> SufficientStatistics:
-    """Statistics about the components' means."""
-    K = shares.shape[1]
-    center = None
-    weights, first = np.zeros(K), np.zeros(0)
-    for rows, w, kinds in parts():
-        if center is None:
-            center = rows[0].copy()
-            first = np.zeros((K, len(center)))
-        r = shares[kinds] * w[:, np.newaxis]
-        weights += r.sum(axis=0)
-        first += r.T @ (rows - center)
-    assert center is not None
-    has_rows = weights[:, np.newaxis] > 0
-    shifts = np.divide(first, weights[:, np.newaxis], where=has_rows, out=first * 0)
-    reference = center + shifts
-    scatter = representation.zero_scatter(*reference.shape)
-    first = np.zeros_like(reference)
-    for rows, w, kinds in parts():
-        r = shares[kinds] * w[:, np.newaxis]
-        for k in range(K):
-            mine = np.flatnonzero(r[:, k])
-            residuals = rows[mine] - reference[k]
-            first[k] += r[mine, k] @ residuals
-            representation.add_scatter(scatter, k, r[mine, k], residuals)
-    return SufficientStatistics(0.0, weights, reference, first, scatter)

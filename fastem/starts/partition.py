@@ -16,8 +16,6 @@ Sums = tuple[Array, Array, Array, Array]
 # They are computed of reference points (K, D), whether scatter is matrices, and whether
 # it is shared.
 MemberSums = Callable[[Array, bool, bool], Sums]
-
-
 # Values that are float64 at a time.
 _BLOCK_VALUES = 1 << 20
 
@@ -26,12 +24,12 @@ def member_sums(
     X: Rows, row_weights: Rows, partition: Partition, n_threads: int | None
 ) -> MemberSums:
     """The sums of rows in memory, by labels (N,) or shares of two dimensions."""
+    if partition.ndim == 2:
+        return share_sums(
+            X, row_weights, lambda some: np.asarray(partition[some], float)
+        )
 
     def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
-        if partition.ndim == 2:
-            return _share_sums(
-                X, row_weights, partition, reference, has_matrices, is_shared
-            )
         return kernels.member_pass(
             X, row_weights, partition, reference, has_matrices, is_shared, n_threads
         )
@@ -39,38 +37,45 @@ def member_sums(
     return sums
 
 
-def _share_sums(
-    X: Rows,
-    row_weights: Rows,
-    shares: Partition,
-    reference: Array,
-    has_matrices: bool,
-    is_shared: bool,
-) -> Sums:
-    """The sums of rows that belong to components in part."""
-    K, D = reference.shape
-    n = 1 if is_shared else K
-    weights = np.zeros(shares.shape[1])
-    first = np.zeros((K, D))
-    scatter = np.zeros((n, D, D) if has_matrices else (n, D))
-    size = max(1, _BLOCK_VALUES // D)
-    for start in range(0, len(X), size):
-        some = slice(start, start + size)
-        r = shares[some].astype(np.float64)
-        if len(row_weights):
-            r *= row_weights[some, np.newaxis]
-        weights += r.sum(axis=0)
-        rows = X[some].astype(np.float64)
-        for k in range(K):
-            residuals = rows - reference[k]
-            weighted = r[:, k : k + 1] * residuals
-            first[k] += weighted.sum(axis=0)
-            scatter[0 if is_shared else k] += (
-                weighted.T @ residuals
-                if has_matrices
-                else (weighted * residuals).sum(axis=0)
-            )
-    return weights[:K], first, scatter, weights[K:].sum()
+def share_sums(
+    X: Rows, row_weights: Rows, shares_of: Callable[[slice], Array]
+) -> MemberSums:
+    """The sums of rows in memory that belong to components in part.
+
+    Parameters
+    ----------
+    shares_of : callable
+        To which degree some of the rows belong to each component, (n, K), and
+        last to the background, (n, K + 1).
+    """
+
+    def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
+        K, D = reference.shape
+        weights, background = np.zeros(K), np.zeros(())
+        first = np.zeros((K, D))
+        shape = (D, D) if has_matrices else (D,)
+        scatter = np.zeros((1 if is_shared else K, *shape))
+        size = max(1, _BLOCK_VALUES // D)
+        for start in range(0, len(X), size):
+            some = slice(start, start + size)
+            rows, r = X[some].astype(np.float64), shares_of(some)
+            if len(row_weights):
+                r = r * row_weights[some, np.newaxis].astype(np.float64)
+            weights += r[:, :K].sum(axis=0)
+            background += r[:, K:].sum()
+            for k in range(K):
+                mine = np.flatnonzero(r[:, k])
+                residuals = rows[mine] - reference[k]
+                weighted = r[mine, k, np.newaxis] * residuals
+                first[k] += weighted.sum(axis=0)
+                scatter[0 if is_shared else k] += (
+                    weighted.T @ residuals
+                    if has_matrices
+                    else (weighted * residuals).sum(axis=0)
+                )
+        return weights, first, scatter, background
+
+    return sums
 
 
 def statistics_of_members(

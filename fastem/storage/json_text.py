@@ -11,7 +11,7 @@ import numpy as np
 
 # Digits of the longest whole number that is finite as a float, and never a size.
 _MOST_DIGITS = 300
-_DEEPEST = 16  # lists and objects within each other
+_DEEPEST = 64  # lists and objects within each other
 
 
 @dataclass(frozen=True)

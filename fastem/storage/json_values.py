@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,28 @@ import numpy as np
 _KIND = "is"
 
 
-def to_json(value: Any) -> Any:
+def to_json(value: Any, other: Callable[[Any], Any] | None = None) -> Any:
     """What JSON has for the value.
 
     Numbers, texts, None, lists and dicts are what they are. Anything else is an
     object whose key "is" says what it was.
 
+    Parameters
+    ----------
+    other : callable, optional
+        What is written of values of other types, with a key "is" of its own; None
+        where it does not know them either.
+
     Raises
     ------
     TypeError
         If the value is none of: number, text, None, list, tuple, dict with keys of
-        text, array of numbers, dataclass.
+        text, array of numbers or of such values, dataclass.
     """
+
+    def written(value: Any) -> Any:
+        return to_json(value, other)
+
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, str)):
@@ -31,29 +41,38 @@ def to_json(value: Any) -> Any:
         # JSON has no inf and no nan.
         return value if math.isfinite(value) else {_KIND: "float", "value": str(value)}
     if isinstance(value, list):
-        return [to_json(item) for item in value]
+        return [written(item) for item in value]
     if isinstance(value, tuple):
-        return {_KIND: "tuple", "items": [to_json(item) for item in value]}
+        return {_KIND: "tuple", "items": [written(item) for item in value]}
     if isinstance(value, dict):
-        return {key: to_json(item) for key, item in value.items()}
+        return {key: written(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
         # Sums over an array depend on its layout in their last bits: that is kept too.
         axes = sorted(range(value.ndim), key=lambda axis: -value.strides[axis])
         laid_out = value.transpose(axes)
         return {
             _KIND: "array",
-            "dtype": value.dtype.name,
+            "dtype": value.dtype.str if value.dtype.kind == "U" else value.dtype.name,
             "shape": list(laid_out.shape),
             "axes": axes,
-            "values": _numbers(laid_out.ravel()),
+            "values": written(list(laid_out.ravel()))
+            if value.dtype.hasobject
+            else _numbers(laid_out.ravel()),
         }
     if dataclasses.is_dataclass(value):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return {_KIND: type(value).__name__, **to_json(fields)}
+        return {_KIND: type(value).__name__, **written(fields)}
+    known = None if other is None else other(value)
+    if known is not None:
+        return known
     raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
 
 
-def from_json(value: Any, classes: Iterable[type]) -> Any:
+def from_json(
+    value: Any,
+    classes: Iterable[type],
+    others: Mapping[str, Callable[[dict[str, Any]], Any]] | None = None,
+) -> Any:
     """The value that :func:`to_json` was given.
 
     Parameters
@@ -61,6 +80,9 @@ def from_json(value: Any, classes: Iterable[type]) -> Any:
     value : JSON
     classes : iterable of types
         The dataclasses that may be in it.
+    others : mapping, optional
+        By their key "is", what makes the other values of what was written of them, in
+        which all values are read already.
 
     Raises
     ------
@@ -68,6 +90,7 @@ def from_json(value: Any, classes: Iterable[type]) -> Any:
         If it is nothing that :func:`to_json` makes.
     """
     known = {kind.__name__: kind for kind in classes}
+    made = others or {}
 
     def read(value: Any) -> Any:
         if isinstance(value, list):
@@ -83,10 +106,12 @@ def from_json(value: Any, classes: Iterable[type]) -> Any:
         if kind == "tuple":
             return tuple(read(item) for item in content["items"])
         if kind == "array":
-            values = np.array(content["values"], dtype=content["dtype"])
+            values = np.array(read(content["values"]), dtype=content["dtype"])
             return values.reshape(content["shape"]).transpose(
                 np.argsort(content["axes"], kind="stable")
             )
+        if kind in made:
+            return made[kind]({key: read(item) for key, item in content.items()})
         return known[kind](**{key: read(item) for key, item in content.items()})
 
     try:

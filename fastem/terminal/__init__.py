@@ -11,14 +11,15 @@ Parquet, Arrow or NPY files, folders of Parquet files, or CSV on standard input 
 is saved in the units of the data. Rows with missing values are an error; `--missing
 drop` (or `--drop-missing`) leaves them out, `--missing marginalize` uses the values
 that they have (see `fastem.groups`). `--columns A,B,C` chooses columns, `--weights A`
-names that of the row weights, and `--assign memberships.csv` saves memberships
-together with the fit.
+names that of the row weights, `--labels A` one that says of some rows which component
+they belong to, and `--assign memberships.csv` saves memberships together with the fit.
 
 How many components, and of which form? `select` fits each form of covariances with each
 number of components, on some of the rows first, shows the best and what they are worth,
-and saves the one with the lowest BIC, or ICL (see `fastem.choice`). Fits that only
-`reg_covar` holds up are not chosen. `fit`, `select` and `info` tell BIC and AIC: of
-fits to the same rows and columns the one with the least is the best.
+and saves the one with the lowest BIC, or ICL, or -2 log L of held-out rows (see
+`fastem.choice`). Fits that only `reg_covar` holds up are not chosen. `fit`, `select`
+and `info` tell BIC and AIC: of fits to the same rows and columns the one with the least
+is the best.
 
     $ fastem select cars.csv -k 1-4 --columns speed,load --output best.json
     $ fastem select cars.csv -k 2,3 --covariance full,diag --criterion icl --plot c.png

@@ -21,31 +21,38 @@ from fastem.sources.tables import open_table
 from fastem.terminal import display
 from fastem.terminal.console import plain_messages, say
 from fastem.terminal.options import (
-    Data,
-    Decimal,
-    DropMissing,
-    Missing,
     ModelPath,
-    NaValues,
     Overwrite,
     Threads,
     check_outputs,
     example,
-    notation,
     number_of_components,
     number_or_relative,
     one_of,
     order_of_components,
     split,
-    way_with_missing,
 )
 from fastem.terminal.selection import select
 from fastem.terminal.table_fit import (
     fit_table,
     listed,
     say_dropped,
+    say_labels,
     say_used,
     say_written,
+)
+from fastem.terminal.table_options import (
+    Columns,
+    Data,
+    Decimal,
+    DropMissing,
+    Labels,
+    Missing,
+    NaValues,
+    Weights,
+    notation,
+    open_for_fit,
+    way_with_missing,
 )
 
 app = typer.Typer(
@@ -137,15 +144,9 @@ def fit(
             "say: rows far away move them little.",
         ),
     ] = False,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,C", help="Columns to use.", show_default="all numeric ones"
-        ),
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of row weights.")
-    ] = None,
+    columns: Columns = None,
+    weights: Weights = None,
+    labels: Labels = None,
     standardize: Annotated[
         bool,
         typer.Option(
@@ -250,22 +251,19 @@ def fit(
         )
         check_outputs(data, True, (checkpoint, (".json",), None))
         n_components = number_of_components(components, data)
-        way = way_with_missing(missing, drop_missing)
-        table = open_table(
-            data,
-            columns=split(columns),
-            drop_missing=way == "drop",
-            keep_missing=way == "marginalize",
-            weights=weights,
-            notation=notation(na_values, decimal),
+        table, missing_values = open_for_fit(
+            *(data, columns, weights, missing, drop_missing, na_values, decimal),
+            labels,
         )
         say_used(table, all_numeric=columns is None)
+        if labels is not None:
+            say_labels(table, labels, n_components)
         order = order_of_components(sort, table.names)
         kind = StudentMixture if student else GaussianMixture
         model = kind(
             n_components,
             covariance_type=covariance,
-            missing_values="marginalize" if way == "marginalize" else "error",
+            missing_values=missing_values,
             noise=noise,
             tol=tol,
             reg_covar=reg_covar if reg_covar == RELATIVE else float(reg_covar),

@@ -13,7 +13,6 @@ from fastem.choice.selector import ALL
 from fastem.covariances import structure_of
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture
-from fastem.sources.delimited import Notation
 from fastem.storage import writing
 
 
@@ -157,89 +156,14 @@ def split(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",")]
 
 
-def notation(na_values: str | None, decimal: str | None) -> Notation | None:
-    """How values are written, if that was said."""
-    if na_values is None and decimal is None:
-        return None
-    return Notation(tuple(split(na_values) or ()), decimal or ".")
-
-
-def _decimal_mark(text: str | None) -> str | None:
-    if text not in (None, ".", ","):
-        raise typer.BadParameter(f"{text!r} is neither '.' nor ','")
-    return text
-
-
-WAYS_WITH_MISSING = ("error", "drop", "marginalize")
-
-
-def _way_with_missing(text: str | None) -> str | None:
-    if text not in (None, *WAYS_WITH_MISSING):
-        raise typer.BadParameter(f"{text!r} is none of {', '.join(WAYS_WITH_MISSING)}")
-    return text
-
-
-def way_with_missing(missing: str | None, drop: bool, fitted: str = "error") -> str:
-    """What ``--missing`` and ``--drop-missing`` say; by default as the model has it.
-
-    Raises
-    ------
-    ValueError
-        If they say different things.
-    """
-    if drop and missing not in (None, "drop"):
-        raise ValueError(f"--drop-missing and --missing {missing}: use one of them")
-    return "drop" if drop else missing or fitted
-
-
 def example(*commands: str) -> str:
     """The end of a help: commands to copy."""
     label = "Example" if len(commands) == 1 else "Examples"
     return "\n\n\b\n".join([f"{label}:", "\n".join(f"  {text}" for text in commands)])
 
 
-Data = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DATA",
-        help="CSV, TSV, Parquet, Arrow (.arrow, .feather) or NPY file, a folder of "
-        "Parquet files, or - for CSV on standard input. Folders and large Parquet "
-        "files are read block by block.",
-    ),
-]
 ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="What fit has saved (.json).")
-]
-DropMissing = Annotated[
-    bool, typer.Option("--drop-missing", help="The same as --missing drop.")
-]
-Missing = Annotated[
-    str | None,
-    typer.Option(
-        callback=_way_with_missing,
-        metavar="error|drop|marginalize",
-        help="What to do with rows with missing values: end with an error, leave them "
-        "out, or use the values that they have.",
-        show_default="error, or what the model was fitted with",
-    ),
-]
-NaValues = Annotated[
-    str | None,
-    typer.Option(
-        "--na-values",
-        metavar="A,B,C",
-        help="What stands for a missing value in a CSV file, beside an empty one, NA, "
-        "null, NaN and the like. Such as '?'.",
-    ),
-]
-Decimal = Annotated[
-    str | None,
-    typer.Option(
-        callback=_decimal_mark,
-        metavar=".|,",
-        help="The decimal mark of a CSV file.",
-        show_default=".",
-    ),
 ]
 Overwrite = Annotated[
     bool,

@@ -7,33 +7,37 @@ import pyarrow as pa
 import typer
 
 from fastem.choice.criteria import CRITERIA
-from fastem.choice.selector import GaussianMixtureSelector
+from fastem.choice.selector import GaussianMixtureSelector, usual_estimator
 from fastem.mixture.model_file import save_model
 from fastem.report import choice_pictures, pictures
 from fastem.report.criteria import measure_criteria
 from fastem.report.memberships import measure_certainty
 from fastem.runtime import compiling
 from fastem.sources.blocks import Source
-from fastem.sources.tables import AnyTable, open_table
+from fastem.sources.tables import AnyTable
 from fastem.terminal import display
 from fastem.terminal.console import SelectionProgressLine, plain_messages, say
 from fastem.terminal.options import (
-    Data,
-    Decimal,
-    DropMissing,
-    NaValues,
     Overwrite,
     Threads,
     check_numbers_of_components,
     check_outputs,
     check_structures,
-    notation,
     numbers_of_components,
     one_of_texts,
-    split,
     structures,
 )
 from fastem.terminal.table_fit import say_used, say_written
+from fastem.terminal.table_options import (
+    Columns,
+    Data,
+    Decimal,
+    DropMissing,
+    Missing,
+    NaValues,
+    Weights,
+    open_for_fit,
+)
 
 
 def select(
@@ -60,19 +64,13 @@ def select(
         str,
         typer.Option(
             help="Choose by the least of this: bic for the density, icl for clusters "
-            "that do not overlap.",
+            "that do not overlap, held_out for rows that are not there yet.",
             **one_of_texts(CRITERIA),
         ),
     ] = "bic",
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,C", help="Columns to use.", show_default="all numeric ones"
-        ),
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of row weights.")
-    ] = None,
+    columns: Columns = None,
+    weights: Weights = None,
+    missing: Missing = None,
     drop_missing: DropMissing = False,
     na_values: NaValues = None,
     decimal: Decimal = None,
@@ -100,18 +98,15 @@ def select(
             (output, (".json",), None),
             (picture, pictures.SUFFIXES, "plot"),
         )
-        table = open_table(
-            data,
-            columns=split(columns),
-            drop_missing=drop_missing,
-            weights=weights,
-            notation=notation(na_values, decimal),
+        table, missing_values = open_for_fit(
+            *(data, columns, weights, missing, drop_missing, na_values, decimal)
         )
         say_used(table, all_numeric=columns is None)
         selector = GaussianMixtureSelector(
             numbers_of_components(components),
             structures(covariance),
             criterion=criterion,
+            estimator=usual_estimator().set_params(missing_values=missing_values),
             noise=noise,
             random_state=seed,
             n_threads=threads,

@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from fastem.covariances import named_columns
 from fastem.mixture import GaussianMixture
 from fastem.report.scaling import fit_standardized
@@ -12,6 +14,9 @@ from fastem.runtime import compiling
 from fastem.sources.row_numbers import row_numbers
 from fastem.sources.tables import AnyTable
 from fastem.terminal.console import FitProgress, naming_columns, say
+
+# Of labels, in an error.
+_MOST_NAMES = 8
 
 
 def fit_table(
@@ -30,6 +35,7 @@ def fit_table(
             fitted = fitting(
                 *(model, table.values),
                 sample_weight=table.weights,
+                labels=None if table.labels is None else table.labels.values,
                 callback=progress,
                 checkpoint=checkpoint,
             )
@@ -98,6 +104,28 @@ def _warn_of_row_numbers(table: AnyTable) -> None:
 def listed(names: Iterable[str]) -> str:
     """The names as they are; one that is empty is to be seen."""
     return ", ".join(name or "''" for name in names)
+
+
+def say_labels(table: AnyTable, name: str, n_components: int) -> None:
+    """Say of how many rows the component is known, and what names are numbered as.
+
+    Raises
+    ------
+    ValueError
+        If there are more names than components.
+    """
+    assert table.labels is not None
+    names, values = table.labels.names, table.labels.values
+    if len(names) > n_components:
+        raise ValueError(
+            f"--labels: column {name!r} has {len(names):,} names "
+            f"({listed(names[:_MOST_NAMES])}{', ...' * (len(names) > _MOST_NAMES)}), "
+            f"but there are {n_components} components: raise -k"
+        )
+    n_known = int(np.count_nonzero(values >= 0))
+    known = f"Known: the components of {n_known:,} of {len(values):,} rows"
+    numbered = ", ".join(f"{label} is {i}" for i, label in enumerate(names))
+    say(f"{known}{f' ({numbered})' if names else ''}.")
 
 
 def say_dropped(table: AnyTable) -> None:

@@ -9,8 +9,8 @@ from fastem.em.convergence import rounding_of
 from fastem.em.loop import Fit
 from fastem.em.plan import Plan
 from fastem.em.progress import Reporter
+from fastem.em.regularity import is_regular
 from fastem.em.restarts import Best, Run, best_of
-from fastem.em.ridge import is_held_up, with_own_spreads
 from fastem.statistics import MixtureParameters
 from fastem.storage.writing import PathLike
 from fastem.training.in_memory import TrainingRows
@@ -65,9 +65,8 @@ def best_fit(
         *(plan, expect, maximize),
     )
 
-    def is_regular(fit: Fit) -> bool:
-        spreads = with_own_spreads(plan.structure, fit.parameters, plan.ridge, expect)
-        return not is_held_up(plan.structure, spreads, plan.ridge)
+    def no_spike(fit: Fit) -> bool:
+        return is_regular(plan, fit.parameters, expect)
 
     def waiting() -> MixtureParameters:
         maximize.begin()
@@ -80,7 +79,7 @@ def best_fit(
     def judged_starts() -> Iterator[Callable[[], Any]]:
         yield from kept.starts(judged, 1)
         search = kept.search
-        while search.waiting and not (search.best and is_regular(search.best)):
+        while search.waiting and not (search.best and no_spike(search.best)):
             yield waiting
 
     n_starts = plan.n_starts if continued is None else 1
@@ -93,4 +92,4 @@ def best_fit(
         before=before,
         recorder=kept,
     )
-    return best_of(starts, run, plan.stopping.is_hopeless, kept.search, is_regular)
+    return best_of(starts, run, plan.stopping.is_hopeless, kept.search, no_spike)

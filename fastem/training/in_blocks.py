@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import Any, Self, final
 
@@ -14,8 +14,12 @@ from sklearn.utils import check_random_state
 
 from fastem import kernels
 from fastem.checks import counting
-from fastem.checks.known import Known
-from fastem.checks.labels import Partition
+from fastem.checks.known import (
+    Known,
+    check_components_named,
+    column_of_labels,
+    known_of,
+)
 from fastem.checks.rows import (
     Rows,
     allows_gaps,
@@ -37,7 +41,7 @@ from fastem.groups import (
     warn_of_empty_rows,
 )
 from fastem.sources.blocks import Source
-from fastem.sources.opening import source_of, without_column
+from fastem.sources.opening import labels_of, source_of, without_column
 from fastem.sources.reading import blocks_of, name_column
 from fastem.starts.gaps import filled
 from fastem.starts.initialization import (
@@ -47,14 +51,14 @@ from fastem.starts.initialization import (
     warn_of_identical,
     weighted_blocks,
 )
-from fastem.starts.known import parameters_of_known, shares_of
+from fastem.starts.known import known_sums, parameters_of_known, shares_of
 from fastem.starts.partition import MemberSums, Sums, member_sums
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.storage.json_values import digest
+from fastem.training.folds import Fold
 from fastem.training.in_memory import (
     RowsInMemory,
-    TrainingRows,
     digest_of_known,
     start_on_sample,
     starts_from_known,
@@ -63,16 +67,30 @@ from fastem.training.survey import Survey, survey
 
 
 def training_rows(
-    estimator: Any, X: Any, sample_weight: ArrayLike | str | None
-) -> TrainingRows:
+    estimator: Any,
+    X: Any,
+    sample_weight: ArrayLike | str | None,
+    labels: ArrayLike | tuple[str, str] | None = None,
+) -> "RowsInMemory | RowsInBlocks":
     """The rows of a fit: in memory, or in blocks if X is a source of them."""
     named = sample_weight if isinstance(sample_weight, str) else None
-    source = source_of(X, weights=named)
+    column = column_of_labels(labels)
+    source = source_of(X, weights=named, labels=column)
+    rows: RowsInMemory | RowsInBlocks
     if source is None:
+        if column is not None:
+            X, labels = without_column(X, column, "labels")
         if named:
             X, sample_weight = without_column(X, named)
-        return RowsInMemory.checked(estimator, X, sample_weight)
-    return RowsInBlocks.checked(estimator, source, None if named else sample_weight)
+        rows = RowsInMemory.checked(estimator, X, sample_weight)
+    else:
+        if column is not None:
+            labels = labels_of(source)
+        sample_weight = None if named else sample_weight
+        rows = RowsInBlocks.checked(estimator, source, sample_weight)
+    if labels is None:
+        return rows
+    return replace(rows, known=known_of(estimator, labels, rows.shape[0]))
 
 
 @final
@@ -87,6 +105,7 @@ class RowsInBlocks:
     sample_weight: Array | None
     survey: Survey
     known: Known | None = None
+    fold: Fold | None = None
 
     @classmethod
     def checked(
@@ -143,11 +162,24 @@ class RowsInBlocks:
     @property
     def n_rows(self) -> float:
         """Number of rows, each as often as its weight says."""
-        return self.survey.total_weight
+        if self.fold is None:
+            return self.survey.total_weight
+        return self._unit * self._total_in_fold
 
-    def with_known(self, known: Known) -> "RowsInBlocks":
-        """The same rows, of which so much is known."""
-        return replace(self, known=known)
+    @property
+    def _unit(self) -> float:
+        """How often a row counts whose weight is 1 in passes."""
+        facts = self.survey
+        return facts.largest_weight or facts.total_weight / facts.n_rows
+
+    @cached_property
+    def _total_in_fold(self) -> float:
+        """The sum of the fold's weights, as passes take them."""
+        return sum(float(w.sum(dtype=np.float64)) for _, w in self.blocks())
+
+    def part(self, fold: Fold) -> "RowsInBlocks":
+        """The same rows, each as often as it is in the fold."""
+        return replace(self, fold=fold)
 
     def fingerprint(self) -> dict[str, Any]:
         """Shape, type, sum of the weights, and a digest of the columns' moments."""
@@ -182,12 +214,14 @@ class RowsInBlocks:
         reading = blocks_of(self.source, self.sample_weight, checked=True)
         with closing(reading) as blocks:
             for rows, weights in blocks:
-                n_rows += len(rows)
                 scaled = (
                     read_only((weights / largest).astype(self.dtype))
                     if largest
                     else no_weights
                 )
+                if self.fold is not None:
+                    scaled = self.fold.weights(n_rows, rows, scaled, self._unit)
+                n_rows += len(rows)
                 yield rows, scaled
         if n_rows != self.survey.n_rows:
             raise ValueError(
@@ -209,22 +243,15 @@ class RowsInBlocks:
     def _start_from_known(
         self, known: Known, plan: Plan, maximize: Maximization
     ) -> MixtureParameters:
-        if not known.named.all():
-            component = int(np.argmin(known.named))
-            raise ValueError(
-                f"labels name no row of component {component}: of rows that are read "
-                "in blocks each component needs some, or give means_init, "
-                "precisions_init and weights_init"
-            )
+        check_components_named(known, "are read in blocks")
+        shares = shares_of(known)
 
-        def parts() -> Generator[tuple[Array, Array, NDArray[np.int32]]]:
-            for rows, weights, part in self.known_blocks():
-                assert part is not None
-                full = filled(rows, self.survey.mean).astype(np.float64)
-                w = weights.astype(np.float64) if len(weights) else np.ones(len(rows))
-                yield full, w, part.kinds
+        def of_block(rows: Rows, weights: Rows, part: slice) -> MemberSums:
+            return known_sums(rows, weights, known.kinds[part], shares)
 
-        return parameters_of_known(parts, shares_of(known), plan, maximize)
+        return parameters_of_known(
+            self._member_sums(of_block), self.survey.mean, plan, maximize
+        )
 
     def _filled_blocks(self) -> Generator[tuple[Rows, Rows]]:
         """The same with columns' means in the gaps: for starts only."""
@@ -270,7 +297,12 @@ class RowsInBlocks:
         if self.known is not None and starts_from_known(plan):
             return self._start_from_known(self.known, plan, maximize)
         if plan.given.labels is not None and not plan.given.is_complete:
-            sums = self._member_sums(plan.given.labels, plan.n_threads)
+            labels = plan.given.labels
+
+            def of_block(rows: Rows, weights: Rows, part: slice) -> MemberSums:
+                return member_sums(rows, weights, labels[part], plan.n_threads)
+
+            sums = self._member_sums(of_block)
             return parameters_of_partition(sums, self.survey.mean, plan, maximize)
         if plan.given.is_complete or self.survey.sample_is_all:
             return self.sample.start(plan, maximize)
@@ -280,8 +312,10 @@ class RowsInBlocks:
             return parameters
         return start_on_sample(self.sample, self.survey.n_rows, plan, maximize)
 
-    def _member_sums(self, labels: Partition, n_threads: int | None) -> MemberSums:
-        """The sums of rows that are labelled so, (N,)."""
+    def _member_sums(
+        self, of_block: Callable[[Rows, Rows, slice], MemberSums]
+    ) -> MemberSums:
+        """The sums of all rows, from those of each block and its place among them."""
 
         def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
             totals: Any = (0.0, 0.0, 0.0, 0.0)
@@ -289,8 +323,8 @@ class RowsInBlocks:
             with closing(self._filled_blocks()) as blocks:
                 for rows, weights in blocks:
                     stop = start + len(rows)
-                    of_block = member_sums(rows, weights, labels[start:stop], n_threads)
-                    parts = of_block(reference, has_matrices, is_shared)
+                    of_rows = of_block(rows, weights, slice(start, stop))
+                    parts = of_rows(reference, has_matrices, is_shared)
                     totals = tuple(a + b for a, b in zip(totals, parts, strict=True))
                     start = stop
             found: Sums = totals

@@ -1,6 +1,6 @@
 """What a fit needs of its rows, wherever they are."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, final
 
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastem import kernels
 from fastem.checks import counting
-from fastem.checks.known import Known
+from fastem.checks.known import Knowledge, Known
 from fastem.checks.rows import Rows, allows_gaps, check_rows, read_only
 from fastem.covariances import Repeated, SingularCovarianceError, repeated_values
 from fastem.covariances.representations import Representation
@@ -28,9 +28,8 @@ from fastem.starts.initialization import (
     column_variances,
     initial_parameters,
     warn_of_identical,
-    weighted_blocks,
 )
-from fastem.starts.known import parameters_of_known, with_all_named
+from fastem.starts.known import known_sums, parameters_of_known, with_all_named
 from fastem.starts.subsample import (
     best_on_sample,
     draw_subsample,
@@ -39,6 +38,7 @@ from fastem.starts.subsample import (
 from fastem.starts.trimming import trimmed_parameters
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
+from fastem.training.folds import Fold
 from fastem.training.survey import Moments
 
 # Rows, evenly from the whole table, by which it is known again.
@@ -67,11 +67,11 @@ class TrainingRows(Protocol):
         """Number of rows, each as often as its weight says."""
 
     @property
-    def known(self) -> Known | None:
+    def known(self) -> Knowledge | None:
         """Which components the rows are known to belong to, if anything is."""
 
-    def with_known(self, known: Known) -> "TrainingRows":
-        """The same rows, of which so much is known."""
+    def part(self, fold: Fold) -> "TrainingRows":
+        """The same rows, each as often as it is in the fold."""
 
     def fingerprint(self) -> dict[str, Any]:
         """Plain values by which a checkpoint knows the rows and weights again."""
@@ -139,9 +139,12 @@ class RowsInMemory:
         """float32 or float64."""
         return self.values.dtype
 
-    def with_known(self, known: Known) -> "RowsInMemory":
-        """The same rows, of which so much is known."""
-        return replace(self, known=known)
+    def part(self, fold: Fold) -> "RowsInMemory":
+        """The same rows, each as often as it is in the fold."""
+        unit = self.n_rows / _total(self.values, self.weights)
+        weights = fold.weights(0, self.values, self.weights, unit)
+        n_rows = unit * _total(self.values, weights)
+        return replace(self, weights=weights, n_rows=n_rows)
 
     def fingerprint(self) -> dict[str, Any]:
         """Shape, type, sum of the weights, and a digest of rows from all over."""
@@ -203,14 +206,8 @@ class RowsInMemory:
         if self.has_gaps:
             X = filled(X, self.moments().mean)
         known, shares = with_all_named(known, X, self.weights, plan)
-
-        def parts() -> Iterator[tuple[Array, Array, NDArray[np.int32]]]:
-            start = 0
-            for rows, weights in weighted_blocks(X, self.weights, X.shape[1]):
-                yield rows, weights, known.kinds[start : start + len(rows)]
-                start += len(rows)
-
-        return parameters_of_known(parts, shares, plan, maximize)
+        sums = known_sums(X, self.weights, known.kinds, shares)
+        return parameters_of_known(sums, X[0].astype(np.float64), plan, maximize)
 
     def moments(self) -> Moments:
         """Mean and variances of the values that there are."""
@@ -226,7 +223,7 @@ class RowsInMemory:
         is_partition = plan.given.labels is not None
         return rows_to_start_from(*table, plan.n_components, all_rows=is_partition)
 
-    def part(self, some: NDArray[np.bool_]) -> "RowsInMemory":
+    def only(self, some: NDArray[np.bool_]) -> "RowsInMemory":
         """Some of the rows."""
         values, weights = read_only(self.values[some]), self.weights
         share = np.count_nonzero(some) / max(len(some), 1)
@@ -251,14 +248,18 @@ class RowsInMemory:
         if size >= len(self.values):
             return self
         rows, weights = draw_subsample(self.values, self.weights, size, random_state)
-        total = weights.sum(dtype=np.float64) if len(weights) else len(rows)
         gaps = self.has_gaps and has_gaps(rows)
-        return RowsInMemory(rows, weights, float(total), gaps)
+        return RowsInMemory(rows, weights, _total(rows, weights), gaps)
 
     def labels(self, ask: RowAnswers) -> NDArray[np.intp]:
         """The most likely component of each row, (N,)."""
         labels: NDArray[np.intp] = ask(kernels.label_pass, self.values)
         return labels
+
+
+def _total(rows: Rows, weights: Rows) -> float:
+    """The sum of weights, which are 1 if there are none."""
+    return float(weights.sum(dtype=np.float64)) if len(weights) else float(len(rows))
 
 
 def starts_from_known(plan: Plan) -> bool:

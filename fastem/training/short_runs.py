@@ -10,8 +10,8 @@ from fastem.em.acceleration import ExtrapolatedPath
 from fastem.em.convergence import rounding_of
 from fastem.em.plan import Plan
 from fastem.em.progress import Reporter
+from fastem.em.regularity import is_regular
 from fastem.em.restarts import Run
-from fastem.em.ridge import is_held_up, with_own_spreads
 from fastem.em.stopping import SmallChange
 from fastem.starts.subsample import enough_rows, fewest_rows
 from fastem.statistics import MixtureParameters
@@ -69,11 +69,15 @@ def ranked_starts(rows: TrainingRows, plan: Plan) -> list[MixtureParameters]:
 
 
 def _drawn(rows: TrainingRows, size: int, plan: Plan) -> RowsInMemory:
-    """So many rows, or all if there are less than twice as many or some are known."""
-    if rows.known is not None or rows.shape[0] < 2 * size:
-        size = rows.shape[0]
-    drawn = rows.drawn(size, plan.random_state)
-    return replace(drawn, known=rows.known)
+    """So many rows; all in memory if there are less than twice as many.
+
+    Or if it is known of some where they belong.
+    """
+    if isinstance(rows, RowsInMemory) and (
+        rows.known is not None or len(rows.values) < 2 * size
+    ):
+        return rows
+    return rows.drawn(size, plan.random_state)
 
 
 def _distinct(ends: Sequence[_End]) -> list[_End]:
@@ -158,8 +162,7 @@ class _ShortRuns:
                 fit = self.run_from(start, lambda trace: False)
             except SingularCovarianceError:
                 return None
-        spreads = with_own_spreads(plan.structure, fit.parameters, plan.ridge, expect)
         return _End(
-            not is_held_up(plan.structure, spreads, plan.ridge),
+            is_regular(plan, fit.parameters, expect),
             *(fit.lower_bound, fit.parameters, fit.n_iter),
         )

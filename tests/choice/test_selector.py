@@ -11,9 +11,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastem
 from fastem import GaussianMixture, GaussianMixtureSelector, RegularizationWarning
-from fastem.choice.criteria import CRITERIA
+from fastem.choice.criteria import CRITERIA, N_FOLDS
 from fastem.choice.search import Search
 from fastem.covariances import STRUCTURES
+from fastem.training.folds import folds
 
 DATA = Path(__file__).parents[1] / "promises" / "data"
 CENTERS = np.array([[0.0, 0.0], [5.0, 0.0], [0.0, 6.0]])
@@ -109,6 +110,68 @@ def test_what_rows_say_of_all_is_right_to_within_its_error(large):
         assert abs(early.value - late.value) < 4 * early.error + 0.5
         dropped += early.error > 0
     assert dropped >= 3
+
+
+def held_out_by_copies(model, X, counts, seed):
+    """-2 log L of rows that fits to copies of the others have not seen."""
+    total = 0.0
+    given = ("n_components", "weights_init", "means_init", "precisions_init")
+    settings = {k: v for k, v in model.get_params().items() if k not in given}
+    for fold in folds(N_FOLDS, seed):
+        held = fold.weights(0, X, counts, 1.0).astype(int)
+        fit = GaussianMixture.from_parameters(
+            *(model.weights_, model.means_, model.covariances_),
+            **settings,
+        )
+        fit.fit(np.repeat(X, counts.astype(int) - held, axis=0))
+        total -= 2 * fit.score_samples(np.repeat(X, held, axis=0)).sum()
+    return total
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_held_out_rows_are_those_that_a_fit_to_copies_of_others_lacks(gaps):
+    X = clouds(300)
+    counts = np.random.default_rng(2).integers(0, 4, len(X)).astype(float)
+    missing = "error"
+    if gaps:
+        X[np.random.default_rng(1).random(300) < 0.2, 1] = np.nan
+        missing = "marginalize"
+    model = GaussianMixture(
+        *(3,), covariance_type="diag", missing_values=missing, tol=1e-6
+    )
+    model.set_params(stopping="remaining_gain", max_iter=2000, random_state=0)
+    rows = model.fit(X, sample_weight=counts)._training_rows(X, counts)
+    told = CRITERIA["held_out"].of(model, rows, 5)
+    assert told == pytest.approx(held_out_by_copies(model, X, counts, 5), abs=1e-3)
+    assert told > -2 * counts.sum() * model.score(X, sample_weight=counts)
+
+
+def test_the_criterion_of_held_out_rows_chooses_and_is_that_of_files(tmp_path):
+    X = clouds(1500)
+    few = GaussianMixtureSelector([2, 3, 4], ["diag"], criterion="held_out")
+    assert chosen(few.set_params(random_state=0).fit(X)) == ("diag", 3)
+    table = pd.DataFrame(X, columns=["a", "b"])
+    for i, part in enumerate(np.split(np.arange(1500), 3)):
+        table.iloc[part].to_parquet(tmp_path / f"{i}.parquet")
+    rows = [GaussianMixture(3)._training_rows(t, None) for t in (X, tmp_path)]
+    told = [CRITERIA["held_out"].of(few.best_estimator_, r, 3) for r in rows]
+    assert told[0] == pytest.approx(told[1], abs=0.02)
+    # It is what AIC says, to the first order.
+    model = few.best_estimator_
+    assert abs(told[0] - model.aic(X)) < 2 * model._n_parameters()
+    assert str(few.results_).startswith("Held-out -2 log L, lower is better")
+
+
+def test_a_candidate_without_a_fit_to_a_fold_says_so():
+    X = np.concatenate([clouds(60), [[50.0, 50.0], [51.0, 50.0], [50.0, 51.0]]])
+    template = GaussianMixture(reg_covar=0, n_init=3)
+    selector = GaussianMixtureSelector([1, 4], ["full"], estimator=template)
+    selector.set_params(criterion="held_out", random_state=0).fit(X)
+    assert selector.n_components_ == 1
+    failed = selector.results_.rows[1]
+    assert failed.value == np.inf
+    assert "no fit without one of 5 folds: Component" in failed.reason
+    assert "1 without a fit" in str(selector.results_)
 
 
 def test_spikes_are_listed_with_the_reason_and_never_chosen():

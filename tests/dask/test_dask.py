@@ -19,11 +19,13 @@ from sklearn.utils import check_random_state
 
 import fastem
 import fastem.dask
+from fastem.choice.criteria import CRITERIA
 from fastem.covariances import STRUCTURES
 from fastem.dask.passes import distinct_of_all, distinct_rows
 from fastem.dask.rows import RowsOnCluster
 from fastem.dask.trees import summed
 from fastem.kernels import CHUNK_ROWS, grid
+from fastem.training.folds import Fold
 from fastem.training.in_memory import RowsInMemory
 from tests import mixtures
 from tests.mixtures import assert_close
@@ -396,6 +398,20 @@ def test_a_mixture_is_chosen_where_the_rows_are(rows, X):
 
 
 @pytest.mark.usefixtures("client")
+def test_folds_are_those_of_the_same_rows_in_memory(rows, X):
+    model = fastem.dask.GaussianMixture(2, covariance_type="diag", random_state=0)
+    here = model.fit(rows)._training_rows(rows, None)
+    there = model._training_rows(X, None)
+    for fold in (Fold(2, 5, 1), Fold(2, 5, 1).rest()):
+        parts = [table.part(fold) for table in (here, there)]
+        weights = np.concatenate(there.client.gather(list(parts[1].weights)))
+        assert np.array_equal(weights, parts[0].weights)
+        assert parts[1].n_rows == pytest.approx(parts[0].n_rows, rel=1e-12)
+    told = [CRITERIA["held_out"].of(model, table, 1) for table in (here, there)]
+    assert told[1] == pytest.approx(told[0], rel=1e-9)
+
+
+@pytest.mark.usefixtures("client")
 def test_rows_in_memory_are_fitted_in_this_process(rows):
     models = [
         make(K, random_state=0).fit(rows)
@@ -680,3 +696,42 @@ def test_distinct_rows_are_found_up_to_a_number():
     weights = np.array([0, 0, 1, 0, 1.0])
     assert distinct_rows(rows, weights, 5).tolist() == [[2, 2]]
     assert distinct_of_all([rows[:3], rows[2:]], 5).tolist() == [[0, 1], [2, 2], [3, 3]]
+
+
+@pytest.mark.parametrize(
+    "gaps",
+    [False, pytest.param(True, marks=pytest.mark.exhaustive)],
+    ids=["", "gaps"],
+)
+def test_known_rows_lie_where_the_table_does(client, rows, gaps, tmp_path):
+    labels = np.where(np.arange(N) % 7, -1, np.arange(N) // 7 % K)
+    X = rows.copy()
+    if gaps:
+        X[::5, 1] = np.nan
+    settings = {"missing_values": "marginalize", "max_iter": 4, "tol": 0}
+    whole = fastem.GaussianMixture(K, **settings)
+    ours = fastem.dask.GaussianMixture(K, **settings)
+    collection = da.from_array(X, chunks=CHUNKS)
+    frame = pd.DataFrame(X, columns=list("abc")).assign(kind=labels)
+    many = dd.from_pandas(frame, npartitions=3)
+    mask = (labels[:, np.newaxis] == np.arange(K)) | (labels == -1)[:, np.newaxis]
+    given = [
+        (collection, labels),
+        (collection, da.from_array(labels, chunks=CHUNKS[0])),
+        (collection, da.from_array(mask, chunks=(CHUNKS[0], 2))),
+        (many, ("column", "kind")),
+        (many[list("abc")], many["kind"]),
+    ]
+    with pytest.warns(ConvergenceWarning):
+        expected = whole.fit(X, labels=labels).means_
+    for table, known in given:
+        with pytest.warns(ConvergenceWarning):
+            ours.fit(table, labels=known)
+        assert_close(ours.means_, expected, 1e-10)
+    wrong = np.where(np.arange(N) == 4100, K, labels)
+    with pytest.raises(ValueError, match="In partition 3: labels must hold numbers"):
+        ours.fit(collection, labels=da.from_array(wrong, chunks=CHUNKS[0]))
+    with pytest.raises(ValueError, match="labels has 1 partitions, but X has 5"):
+        ours.fit(collection, labels=da.from_array(labels, chunks=N))
+    with pytest.raises(ValueError, match="labels name no row of component 2"):
+        ours.fit(collection, labels=np.where(labels == 2, -1, labels))

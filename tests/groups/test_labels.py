@@ -2,9 +2,15 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow.dataset import dataset
+from sklearn import clone, config_context
+from sklearn.model_selection import cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from fastem import GaussianMixture, StopFit
+from fastem import GaussianMixture, StopFit, fit_standardized
 from fastem.checks.known import check_known
 from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
@@ -107,6 +113,94 @@ def test_blocks_and_columns_are_fitted_as_in_memory(gaps, recwarn):
     named = fitted(table, ("column", "species"))
     assert np.array_equal(named.means_, whole.means_)
     assert named.feature_names_in_.tolist() == ["a", "b", "c"]
+
+
+def test_labels_go_with_every_way_to_fit(recwarn):
+    X, labels, _ = problem("full")
+    model = GaussianMixture(K, max_iter=5, tol=0, random_state=0)
+    plain = model.fit(X, labels=labels)
+    expected = plain.means_
+    assert model.fit_predict(X, labels=labels).tolist() == plain.predict(X).tolist()
+    scales = np.array([1e3, 1, 1e-2])
+    scaled = fit_standardized(model, X * scales, labels=labels)
+    assert_close(scaled.means_, expected * scales, 1e-4)
+    assert_close(clone(model).partial_fit(X, labels=labels).means_, expected, 0)
+
+
+@pytest.mark.parametrize("name", IN_SHORT)
+def test_a_stream_learns_from_what_is_known_of_its_rows(name):
+    X, labels, mixture = problem(name)
+    model = GaussianMixture(**start_of(mixture, name), max_iter=0).fit(X)
+    n_seen = model.n_samples_seen_
+    statistics = reference.expectation_with_gaps(
+        X, mixture, allowed=allowed_by(labels, noise=False)
+    )
+    kept = N / ((1 + N / n_seen) ** 2 - 1) * mixture.weights
+    spreads = mixture.covariances - 1e-6 * np.eye(D)
+    sums = statistics._replace(
+        weights=statistics.weights + kept,
+        scatter=statistics.scatter + kept[:, np.newaxis, np.newaxis] * spreads,
+    )
+    expected = reference.maximization(sums, mixture.means, name, 1e-6)
+    model.partial_fit(X, labels=labels)
+    assert_close(model.means_, expected.means, 1e-10)
+    assert model.lower_bound_ == pytest.approx(statistics.log_likelihood / N)
+    with pytest.raises(ValueError, match=r"labels are of 100 rows, but X has 120"):
+        model.partial_fit(X, labels=labels[:100])
+    with pytest.raises(ValueError, match=r"on_collapse='drop'"):
+        model.set_params(on_collapse="drop").partial_fit(X, labels=labels)
+
+
+def test_labels_are_a_column_of_files_and_arrow_data(tmp_path, recwarn):
+    X, labels, _ = problem("full")
+    table = pd.DataFrame(X, columns=list("abc"))
+    table["kind"] = pd.Series(labels).where(labels >= 0).astype("Int64")  # NA, not -1
+    table["often"] = np.arange(N) % 3 + 1.0
+    path = tmp_path / "rows.parquet"
+    table.to_parquet(path)
+    model = GaussianMixture(K, max_iter=5, tol=0)
+    given = {"sample_weight": "often", "labels": ("column", "kind")}
+    expected = model.fit(
+        table[list("abc")], sample_weight=table["often"], labels=labels
+    ).means_
+    for source in (path, dataset(path), pa.table(table), table):
+        assert_close(model.fit(source, **given).means_, expected, 1e-11)
+        assert model.feature_names_in_.tolist() == list("abc")
+        assert np.isfinite(model.partial_fit(source, **given).means_).all()
+    words = pa.table(table).set_column(3, "kind", [["setosa"] * N])
+    with pytest.raises(ValueError, match="holds names, such as 'setosa'"):
+        model.fit(dataset(words), **given)
+
+
+def test_a_mask_is_cut_into_blocks(recwarn):
+    X, labels, _ = problem("full")
+    mask = allowed_by(labels, noise=False)
+    mask[labels == 0, 1] = True
+    mask[np.arange(3), :] = np.eye(3, dtype=bool)
+    start = start_of(problem("full")[2], "full")
+
+    class Blocks:
+        def __iter__(self):
+            return iter([X[:50], X[50:]])
+
+    model = GaussianMixture(**start, max_iter=3, tol=0)
+    whole = model.fit(X, labels=mask).means_
+    assert_close(model.fit(Blocks(), labels=mask).means_, whole, 1e-12)
+
+
+def test_labels_are_routed_as_metadata():
+    X, _, _ = problem("full")
+    known = np.where(np.arange(N) % 2, -1, np.arange(N) // 2 % K)
+    with config_context(enable_metadata_routing=True):
+        model = GaussianMixture(K, max_iter=50).set_fit_request(labels=True)
+        pipeline = make_pipeline(StandardScaler(), model)
+        fitted = pipeline.fit(X, labels=known)[-1]
+        scaled = StandardScaler().fit_transform(X)
+        expected = clone(model).fit(scaled, labels=known)
+        assert np.array_equal(fitted.means_, expected.means_)
+        # Labels are cut with the rows.
+        scores = cross_validate(pipeline, X, params={"labels": known})["test_score"]
+        assert np.isfinite(scores).all()
 
 
 def test_components_of_which_no_row_is_known_start_among_the_others():

@@ -97,6 +97,8 @@ def test_constructor_is_that_of_scikit_learn_and_little_more():
     assert ours.pop("forgetting") == 2
     assert ours.pop("memory") is None
     assert ours.pop("missing_values") == "error"
+    assert ours.pop("fixed") is None
+    assert ours.pop("equal_weights") is False
     assert ours.pop("noise") is False
     for name in ("weight_init", "volume", "bounds"):
         assert ours.pop(f"noise_{name}") is None

@@ -19,6 +19,7 @@ from pyarrow import parquet
 import fastem
 import fastem.dask
 from fastem import StopFit, kernels
+from fastem.covariances import STRUCTURES
 from fastem.em import checkpoint, expectation
 from fastem.groups import expectation as groups
 from fastem.kernels import CHUNK_ROWS
@@ -94,6 +95,7 @@ class Blocks(Feature):
         case.table = partial(self._written, case, case.use("tmp_path"))
         case.unweighted_table = case.table  # columns are found by their names
         case.table_weights = lambda: None if case.row_weights is None else "weight"
+        case.table_known = lambda: ("column", "known")
 
     @staticmethod
     def _written(case, folder):
@@ -102,6 +104,8 @@ class Blocks(Feature):
             table = pa.Table.from_pandas(case.named(case.X))
             if case.row_weights is not None:
                 table = table.append_column("weight", [case.row_weights])
+            if case.known is not None:
+                table = table.append_column("known", [case.known])
             parquet.write_table(table, path, row_group_size=300)
         return path
 
@@ -116,7 +120,9 @@ class EqualRows(Arranged):
         case.X, case.members = (np.repeat(a, times, 0) for a in (case.X, case.members))
 
     def after(self, case, model):
-        n_groups = len(np.unique(np.isnan(case.X), axis=0))
+        known = np.zeros(len(case.X)) if case.known is None else case.known
+        kinds = np.column_stack([np.isnan(case.X), known])
+        n_groups = len(np.unique(kinds, axis=0))
         # The first ones may be those of a start.
         n_passed = sum(n_rows for n_rows, _ in self.passes[-n_groups:])
         if case.is_in_memory and n_groups == 1:
@@ -180,6 +186,14 @@ class Degrees(Feature):
         drawn = case.random.dirichlet(np.ones(K), size=len(case.X))
         case.labels = 0.7 * np.eye(K)[case.members] + 0.3 * drawn
         case.labels[3::11] = 0
+
+
+class KnownRows(Feature):
+    """Some rows are known to belong to a component."""
+
+    def arrange(self, case):
+        case.known = np.where(np.arange(len(case.X)) % 4, -1, case.members)
+        case.known[case.known == 1] = -1  # the component that may be lost
 
 
 class Trimmed(Feature):
@@ -249,13 +263,40 @@ class Reseeded(Feature):
         model = case.fit(case.new().set_params(max_iter=1))
         assert [c.action for c in model.collapses_] == ["reseeded"]
         start, (twin, _) = mixture_of(model), expected(1)
-        if not case.is_drawn:
+        if not case.is_drawn and case.fixed is None:
             assert_close(np.delete(start.means, 1, 0), twin.means, case.rounding)
             left = start._replace(weights=np.delete(start.weights, 1))
             assert_close(shares_of(left), shares_of(twin), case.rounding)
-        assert start.weights[1] * len(start.weights) == 1
+        if case.fixed is None:
+            assert start.weights[1] * len(start.weights) == 1
         assert (np.abs(case.X - start.means[1]) < 1e-6).all(axis=1).any()
         return case.iterated(start, n_iterations - 1)
+
+
+class FixedParts(Feature):
+    """The first component keeps its weight and mean, and its covariance if it can."""
+
+    parameter = "weights"
+
+    def arrange(self, case):
+        K = case.shape[0]
+        first = np.arange(K) == 0
+        # Where the start is drawn, something must be left to draw.
+        is_held = STRUCTURES[case.name].shares_nothing and not case.is_drawn
+        case.fixed = reference.Fixed(first, first, first & is_held)
+        parts = zip(("weights", "means", "covariances"), case.fixed, strict=False)
+        case.settings["fixed"] = {name: mask.tolist() for name, mask in parts}
+
+
+class EqualWeights(Feature):
+    """All components have the same weight."""
+
+    parameter = "weights"
+
+    def arrange(self, case):
+        none = np.zeros(case.shape[0], bool)
+        case.fixed = reference.Fixed(none, none, none, equal_weights=True)
+        case.settings["equal_weights"] = True
 
 
 class Ridge(Feature):
@@ -307,9 +348,10 @@ class Cluster(Feature):
     def arrange(self, case):
         case.use("client")
         case.estimator = getattr(fastem.dask, case.estimator.__name__)
-        table, weights = case.table, case.table_weights
+        table, weights, known = case.table, case.table_weights, case.table_known
         case.table = lambda: self._collection(case, table())
         case.table_weights = lambda: self._collection(case, weights())
+        case.table_known = lambda: self._collection(case, known())
         case.unweighted_table = partial(self._unweighted, case)
 
     @staticmethod
@@ -317,14 +359,18 @@ class Cluster(Feature):
         table = case.table()
         if not isinstance(table, dd.DataFrame):
             return table
-        return table.drop(columns="weight", errors="ignore")
+        return table.drop(columns=["weight", "known"], errors="ignore")
 
     @staticmethod
     def _collection(case, values):
         if isinstance(values, np.ndarray):
             n_rows = len(values)
             return da.from_array(values, chunks=(n_rows // 2 + 7, *values.shape[1:]))
-        return values if isinstance(values, str | None) else dd.read_parquet(values)
+        return (
+            values
+            if isinstance(values, str | tuple | None)
+            else dd.read_parquet(values)
+        )
 
 
 class Checkpoint(Feature):
@@ -368,7 +414,13 @@ class Sorted(Feature):
         turned = mixture_of(model)
         expected = type(before)(*(part[order] for part in before[:3]), *before[3:])
         assert_same(turned, expected, 1e-14)
-        sums = reference.expectation(case.rows[0], turned, case.rows[1])
+        if case.fixed is not None:
+            case.fixed = case.fixed.of(order)
+        if case.known is not None:  # component k is label k
+            case.known = np.append(np.argsort(order), -1)[case.known]
+        sums = reference.expectation(
+            case.rows[0], turned, case.rows[1], allowed=case.allowed
+        )
         if isinstance(model, case.estimator):  # not after a file
             case.fit(model.set_params(warm_start=True, max_iter=1))
             case.check_step(mixture_of(model), sums, turned)
@@ -440,9 +492,12 @@ FEATURES = {
     "float32": Float32(),
     "labels": Labels(),
     "degrees": Degrees(),
+    "known rows": KnownRows(),
     "trimmed start": Trimmed(),
     "several starts": SeveralStarts(),
     "judged starts": JudgedStarts(),
+    "fixed parts": FixedParts(),
+    "equal weights": EqualWeights(),
     "dropped": Dropped(),
     "reseeded": Reseeded(),
     "ridge": Ridge(),
@@ -458,6 +513,18 @@ FEATURES = {
     "model file": ModelFile(),
     "stream": Stream(),
 }
+
+
+# By mathematics: what the error says.
+REFUSED = {
+    ("known rows", "dropped"): "labels are numbers of components",
+    ("fixed parts", "dropped"): "fixed names components by their numbers",
+}
+
+
+def are_refused(names):
+    """Whether two of them exclude each other."""
+    return any(set(pair) <= set(names) for pair in REFUSED)
 
 
 def are_alternatives(names):

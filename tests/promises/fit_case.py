@@ -47,7 +47,9 @@ class Case:
     more_weights: np.ndarray | None = None
     # The start: by default parameters near those that the rows come from.
     labels: np.ndarray | None = None  # or degrees, of two dimensions
+    known: np.ndarray | None = None  # components that rows are known to belong to
     is_drawn: bool = False
+    fixed: reference.Fixed | None = None  # what stays as it is at the start
     lost: int | None = None  # a component that no rows belong to
     noise_volume: float = 0.0  # of a background, if there is one
     degrees_of_freedom: float | None = None  # of all components, if they have tails
@@ -67,6 +69,7 @@ class Case:
         # What fit is given, and the same without weights; arrays as such rows.
         self.table = self.unweighted_table = lambda: self.X
         self.table_weights = lambda: self.row_weights
+        self.table_known = lambda: self.known
         self.named = lambda rows: rows
 
     def draw(self, members):
@@ -98,6 +101,8 @@ class Case:
         if self.labels is not None or self.is_drawn:
             left_out = {"weights_init", "means_init", "precisions_init"}
             left_out -= {"means_init"} if self.lost is not None else set()
+            if self.is_drawn and self.fixed is not None and self.fixed.means.any():
+                left_out -= {"means_init", "weights_init"}
             given = {name: given[name] for name in given if name not in left_out}
             given["init_params"] = "kmeans" if self.labels is None else self.labels
         usual = {
@@ -111,6 +116,8 @@ class Case:
     def fit(self, model, **options):
         """The estimator, fitted to the table."""
         weights = self.table_weights()
+        if self.known is not None:
+            options["labels"] = self.table_known()
         with warnings.catch_warnings():
             # Few iterations do not converge, and components are left out.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -124,10 +131,22 @@ class Case:
         counts = np.ones(len(self.X)) if self.row_weights is None else self.row_weights
         return self.X.astype(float), counts
 
+    @property
+    def allowed(self):
+        """Which components each row may belong to, and the background: (N, K + 1)."""
+        if self.known is None:
+            return None
+        n_columns = self.shape[0] + (self.noise_volume > 0)
+        return (self.known[:, np.newaxis] == np.arange(n_columns)) | (self.known == -1)[
+            :, np.newaxis
+        ]
+
     @cached_property
     def start(self):
         """Where EM begins, once all is arranged; with a component that is lost."""
         start = self._start
+        if self.fixed is not None and self.fixed.equal_weights:
+            start = start._replace(weights=np.full(self.shape[0], 1 / self.shape[0]))
         share = 0.1 if self.noise_volume else 0.0
         v = self.degrees_of_freedom
         if not share and v is None:
@@ -167,10 +186,32 @@ class Case:
 
     def iterated(self, mixture, n_iterations):
         """The twin's mixture and lower bounds, from this one."""
-        known = [part for part in mixture if part is not None]
-        parts = map(np.asarray, (*self.rows, *known))
+        given = [part for part in mixture if part is not None]
+        parts = map(np.asarray, (*self.rows, *given))
         arrays = [(part.shape, part.tobytes()) for part in parts]
-        return _iterated(self.name, self.ridge, n_iterations, *arrays)
+        allowed = None
+        if self.known is not None:
+            of_left = self.allowed
+            if len(mixture.weights) < self.shape[0]:
+                of_left = np.delete(of_left, self.lost, axis=1)
+            allowed = of_left.shape, of_left.tobytes()
+        fixed = self.fixed_of(mixture)
+        if fixed is not None:
+            fixed = reference.Fixed(*map(tuple, fixed[:3]), fixed.equal_weights)
+        return _iterated(self.name, self.ridge, n_iterations, allowed, fixed, *arrays)
+
+    def fixed_of(self, mixture):
+        """What is fixed of the components that are left."""
+        if self.fixed is None or len(mixture.weights) == self.shape[0]:
+            return self.fixed
+        return self.fixed.of(np.delete(np.arange(self.shape[0]), self.lost))
+
+    def mean_log_likelihood(self, mixture):
+        """What EM climbs: with known rows not the mixture's own."""
+        X, counts = self.rows
+        if self.known is None:
+            return reference.score(X, mixture, counts)
+        return self.iterated(mixture, 1)[1][0]
 
     # The laws
 
@@ -188,8 +229,7 @@ class Case:
             assert_same(further, found, self.stillness)
         # Where EM moves so little, it gains the square of that.
         slack = max(self.stillness**2, 1e-12) * 10 * max(1.0, abs(bound))
-        X, counts = self.rows
-        assert reference.score(X, further, counts) - bound <= slack
+        assert self.mean_log_likelihood(further) - bound <= slack
         assert abs(model.lower_bound_ - bound) <= slack
         if not self.ridge:
             mended = {collapse.iteration for collapse in model.collapses_}
@@ -202,7 +242,10 @@ class Case:
 
     def check_step(self, ours, sums, before):
         """These parameters are what the twin makes of sums about the means before."""
-        twin = reference.maximization(sums, before.means, self.name, self.ridge)
+        fixed = self.fixed_of(before)
+        twin = reference.maximization(
+            sums, before.means, self.name, self.ridge, before, fixed
+        )
         if not self.is_by_parts:
             assert_same(Mixture(*ours[:3]), twin, self.rounding)
             return
@@ -210,13 +253,10 @@ class Case:
             return
         ours = Mixture(*ours[:3])
         assert_same(ours._replace(covariances=twin.covariances), twin, self.rounding)
-        shifts, counts = (
-            twin.means - before.means,
-            sums.weights[:, np.newaxis, np.newaxis],
-        )
-        squares = shifts[:, :, np.newaxis] * shifts[:, np.newaxis]
+        counts = sums.weights[:, np.newaxis, np.newaxis]
         ridge = self.ridge * np.eye(self.shape[1])
-        sums = sums._replace(scatter=sums.scatter + counts * (ridge - squares))
+        about = reference.about(sums, twin.means - before.means)
+        sums = sums._replace(scatter=about + counts * ridge)
         now, then = (
             reference.log_likelihood_of_moments(sums, twin._replace(covariances=C))
             for C in (ours.covariances, before.covariances)
@@ -264,11 +304,17 @@ class Case:
 
 
 @lru_cache
-def _iterated(name, ridge, n_iterations, *arrays):
+def _iterated(name, ridge, n_iterations, allowed, fixed, *arrays):
+    if fixed is not None:
+        fixed = reference.Fixed(*map(np.array, fixed[:3]), fixed.equal_weights)
+    if allowed is not None:
+        allowed = np.frombuffer(allowed[1], bool).reshape(allowed[0])
     X, counts, *parts = (np.frombuffer(data).reshape(shape) for shape, data in arrays)
     mixture, bounds = (Robust if parts[3:] else Mixture)(*parts), []
     while len(bounds) < n_iterations:
-        mixture, more = reference.iterate(X, mixture, name, ridge, 1, counts)
+        mixture, more = reference.iterate(
+            X, mixture, name, ridge, 1, counts, allowed, fixed
+        )
         bounds += more
         if len(bounds) > 20 and bounds[-1] - bounds[-2] < 1e-14:  # all but rounding
             break

@@ -6,8 +6,9 @@ structure, and more triples. What must hold of a fit is said in ``fit_case.py``,
 feature is in ``features.py``: a new one is an entry there, and a new structure one in
 ``STRUCTURES`` of ``tests/reference.py``.
 
-None of these cells is refused. Left out are values of the same parameter: a component
-that has collapsed is either dropped or seeded anew.
+Refused is what names components by their numbers, known labels and fixed parts, where
+one is dropped: the others have other numbers then. Left out are values of the same
+parameter: a component that has collapsed is either dropped or seeded anew.
 """
 
 from itertools import combinations
@@ -17,12 +18,22 @@ import pytest
 from distributed import Client
 
 from fastem.covariances import STRUCTURES
-from tests.promises.features import FEATURES, are_alternatives, hold
+from tests.promises.features import (
+    FEATURES,
+    REFUSED,
+    are_alternatives,
+    are_refused,
+    hold,
+)
 from tests.promises.fit_case import Case
 
 NAMES = list(STRUCTURES)
 PAIRS, TRIPLES = (
-    [names for names in combinations(FEATURES, n) if not are_alternatives(names)]
+    [
+        names
+        for names in combinations(FEATURES, n)
+        if not are_alternatives(names) and not are_refused(names)
+    ]
     for n in (2, 3)
 )
 N_TRIPLES, N_MORE_TRIPLES = 42, 420
@@ -76,6 +87,12 @@ def test_each_feature_goes_with_each_other(pair, name, request):
 @pytest.mark.parametrize(("triple", "name"), triples())
 def test_three_features_go_together(triple, name, request):
     hold(Case(name, request.getfixturevalue), triple)
+
+
+@pytest.mark.parametrize(("pair", "text"), REFUSED.items())
+def test_what_mathematics_forbids_is_refused(pair, text, request):
+    with pytest.raises(ValueError, match=text):
+        hold(Case(NAMES[0], request.getfixturevalue), pair)
 
 
 @pytest.mark.parametrize("shape", SMALL_SHAPES, ids="K={0[0]}-D={0[1]}".format)

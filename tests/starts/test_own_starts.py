@@ -93,7 +93,7 @@ def test_a_callable_survives_cross_validation_and_units(random):
     model = GaussianMixture(2, init_params=ward)
     assert np.isfinite(cross_val_score(model, X)).all()
     labels = ward(X / [1, 1000], 2, None)
-    with pytest.raises(ValueError, match="cross-validation X is a part .* callable"):
+    with pytest.raises(ValueError, match=r"cross-validation X is a part .* callable"):
         cross_val_score(GaussianMixture(2, init_params=labels), X, error_score="raise")
     scaled = []
 

@@ -178,6 +178,32 @@ def test_bic_and_aic_are_told_and_kept(csv, rows, tmp_path):
     assert "BIC" not in run("info", output)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "folder"])
+@pytest.mark.parametrize("standardize", [[], ["--standardize"]])
+def test_a_column_of_labels_says_what_is_known(rows, tmp_path, suffix, standardize):
+    words = np.where(np.arange(300) < 150, "small", "large").astype(object)
+    words[np.arange(300) % 10 != 0] = None
+    table = pd.DataFrame(rows, columns=COLUMNS).assign(kind=words)
+    table.loc[7, "load"] = None
+    data = tmp_path / f"data.{suffix}"
+    if suffix == "csv":
+        table.to_csv(data, index=False)
+    else:
+        data = data if suffix == "parquet" else (tmp_path / "data" / "a.parquet")
+        data.parent.mkdir(exist_ok=True)
+        table.to_parquet(data)
+        data = data if suffix == "parquet" else data.parent
+    given = ["fit", data, "--labels", "kind", "--drop-missing", *standardize]
+    said = run(*given, "-k", 2, "-o", tmp_path / "model.json")
+    assert "Known: the components of 30 of 299 rows (large is 0, small is 1)." in said
+    assert "Using 299 rows x 2 columns: speed, load." in said
+    assert load_model(tmp_path / "model.json").means_[:, 0].round() == pytest.approx(
+        [8, 0], abs=0.5
+    )
+    said = run(*given, "-k", 1, code=1)
+    assert "column 'kind' has 2 names (large, small), but there are 1 comp" in said
+
+
 @pytest.mark.parametrize("in_folder", [False, True])
 def test_bic_counts_rows_as_their_weights_say(tmp_path, rows, random, in_folder):
     weights = random.integers(1, 4, len(rows)).astype(float)

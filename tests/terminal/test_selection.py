@@ -68,3 +68,19 @@ def test_other_texts_are_no_numbers_of_components(csv, text):
 def test_an_unknown_form_is_asked_back(csv):
     said = run("select", csv, "--covariance", "ful", code=2)
     assert "Did you mean 'full'?" in said
+
+
+def test_rows_with_gaps_count_with_the_values_they_have(csv, rows):
+    lines = csv.read_text().splitlines()
+    lines[5] = lines[5].split(",")[0] + ","
+    csv.write_text("\n".join(lines) + "\n")
+    few = ("-k", "3", "--covariance", "diag")
+    assert "'b' (1). To leave those rows out" in run("select", csv, *few, code=1)
+    said = run("select", csv, *few, "--missing", "marginalize")
+    assert "1 of 1 fits to 300 rows:" in said
+    assert "Left out: 1 row" in run("select", csv, *few, "--missing", "drop")
+
+
+def test_held_out_rows_choose(csv):
+    said = run("select", csv, "-k", "2-4", *FEW, "--criterion", "held_out")
+    assert "3 components, by the lowest Held-out -2 log L." in said

@@ -58,21 +58,18 @@ def test_a_spike_is_kept_only_if_there_is_nothing_else(spiked, name, order):
     assert spikes.covariances_.min() < 1e-4
 
 
-# One k-means start in eight ends here; scikit-learn's of 200 starts is the same.
-def test_judged_starts_find_what_one_start_misses(faithful, monkeypatch):
-    settings = {"tol": 1e-7, "max_iter": 2000, "reg_covar": 0}
-    ones, judged = (
-        [
-            GaussianMixture(3, n_init=n, random_state=s, **settings)
-            .fit(faithful)
-            .score(faithful)
-            for s in range(3)
-        ]
-        for n in (1, "auto")
-    )
-    assert max(judged) - min(judged) < 1e-5
-    assert min(ones) < max(ones + judged) - 1e-3
-    assert max(judged) >= max(ones) - 1e-6
+def test_judged_starts_find_what_one_start_misses():
+    """mclust's optimum of 'V', G = 3, or a better one."""
+    X = np.loadtxt(DATA / "acidity.csv", skiprows=1)[:, np.newaxis]
+
+    def reached(n_init, seed):
+        model = GaussianMixture(
+            *(3,), n_init=n_init, random_state=seed, tol=1e-6, max_iter=2000
+        )
+        return model.fit(X).score(X) * len(X)
+
+    assert reached(1, 2) < -181
+    assert min(reached("auto", seed) for seed in (2, 3)) > -178.754397145823 - 1e-3
 
 
 def test_many_rows_are_judged_by_few(random, monkeypatch):
@@ -84,7 +81,8 @@ def test_many_rows_are_judged_by_few(random, monkeypatch):
     of_few = [n for n in rows if n <= few]
     of_many = [n for n in rows if few < n <= many]
     assert len(of_few) + len(of_many) + model.n_iter_ == len(rows)
-    assert len(of_few) >= 20 and len(of_many) <= 4 * 30
+    assert len(of_few) >= 20
+    assert len(of_many) <= 4 * 30
     # All short runs together take less than half of a hundred passes.
     assert sum(of_few) + sum(of_many) < 50 * n_rows
 

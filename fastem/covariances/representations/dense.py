@@ -52,16 +52,21 @@ def inverse_cholesky(covariances: Array, shared: bool, eps: float = EPS) -> Arra
         For the first matrix that is not positive definite to rounding.
     """
     n_features = covariances.shape[-1]
+    diagonal = np.arange(n_features)
     factors = np.empty_like(covariances)
+    squares = np.empty(covariances.shape[:2])
     for k, covariance in enumerate(covariances):
         lower, failed_at = dpotrf(covariance, lower=1, clean=1)
-        smallest = n_features * eps * np.diag(covariance)
-        # Written so that a NaN counts as singular.
-        if failed_at or not np.all(np.diag(lower) ** 2 > smallest):
-            raise SingularCovarianceError(
-                degeneracy(None if shared else k, covariance, eps)
-            )
+        squares[k] = np.nan if failed_at else lower[diagonal, diagonal] ** 2
         factors[k] = dtrtri(lower, lower=1)[0].T
+    smallest = n_features * eps * covariances[:, diagonal, diagonal]
+    # Written so that a NaN counts as singular.
+    singular = ~(squares > smallest).all(axis=1)
+    if singular.any():
+        k = int(np.argmax(singular))
+        raise SingularCovarianceError(
+            degeneracy(None if shared else k, covariances[k], eps)
+        )
     return factors
 
 
