@@ -23,6 +23,7 @@ INSTRUMENTS = {
     "streaming": "peak memory and rates of a fit of a folder larger than memory",
     "streams": "one pass of partial_fit over shuffled rows, against fits",
     "outliers": "what outliers cost, by start and with noise, on real tables",
+    "starts": "how often the best optimum known is found, by the number of starts",
     "skipping": "EM passes that leave out what cannot count, on real tables",
 }
 
