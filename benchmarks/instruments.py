@@ -24,6 +24,7 @@ INSTRUMENTS = {
     "streams": "one pass of partial_fit over shuffled rows, against fits",
     "outliers": "what outliers cost, by start and with noise, on real tables",
     "starts": "how often the best optimum known is found, by the number of starts",
+    "anomalies": "anomalies found, and false alarms really seen, on real tables",
     "skipping": "EM passes that leave out what cannot count, on real tables",
 }
 

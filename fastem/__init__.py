@@ -23,7 +23,8 @@ The guides stand where the work is done:
 - `fastem.covariances`: fourteen structures, and when to choose which; bounds against
   spikes.
 - `fastem.choice`: a call that chooses the structure and how many components.
-- `fastem.decisions`: from a mixture to a decision: classes, regression.
+- `fastem.decisions`: from a mixture to a decision: anomalies with a stated rate of
+  false alarms, classes, regression.
 - `fastem.report`: pictures and summaries of a fitted mixture.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.decisions.classifier import MixtureClassifier
+    from fastem.decisions.detector import MixtureOutlierDetector
+    from fastem.decisions.explanation import Explanation
     from fastem.decisions.files import load_model, save_model
     from fastem.decisions.regressor import MixtureRegressor
     from fastem.em.convergence import Convergence
@@ -59,27 +62,33 @@ if TYPE_CHECKING:
     from fastem.em.progress import Progress, StopFit
     from fastem.em.ridge import RegularizationWarning
     from fastem.mixture import GaussianMixture, StudentMixture
+    from fastem.report.anomaly_pictures import AnomalyDisplay
     from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
     from fastem.report.merging_pictures import MergeDisplay
+    from fastem.report.page import Summary
     from fastem.report.pair_pictures import PairsDisplay
     from fastem.report.pictures import ClusterDisplay
     from fastem.report.scaling import fit_standardized
+    from fastem.report.summary import summary
     from fastem.report.uncertainty_pictures import UncertaintyDisplay
 
 __all__ = [
+    "AnomalyDisplay",
     "Calibration",
     "CalibrationDisplay",
     "ClusterDisplay",
     "Collapse",
     "Convergence",
     "Degeneracy",
+    "Explanation",
     "GaussianMixture",
     "GaussianMixtureSelector",
     "LikelihoodRatioTest",
     "MergeDisplay",
     "Merging",
     "MixtureClassifier",
+    "MixtureOutlierDetector",
     "MixtureRegressor",
     "Overlap",
     "OverlappingPair",
@@ -94,6 +103,7 @@ __all__ = [
     "StandardErrors",
     "StopFit",
     "StudentMixture",
+    "Summary",
     "UncertaintyDisplay",
     "__version__",
     "bagged_memberships",
@@ -105,22 +115,26 @@ __all__ = [
     "overlap",
     "save_model",
     "standard_errors",
+    "summary",
 ]
 
 # Imported at their first use: what the command line does about Ctrl-C has to be in
 # place before the second that this takes.
 _HOMES = {
+    "AnomalyDisplay": "fastem.report.anomaly_pictures",
     "Calibration": "fastem.choice.calibration",
     "CalibrationDisplay": "fastem.report.calibration_pictures",
     "ClusterDisplay": "fastem.report.pictures",
     "Collapse": "fastem.em.maximization",
     "Convergence": "fastem.em.convergence",
     "Degeneracy": "fastem.covariances",
+    "Explanation": "fastem.decisions.explanation",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
     "LikelihoodRatioTest": "fastem.choice.likelihood_ratio",
     "MergeDisplay": "fastem.report.merging_pictures",
     "Merging": "fastem.choice.merging",
+    "MixtureOutlierDetector": "fastem.decisions.detector",
     "PairsDisplay": "fastem.report.pair_pictures",
     "MixtureRegressor": "fastem.decisions.regressor",
     "Overlap": "fastem.choice.overlap",
@@ -139,6 +153,7 @@ _HOMES = {
     "bootstrap_lrt": "fastem.choice.likelihood_ratio",
     "bagged_memberships": "fastem.choice.bagging",
     "calibration": "fastem.choice.calibration",
+    "Summary": "fastem.report.page",
     "UncertaintyDisplay": "fastem.report.uncertainty_pictures",
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
@@ -146,6 +161,7 @@ _HOMES = {
     "load_model": "fastem.decisions.files",
     "save_model": "fastem.decisions.files",
     "standard_errors": "fastem.choice.uncertainty",
+    "summary": "fastem.report.summary",
 }
 
 

@@ -15,7 +15,6 @@ from fastem.checks.rows import read_only
 from fastem.mixture import GaussianMixture
 from fastem.mixture.criteria import parts_of, x_log_x
 from fastem.statistics import Array
-from fastem.training.in_blocks import answer_blocks
 
 Group = tuple[int, ...]
 
@@ -193,7 +192,7 @@ def _entropies(
     first, second = ([place[pair[side]] for pair in pairs] for side in (0, 1))
     ask = model._row_answers()
     total, saved = 0.0, np.zeros(len(pairs))
-    with closing(answer_blocks(model, X, sample_weight)) as blocks:
+    with closing(model._row_blocks(X, sample_weight)) as blocks:
         for rows, weights in blocks:
             for part in parts_of(len(rows), len(groups) + len(pairs)):
                 degrees = ask(kernels.probability_pass, read_only(rows[part]))

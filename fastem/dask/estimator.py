@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastem import kernels, mixture
 from fastem.checks import counting
+from fastem.checks.rows import Rows
 from fastem.dask import passes
 from fastem.dask.outputs import values_of_rows
 from fastem.dask.partitions import Partitions, is_distributed
@@ -21,6 +22,7 @@ from fastem.dask.rows import RowsOnCluster
 from fastem.dask.trees import summed
 from fastem.groups import RowAnswers
 from fastem.mixture.predictive import ColumnAnswers, predictive_answers
+from fastem.statistics import Array
 from fastem.training.in_memory import TrainingRows
 
 Answers = RowAnswers | ColumnAnswers
@@ -53,6 +55,8 @@ class GaussianMixture(mixture.GaussianMixture):
       at least as many partitions as the workers have threads.
     - ``predict``, ``predict_proba`` and ``score_samples`` return Dask arrays that are
       computed when they are asked for; ``score`` and the criteria numbers.
+    - Displays, ``summary`` and ``merge_components`` bring one partition after the other
+      to this process.
     - Errors in the values of ``X`` name the partition, and the row in it, from 0.
 
     Examples
@@ -176,6 +180,21 @@ class GaussianMixture(mixture.GaussianMixture):
     ) -> RowTask:
         ask = ask or self._row_answers()
         return RowTask(kernel, replace(ask, n_threads=ask.n_threads or 1), dtype)
+
+    def _row_blocks(
+        self, X: Any, sample_weight: Any = None
+    ) -> Generator[tuple[Rows, Array]]:
+        """Rows and weights, brought to this process a partition at a time."""
+        if not is_distributed(X):
+            yield from super()._row_blocks(X, sample_weight)
+            return
+        check_is_fitted(self)
+        partitions = Partitions.checked(self, X, sample_weight, fitting=False)
+        tasks, weights = partitions.checked_values()
+        for of_rows in zip(tasks, weights or [None] * len(tasks), strict=True):
+            rows, w = compute(*of_rows)
+            if len(rows):
+                yield rows, np.empty(0) if w is None else w
 
     def _training_rows(
         self, X: Any, sample_weight: Any, labels: Any = None

@@ -18,8 +18,9 @@ import sklearn
 from sklearn.utils.validation import check_is_fitted
 
 from fastem.choice.results import SelectionResults, SelectionRow
+from fastem.decisions.calibration import Calibration
 from fastem.mixture import GaussianMixture, StudentMixture
-from fastem.mixture.model_file import content_of, file_of
+from fastem.mixture.model_file import ModelFile, content_of, file_of
 from fastem.mixture.model_file import save_model as save_mixture
 from fastem.runtime.callers import levels_to_caller
 from fastem.storage.json_text import Section, brief, readable
@@ -54,7 +55,7 @@ _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 _TEMPLATES = {kind.__name__: kind for kind in (GaussianMixture, StudentMixture)}
 _ALL = "the model"
 _ABOUT_FIT = "about_fit_"
-_TABLES = [SelectionResults, SelectionRow]
+_VALUES = [SelectionResults, SelectionRow, Calibration]
 
 
 class UnknownStepError(TypeError):
@@ -144,10 +145,16 @@ def load_model(path: PathLike) -> Any:
     OSError
         If there is no such file, or it cannot be read.
     """
+    opened = open_model(path)
+    return opened.named_model if isinstance(opened, ModelFile) else opened
+
+
+def open_model(path: PathLike) -> Any:
+    """What :func:`load_model` returns, or the whole file of a mixture: ModelFile."""
     content = Section.of_file(Path(path))
-    if content.values.get("format") != FORMAT:
-        return file_of(content).named_model
-    return _application(content)
+    if content.values.get("format") == FORMAT:
+        return _application(content)
+    return file_of(content)
 
 
 def _written(value: Any, where: str) -> Any:
@@ -244,7 +251,7 @@ def _application(content: Section) -> Any:
     try:
         model = from_json(
             content.get("estimator", dict),
-            _TABLES,
+            _VALUES,
             {
                 "estimator": _made,
                 "mixture": mixture,

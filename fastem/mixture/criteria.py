@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -169,6 +169,15 @@ class JudgedMixture(FittedMixture):
         with closing(answer_blocks(self, X)) as blocks, self._announced():
             parts = [ask(kernels.probability_pass, rows) for rows, _ in blocks]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _row_blocks(
+        self, X: Any, sample_weight: ArrayLike | str | None = None
+    ) -> Generator[tuple[Rows, Array]]:
+        """Rows to be told about, checked, and their weights; none are empty.
+
+        Read once, wherever they are, with a block in memory at a time.
+        """
+        return answer_blocks(self, X, sample_weight)
 
     def _counted(
         self,

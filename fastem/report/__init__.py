@@ -8,6 +8,7 @@ in the two columns that separate these best, or in those that you name:
 
 >>> import matplotlib.pyplot as plt
 >>> import numpy as np
+>>> import fastem
 >>> from fastem import ClusterDisplay, GaussianMixture, PairsDisplay
 >>> random = np.random.default_rng(0)
 >>> X = np.vstack([random.normal(m, s, (500, 4)) for m, s in ((0, 1), (2, 2))])
@@ -30,6 +31,7 @@ which components differ most, in their means or in how they spread.
 | :class:`fastem.UncertaintyDisplay` | where rows are torn between components |
 | :class:`fastem.MergeDisplay` | which components are one cluster, step by step |
 | :class:`fastem.CalibrationDisplay` | whether memberships are as right as they claim |
+| :class:`fastem.AnomalyDisplay` | the rows that surprise most, and by which columns |
 | :class:`fastem.SelectionDisplay` | the criterion of each candidate of a choice |
 
 Rows are read once, also from a folder. More than `max_points` (20,000) of them are
@@ -40,4 +42,19 @@ is shown, and those that are not drawn are counted beside the picture.
 >>> PairsDisplay.from_estimator(model, X, columns=[0, 3], max_points=100).axes_.shape
 (2, 2)
 >>> plt.close("all")
+
+Summaries
+=========
+:func:`fastem.summary` says on a page what a mixture says: how large each component is,
+what sets it apart in the units of the columns, which components overlap. With rows,
+also how sure these are, what they lack, and the criteria; of a selector, the
+alternatives. On the command line it is `fastem info model.json rows.csv`.
+
+>>> summary = fastem.summary(model, X, feature_names=["a", "b", "c", "d"])
+>>> print(summary)  # doctest: +ELLIPSIS
+Gaussian mixture of 2 components, covariance full (...), 1,000 rows x 4 columns...
+>>> summary.to_frame()[["component", "n_rows", "a", "a (sd)"]].round(1)
+   component  n_rows    a  a (sd)
+0          0     529  0.0    -0.5
+1          1     471  2.1     0.6
 """

@@ -20,10 +20,10 @@ class Trait:
     mean : float
         Of the component, in the column's own unit.
     difference : float
-        The component's mean less that of the mixture, in standard deviations of
-        the mixture.
+        The component's mean less that of the whole, in standard deviations of the
+        whole.
     spread : float
-        The component's standard deviation as a multiple of the mixture's.
+        The component's standard deviation as a multiple of the whole's.
     """
 
     column: str
@@ -54,10 +54,25 @@ def dense_covariances(model: GaussianMixture) -> Array:
     return representation.expand(model.covariances_, *model.means_.shape)
 
 
-def column_names(model: GaussianMixture) -> tuple[str, ...]:
-    """The model's names of its columns, or x0, x1, ... if it has none."""
-    default = [f"x{j}" for j in range(model.means_.shape[1])]
-    return tuple(getattr(model, "feature_names_in_", default))
+def column_names(
+    model: GaussianMixture, given: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """The names given, or the model's own, or x0, x1, ... if it has none.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many as columns.
+    """
+    n_columns = model.means_.shape[1]
+    if given is None:
+        default = [f"x{j}" for j in range(n_columns)]
+        return tuple(getattr(model, "feature_names_in_", default))
+    if len(given) != n_columns:
+        raise ValueError(
+            f"feature_names has {len(given)}, but the model has {n_columns} columns"
+        )
+    return tuple(given)
 
 
 def distinctive_traits(
@@ -66,6 +81,7 @@ def distinctive_traits(
     *,
     n_traits: int = 3,
     smallest: float = 0.25,
+    overall: tuple[Array, Array] | None = None,
 ) -> list[list[Trait]]:
     """For each component the columns that set it apart, the most telling first.
 
@@ -78,7 +94,9 @@ def distinctive_traits(
     n_traits : int, default=3
         Largest number of columns for a component.
     smallest : float, default=0.25
-        Smallest difference worth telling, in standard deviations of the mixture.
+        Smallest difference worth telling, in standard deviations of the whole.
+    overall : (array of shape (D,), array of shape (D,)), default=None
+        Mean and standard deviation of the whole; by default those of the mixture.
 
     Returns
     -------
@@ -87,7 +105,7 @@ def distinctive_traits(
         every column.
     """
     names = column_names(model) if columns is None else columns
-    mean, deviation = overall_moments(model)
+    mean, deviation = overall_moments(model) if overall is None else overall
     differences = (model.means_ - mean) / deviation
     spreads = np.sqrt(component_variances(model)) / deviation
     return [

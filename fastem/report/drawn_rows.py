@@ -20,7 +20,6 @@ from fastem.mixture import GaussianMixture
 from fastem.mixture.criteria import parts_of
 from fastem.report.views import View
 from fastem.statistics import Array
-from fastem.training.in_blocks import answer_blocks
 
 MAX_POINTS = 20_000
 _MOST_DISTINCT = 31
@@ -110,7 +109,7 @@ def draw_rows_in(
     """
     ask = model._row_answers()
     sums: list[_ViewSums] = []
-    with closing(answer_blocks(model, X, sample_weight)) as blocks:
+    with closing(model._row_blocks(X, sample_weight)) as blocks:
         for rows, weights in blocks:
             if not sums:
                 some = rows[:: -(-len(rows) // _LIMITING_ROWS)]

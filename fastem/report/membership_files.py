@@ -112,6 +112,18 @@ def write_answers(
     ValueError
         If a column of the data cannot be written as CSV, or has the name of another.
     """
+    batches = (batch_of(some.columns(wanted), some.kept, carried) for some in answers)
+    write_batches(path, suffix, batches)
+
+
+def write_batches(path: Path, suffix: str, batches: Iterable[Any]) -> None:
+    """Write Arrow batches to a Parquet or a CSV file.
+
+    Raises
+    ------
+    ValueError
+        If a column cannot be written as CSV.
+    """
     import pyarrow as pa
     from pyarrow import csv, parquet
 
@@ -119,8 +131,7 @@ def write_answers(
     with ExitStack() as stack:
         writer: Any = None
         schema: Any = None
-        for some in answers:
-            batch = _batch(some, wanted, carried)
+        for batch in batches:
             try:
                 if writer is None:
                     kind = csv.CSVWriter if is_csv else parquet.ParquetWriter
@@ -135,18 +146,21 @@ def write_answers(
                 ) from error
 
 
-def _batch(answers: Answers, wanted: Wanted, carried: CarriedColumns | None) -> Any:
+def batch_of(
+    columns: dict[str, np.ndarray],
+    kept: NDArray[np.bool_],
+    carried: CarriedColumns | None,
+) -> Any:
     """An Arrow batch for rows of the file, with nulls where they were not kept."""
     import pyarrow as pa
 
-    kept = answers.kept
     arrays, names = [], []
     if carried is not None:
         arrays, names = carried.take(len(kept)), list(carried.names)
-    for name, values in answers.columns(wanted).items():
+    for name, values in columns.items():
         if name in names:
             raise ValueError(
-                f"column {name!r} cannot be kept: the memberships have one of that name"
+                f"column {name!r} cannot be kept: the answers have one of that name"
             )
         spread = np.zeros(len(kept), values.dtype)
         spread[kept] = values

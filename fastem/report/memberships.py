@@ -39,7 +39,8 @@ class Certainty:
     Attributes
     ----------
     n_rows : array of int
-        Number of rows whose likeliest component it is.
+        Number of rows whose likeliest component it is; the sum of their weights where
+        they have any.
     mean : array
         Mean probability of the likeliest component among these rows.
     sure : array
@@ -48,7 +49,7 @@ class Certainty:
         Share of these rows with a probability of at most 0.5.
     """
 
-    n_rows: NDArray[np.int64]
+    n_rows: NDArray[Any]
     mean: Array
     sure: Array
     unsure: Array
@@ -77,7 +78,7 @@ class Written(NamedTuple):
     n_outliers: int
 
 
-class _Tally:
+class Tally:
     """Counts from which a :class:`Certainty` is made."""
 
     def __init__(self, n_components: int, wanted: Wanted = NOTHING_ELSE) -> None:
@@ -85,7 +86,8 @@ class _Tally:
         self._wanted = wanted
         self.n_outliers = 0
 
-    def add(self, probabilities: Rows) -> None:
+    def add(self, probabilities: Rows, weights: Array | None = None) -> None:
+        """Count more rows, each as often as its weight says."""
         labels = probabilities.argmax(axis=1)
         largest = probabilities.max(axis=1).astype(np.float64)
         for total, values in zip(
@@ -93,7 +95,8 @@ class _Tally:
             (np.ones(len(labels)), largest, largest > 0.9, largest <= 0.5),
             strict=True,
         ):
-            total += np.bincount(labels, values, len(total))
+            counts = values if weights is None else values * weights
+            total += np.bincount(labels, counts, len(total))
 
     def counted(self, answers: Iterable[Answers]) -> Iterator[Answers]:
         """The answers as they come, which are counted on their way."""
@@ -105,8 +108,15 @@ class _Tally:
             yield some
 
     def certainty(self) -> Certainty:
+        """What has been counted."""
         mean, sure, unsure = self._sums[1:] / np.maximum(self._sums[0], 1)
-        return Certainty(self._sums[0].astype(np.int64), mean, sure, unsure)
+        return Certainty(_whole(self._sums[0]), mean, sure, unsure)
+
+
+def _whole(counts: Array) -> NDArray[Any]:
+    """As integers, unless weights made them others."""
+    rounded = np.rint(counts)
+    return rounded.astype(np.int64) if np.array_equal(rounded, counts) else counts
 
 
 def probability_blocks(model: GaussianMixture, X: Any) -> Generator[Rows]:
@@ -149,7 +159,7 @@ def measure_certainty(model: GaussianMixture, X: Any) -> Certainty:
     Certainty
         For a component that is no row's likeliest, 0 rows and shares of 0.
     """
-    tally = _Tally(_n_columns(model))
+    tally = Tally(_n_columns(model))
     with closing(probability_blocks(model, X)) as blocks:
         for probabilities in blocks:
             tally.add(probabilities)
@@ -205,7 +215,7 @@ def write_memberships(
     rows, _ = answerable(model, X)
     has_background = background_of_model(model) is not None
     wanted = wanted._replace(has_background=has_background)
-    tally = _Tally(_n_columns(model), wanted)
+    tally = Tally(_n_columns(model), wanted)
 
     def write(part: Path, suffix: str, answers: Iterable[Answers]) -> None:
         write_answers(part, suffix, tally.counted(answers), wanted, carried)

@@ -118,7 +118,7 @@ class PairsDisplay:
         ValueError
             If there is no such column.
         """
-        names = column_names(model) if feature_names is None else feature_names
+        names = column_names(model, feature_names)
         shown: Sequence[int] = (
             separating_columns(model, _MOST_COLUMNS)
             if columns is None

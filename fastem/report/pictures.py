@@ -222,7 +222,7 @@ def draw_clusters(
     ImportError
         If matplotlib is not installed.
     """
-    names = column_names(model) if columns is None else columns
+    names = column_names(model, columns)
     views = [View.of_columns(shown, names) for shown in separating_views(model)]
     figure = new_figure(8 if len(views) == 1 else 13, 6)
     of_views = coloured_rows(views, model, X)
@@ -258,7 +258,7 @@ def view_of(
     feature_names: Sequence[str] | None,
 ) -> View:
     """The view that the user asks for."""
-    names = column_names(model) if feature_names is None else feature_names
+    names = column_names(model, feature_names)
     if space not in _SPACES:
         raise ValueError(f"space must be one of {_SPACES}, but is {space!r}")
     if space == "discriminant":

@@ -237,15 +237,14 @@ def _dataset_source(
 class ArrayBlocks:
     """An array (N, D) of numbers, of which views are given away: a memory map."""
 
-    names = None
-
-    def __init__(self, X: np.ndarray) -> None:
+    def __init__(self, X: np.ndarray, names: Sequence[str] | None = None) -> None:
         if X.ndim != 2 or X.dtype.kind not in "biuf":
             raise ValueError(
                 f"X has the shape {X.shape} and the type {X.dtype}; it must be an "
                 "array of numbers, with rows and columns"
             )
         self._X = X
+        self.names = None if names is None else tuple(names)
         self.n_features = X.shape[1]
         self.dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
 

@@ -5,7 +5,7 @@ Parquet, Arrow or NPY files, folders of Parquet files, or CSV on standard input 
 
     $ fastem fit cars.csv -k 3 --standardize --output model.json --plot clusters.png
     $ fastem predict model.json cars.csv --output memberships.parquet
-    $ fastem info model.json
+    $ fastem info model.json cars.csv
 
 `--standardize` fits on columns scaled to mean 0 and standard deviation 1; the model
 is saved in the units of the data. Rows with missing values are an error; `--missing

@@ -1,26 +1,28 @@
 """The commands: fit, select, predict, info."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 import fastem
-from fastem.covariances import structure_of
+from fastem.decisions.files import open_model
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture, StudentMixture
-from fastem.mixture.model_file import ModelFile, read_model_file, save_model
+from fastem.mixture.model_file import ModelFile, save_model
 from fastem.mixture.online import AUTO
 from fastem.report import memberships, pictures
 from fastem.report.criteria import Criteria, measure_criteria
 from fastem.report.membership_files import Wanted
 from fastem.report.memberships import measure_certainty, write_memberships
 from fastem.report.pictures import draw_clusters
+from fastem.report.summary import summary
+from fastem.report.wording import number
 from fastem.sources.data_files import SUFFIXES
-from fastem.sources.tables import open_table
 from fastem.terminal import display
-from fastem.terminal.console import plain_messages, say
+from fastem.terminal.applications import answer_table, print_application, refuse
+from fastem.terminal.console import plain_messages
 from fastem.terminal.options import (
     ModelPath,
     Overwrite,
@@ -37,8 +39,6 @@ from fastem.terminal.options import (
 from fastem.terminal.selection import select
 from fastem.terminal.table_fit import (
     fit_table,
-    listed,
-    say_dropped,
     say_labels,
     say_used,
     say_written,
@@ -50,11 +50,12 @@ from fastem.terminal.table_options import (
     DropMissing,
     Labels,
     Missing,
+    ModelColumns,
     NaValues,
     Weights,
     notation,
     open_for_fit,
-    way_with_missing,
+    open_for_model,
 )
 
 app = typer.Typer(
@@ -71,8 +72,8 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _open_model(path: Path, data: Path | None = None) -> ModelFile:
-    """The model; what else was named in its place is told."""
+def _open_model(path: Path, data: Path | None = None) -> Any:
+    """A mixture's file, or an estimator around one; an error says what else it is."""
     is_table = path.is_dir() or path.name.lower().endswith(SUFFIXES)
     if is_table and data is not None and data.suffix.lower() == ".json":
         raise ValueError(
@@ -89,7 +90,7 @@ def _open_model(path: Path, data: Path | None = None) -> ModelFile:
             f"there is no file {path}: name the model that fastem fit --output has "
             "saved"
         )
-    return read_model_file(path)
+    return open_model(path)
 
 
 @app.callback()
@@ -365,14 +366,7 @@ def predict(
             "are known to be good, other than those of the fit.",
         ),
     ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,C",
-            help="Columns of the data to use, in the order of the model's.",
-            show_default="those of the model",
-        ),
-    ] = None,
+    columns: ModelColumns = None,
     picture: Annotated[
         Path | None,
         typer.Option("--plot", help="Draw these rows and the clusters (.png)."),
@@ -387,40 +381,32 @@ def predict(
     """Say which component each row belongs to, and how surely."""
     with plain_messages():
         file = _open_model(model, data)
+        if not isinstance(file, ModelFile):
+            of_mixtures = {
+                "--outliers-below": outliers_below,
+                "--columns": columns,
+                "--plot": picture,
+                "--missing": missing,
+                "--drop-missing": drop_missing,
+                "--threads": threads,
+            }
+            refuse(of_mixtures, file, model)
+            answer_table(
+                *(file, data, output, notation(na_values, decimal)),
+                *(log_density, split(keep) or (), overwrite),
+            )
+            return
         check_outputs(
             data,
             overwrite,
             (output, memberships.SUFFIXES, "io"),
             (picture, pictures.SUFFIXES, "plot"),
         )
-        way = way_with_missing(missing, drop_missing, file.model.missing_values)
-        keeps = way == "marginalize"
         file.model.n_threads = threads
-        file.model.missing_values = "marginalize" if keeps else "error"
-        names = split(columns) or file.columns
-        table = open_table(
-            data,
-            columns=names,
-            drop_missing=way == "drop",
-            keep_missing=keeps,
-            notation=notation(na_values, decimal),
-            carry=split(keep) or (),
+        table = open_for_model(
+            *(model, file, data, columns, missing, drop_missing, na_values, decimal),
+            keep=split(keep) or (),
         )
-        n_columns = file.model.means_.shape[1]
-        if len(table.names) != n_columns:
-            needed = f"but {model} needs {n_columns}"
-            if columns is not None and file.columns:
-                needed += f": {listed(file.columns)}"
-            raise ValueError(
-                f"{data} has {len(table.names)} numeric columns, {needed} and has no "
-                "names to choose by: name them with --columns"
-                if columns is None
-                else f"--columns names {len(table.names)}, {needed}"
-            )
-        ignored = [name for name in table.unused if name not in (split(keep) or ())]
-        if ignored:
-            say(f"Ignored, not in the model: {listed(ignored)}.")
-        say_dropped(table)
         written = write_memberships(
             *(output, file.model, table.values, table.kept),
             wanted=Wanted(log_density, outliers_below),
@@ -436,30 +422,66 @@ def predict(
             display.print_outliers(written, outliers_below)
 
 
-@app.command(epilog=example("fastem info model.json"))
-def info(model: ModelPath) -> None:
-    """Show the components of a model."""
+@app.command(
+    epilog=example("fastem info model.json", "fastem info model.json cars.csv")
+)
+def info(
+    model: ModelPath,
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="Rows to describe by the model, in what predict reads.",
+            show_default="the model alone",
+        ),
+    ] = None,
+    columns: ModelColumns = None,
+    weights: Weights = None,
+    missing: Missing = None,
+    drop_missing: DropMissing = False,
+    na_values: NaValues = None,
+    decimal: Decimal = None,
+    threads: Threads = None,
+) -> None:
+    """Describe a model on a page, and the rows of a table by it."""
     with plain_messages():
-        file = _open_model(model)
-        n_components, n_columns = file.model.means_.shape
-        columns = file.columns or tuple(f"x{j}" for j in range(n_columns))
-        console = display.output()
-        console.print(
-            f"{n_components} components, covariance {file.model.covariance_type} "
-            f"({structure_of(file.model.covariance_type).description}), "
-            f"{n_columns} columns: {escape(', '.join(columns))}"
-        )
+        file = _open_model(model, data)
+        if not isinstance(file, ModelFile):
+            refuse({"DATA": data}, file, model)
+            print_application(file)
+            return
+        file.model.n_threads = threads
+        n_columns = file.model.means_.shape[1]
+        names = file.columns or tuple(f"x{j}" for j in range(n_columns))
+        values = of_rows = None
+        if data is not None:
+            table = open_for_model(
+                *(
+                    model,
+                    file,
+                    data,
+                    columns,
+                    missing,
+                    drop_missing,
+                    na_values,
+                    decimal,
+                ),
+                weights=weights,
+            )
+            values, of_rows = table.values, table.weights
+            names = file.columns or table.names
+        told = summary(file.model, values, of_rows, feature_names=names)
+        display.print_summary(told)
+        display.print_means(file.model, names)
         facts = [
-            f"{name} {display.number(value) if type(value) is float else value}"
+            f"{name} {number(value) if type(value) is float else value}"
             for name, value in file.fit.items()
             if value is not None and name not in ("bic", "aic")
         ]
-        console.print(
+        display.output().print(
             f"Fit by fastem {file.fastem_version}: {escape(', '.join(facts))}"
         )
         # Files of older versions have none, nor those that Python has saved.
         bic, aic = file.fit.get("bic"), file.fit.get("aic")
         if isinstance(bic, float) and isinstance(aic, float):
             display.print_criteria(Criteria(bic, aic))
-        display.print_components(file.model, columns)
-        display.print_means(file.model, columns)

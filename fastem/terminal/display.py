@@ -1,6 +1,5 @@
 """What the commands show of a model: components, and how certain rows are."""
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -17,6 +16,8 @@ from fastem.mixture.noise import background_of_model
 from fastem.report.criteria import Criteria
 from fastem.report.description import Trait, component_variances, distinctive_traits
 from fastem.report.memberships import Certainty, Written
+from fastem.report.page import Summary
+from fastem.report.wording import number, sentence_of
 
 _LOG_WIDTH = 110
 _MOST_CANDIDATES = 10
@@ -34,19 +35,6 @@ def output() -> Console:
     """Standard output: as wide as the terminal, or wide enough for tables in a log."""
     console = Console(highlight=False, soft_wrap=False)
     return console if console.is_terminal else Console(width=_LOG_WIDTH)
-
-
-def number(value: float) -> str:
-    """Four significant digits, written for people: 1,297 or 45.2 or 3.1e-07."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    if not 1e-4 <= abs(value) < 1e9:
-        return f"{value:.3g}"
-    decimals = max(
-        0, (2 if abs(value) < 1000 else 3) - math.floor(math.log10(abs(value)))
-    )
-    text = f"{value:,.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def print_components(
@@ -92,12 +80,12 @@ def print_components(
 
 def print_certainty(certainty: Certainty) -> None:
     """How sure the rows are of their component, in a sentence."""
-    mean, sure, unsure = certainty.overall()
-    output().print(
-        f"Memberships: {sure:.1%} of the rows are sure (their component has a "
-        f"probability above 0.9), {unsure:.1%} are in doubt (0.5 at most); on average "
-        f"the likeliest component has {mean:.3f}."
-    )
+    output().print(sentence_of(certainty))
+
+
+def print_summary(summary: Summary) -> None:
+    """The page of a model."""
+    output().print(str(summary), markup=False, soft_wrap=True)
 
 
 def print_outliers(written: Written, limit: float) -> None:

@@ -1,13 +1,17 @@
 """The table that a command reads: its arguments and options, and how it is opened."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
 
+from fastem.mixture.model_file import ModelFile
 from fastem.sources.delimited import Notation
 from fastem.sources.tables import AnyTable, open_table
+from fastem.terminal.console import say
 from fastem.terminal.options import split
+from fastem.terminal.table_fit import listed, say_dropped
 
 WAYS_WITH_MISSING = ("error", "drop", "marginalize")
 
@@ -75,6 +79,57 @@ def open_for_fit(
     return TrainingTable(table, "marginalize" if way == "marginalize" else "error")
 
 
+def open_for_model(
+    path: Path,
+    file: ModelFile,
+    data: Path,
+    columns: str | None,
+    missing: str | None,
+    drop_missing: bool,
+    na_values: str | None,
+    decimal: str | None,
+    *,
+    weights: str | None = None,
+    keep: Sequence[str] = (),
+) -> AnyTable:
+    """The table to ask a model about, which takes gaps as the options say.
+
+    Raises
+    ------
+    ValueError
+        If it does not have the model's columns.
+    """
+    model = file.model
+    way = way_with_missing(missing, drop_missing, model.missing_values)
+    keeps = way == "marginalize"
+    model.missing_values = "marginalize" if keeps else "error"
+    table = open_table(
+        data,
+        columns=split(columns) or file.columns,
+        drop_missing=way == "drop",
+        keep_missing=keeps,
+        weights=weights,
+        notation=notation(na_values, decimal),
+        carry=keep,
+    )
+    n_columns = model.means_.shape[1]
+    if len(table.names) != n_columns:
+        needed = f"but {path} needs {n_columns}"
+        if columns is not None and file.columns:
+            needed += f": {listed(file.columns)}"
+        raise ValueError(
+            f"{data} has {len(table.names)} numeric columns, {needed} and has no "
+            "names to choose by: name them with --columns"
+            if columns is None
+            else f"--columns names {len(table.names)}, {needed}"
+        )
+    ignored = [name for name in table.unused if name not in keep]
+    if ignored:
+        say(f"Ignored, not in the model: {listed(ignored)}.")
+    say_dropped(table)
+    return table
+
+
 Data = Annotated[
     Path,
     typer.Argument(
@@ -88,6 +143,15 @@ Columns = Annotated[
     str | None,
     typer.Option(
         metavar="A,B,C", help="Columns to use.", show_default="all numeric ones"
+    ),
+]
+ModelColumns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="A,B,C",
+        help="Columns of the data to use, in the order of the model's.",
+        show_default="those of the model",
     ),
 ]
 Weights = Annotated[

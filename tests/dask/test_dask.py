@@ -25,6 +25,8 @@ from fastem.dask.passes import distinct_of_all, distinct_rows
 from fastem.dask.rows import RowsOnCluster
 from fastem.dask.trees import summed
 from fastem.kernels import CHUNK_ROWS, grid
+from fastem.report.pictures import coloured_rows
+from fastem.report.views import View
 from fastem.training.folds import Fold
 from fastem.training.in_memory import RowsInMemory
 from tests import mixtures
@@ -610,6 +612,22 @@ def test_the_example_runs():
 
 
 @pytest.mark.usefixtures("client")
+def test_rows_are_told_about_where_they_are(client, rows, X, row_weights):
+    model = fastem.dask.GaussianMixture(K, random_state=0).fit(rows)
+    w = da.from_array(row_weights, chunks=CHUNKS[0])
+    told = fastem.summary(model, X, w)
+    assert str(told) == str(fastem.summary(model, rows, row_weights))
+    merged = fastem.merge_components(model, X, w).entropy
+    of_rows = fastem.merge_components(model, rows, row_weights).entropy
+    np.testing.assert_allclose(merged, of_rows, rtol=1e-9)
+    views = [View.of_columns([0, 1], ["a", "b", "c"])]
+    (there,) = coloured_rows(views, model, X, sample_weight=w, max_points=100)
+    (here,) = coloured_rows(views, model, rows, sample_weight=row_weights, max_points=1)
+    assert there.points is None
+    assert (there.n_rows, here.n_rows) == (N, N)
+    assert there.counts.sum() == pytest.approx(here.counts.sum(), rel=0.01)
+
+
 def test_large_parameters_are_sent_without_a_warning():
     random = np.random.default_rng(0)
     n_components, n_features = 420, 80  # 11 MB of triangular factors

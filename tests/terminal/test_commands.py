@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as parquet
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import fastem
@@ -20,6 +21,7 @@ from fastem.report.scaling import fit_standardized
 from fastem.runtime import compiling
 from fastem.terminal.commands import app
 from fastem.terminal.console import in_options
+from fastem.terminal.options import number_of_starts
 
 COLUMNS = ["speed", "load"]
 
@@ -390,6 +392,23 @@ def test_info_shows_components_and_columns(model):
         *("n_rows 300", "what sets it apart", "Mean ± standard deviation"),
     ):
         assert part in said
+
+
+def test_info_describes_rows_by_the_model(csv, rows, model, tmp_path):
+    said = run("info", model, csv, "--drop-missing")
+    assert "Left out: 1 row with missing values." in said
+    told = fastem.summary(load_model(model), pd.DataFrame(rows, columns=COLUMNS))
+    assert " ".join(str(told).split()) in said
+    with_gaps = run("info", model, csv, "--missing", "marginalize")
+    assert "Missing: 1 of 301 rows lack values (speed 0.3%)" in with_gaps
+    other = tmp_path / "other.csv"
+    table = pd.DataFrame(rows, columns=["v", "l"]).assign(w=2.0)
+    table.to_csv(other, index=False)
+    said = run("info", model, other, "--columns", "v,l", "--weights", "w")
+    assert "Rows count by their weights, which sum to 600." in said
+    assert "Ignored" not in said
+    swapped = run("info", csv, model, code=1)
+    assert f"the model comes first, as in fastem predict {model} {csv}" in swapped
 
 
 def test_the_version_is_that_of_the_library():

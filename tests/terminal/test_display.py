@@ -8,6 +8,7 @@ from rich.console import Console
 from fastem import GaussianMixture
 from fastem.report.description import distinctive_traits
 from fastem.report.memberships import Certainty
+from fastem.report.wording import number
 from fastem.terminal import display
 
 NAMES = (
@@ -57,7 +58,7 @@ def test_means_stand_on_any_terminal(model, width, capsys):
     for k in range(N_COMPONENTS):
         assert f" {k} (14.3%) " in shown
         for j in range(len(NAMES)):
-            assert f" {display.number(model.means_[k, j])} ± 1 " in shown
+            assert f" {number(model.means_[k, j])} ± 1 " in shown
 
 
 def test_names_come_whole_before_more_components_do(model, width, capsys):
@@ -80,7 +81,7 @@ def test_traits_stand_on_any_terminal(model, width, capsys):
     told = column_of(shown, 5)
     for traits in distinctive_traits(model, NAMES):
         for trait in traits:
-            figures = f"{display.number(trait.mean)} ({trait.difference:+.1f} sd)"
+            figures = f"{number(trait.mean)} ({trait.difference:+.1f} sd)"
             assert any(figures in line for line in told)
     names = [line.partition("(")[0].rstrip("-0123456789,. ") for line in told]
     if width < 300:  # where a line holds several traits

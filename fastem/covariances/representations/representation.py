@@ -192,6 +192,19 @@ class Representation(ABC):
             whitened = reach * squares.reshape(len(reach), -1)
         return math.sqrt(float(whitened.max()))
 
+    def log_peaks(self, parameters: MixtureParameters) -> Array:
+        """Logarithms of each component's weight times density at its mean: (K,)."""
+        n_features = parameters.means.shape[1]
+        peaks: Array = (
+            parameters.log_weights
+            + self.log_determinants(parameters.precisions_cholesky, n_features)
+            - 0.5 * n_features * np.log(2 * np.pi)
+        )
+        if parameters.degrees_of_freedom is not None:
+            peaks += 0.5 * n_features * np.log(2 * np.pi)
+            peaks += student.log_constants(parameters.degrees_of_freedom, n_features)
+        return peaks
+
     def factors(self, parameters: MixtureParameters, dtype: DTypeLike) -> Any:
         """What the kernels need of the parameters, in their type.
 
@@ -203,21 +216,13 @@ class Representation(ABC):
             dtype = np.float64
         n_features = parameters.means.shape[1]
         center = parameters.center
-        log_normalizers = (
-            parameters.log_weights
-            + self.log_determinants(parameters.precisions_cholesky, n_features)
-            - 0.5 * n_features * np.log(2 * np.pi)
-        )
         v = parameters.degrees_of_freedom
-        if v is not None:
-            log_normalizers += 0.5 * n_features * np.log(2 * np.pi)
-            log_normalizers += student.log_constants(v, n_features)
         factors = self.kernel_factors(
             center,
             # Users' starts come in any layout, and kernels take one.
             np.ascontiguousarray(parameters.means) - center,
             np.ascontiguousarray(parameters.precisions_cholesky),
-            log_normalizers,
+            self.log_peaks(parameters),
             dtype,
         )
         if parameters.background is not None:
