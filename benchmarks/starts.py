@@ -21,8 +21,10 @@ from fastem.covariances import SingularCovarianceError
 
 AUTO = "auto"
 _NUMBERS = (1, 10, 20)
-_STARTS = 40  # fits from one start, of which ten or twenty are a fit of as many
-_FITS = 6  # from starts that short runs judge
+# For each repeat, fits from one start, of which ten or twenty are a fit of as many; and
+# fits from starts that short runs judge.
+_STARTS, _FITS = 20, 3
+_REPEATS = 2
 _TYPES = ("full", "tied", "diag")
 _MORE = (0, 2)  # components beside as many as there are groups
 _SAME = 0.05  # nats, of all rows
@@ -80,6 +82,7 @@ def outcome_of(
         random_state=seed,
         tol=1e-6,
         max_iter=2000,
+        accelerate=True,
     )
     with _walked() as rows, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -138,8 +141,7 @@ def table_of(problems: Mapping[str, Mapping[int | str, list[Outcome]]]) -> str:
 def _measured(
     tables: Sequence[LabelledTable], options: Options
 ) -> Mapping[str, Mapping[int | str, list[Outcome]]]:
-    n_starts = max(_NUMBERS) if options.short else _STARTS
-    n_fits = 1 if options.short else _FITS
+    repeats = 1 if options.short else options.repeats or _REPEATS
     found = {}
     for table in tables:
         for K in (table.n_groups + more for more in _MORE):
@@ -147,7 +149,7 @@ def _measured(
                 name = f"{table.name}, {K}, {covariance_type}"
                 progress(name)
                 problem = table.rows, K, covariance_type
-                found[name] = outcomes_of(*problem, n_starts, n_fits)
+                found[name] = outcomes_of(*problem, _STARTS * repeats, _FITS * repeats)
     return found
 
 
@@ -167,6 +169,7 @@ def document(options: Options) -> str:
             "and in brackets the median number of passes of EM over the rows, k-means "
             "not counted. Tables as they are, with as many components as groups, and "
             "two more. A fit from 10 or 20 starts is the best of as many fits of one "
-            f"start, of which there are {_STARTS}.{left_out}",
+            f"start, of which there are {_STARTS * (options.repeats or _REPEATS)}."
+            f"{left_out}",
         )
     return heading + text + "\n"
