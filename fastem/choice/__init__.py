@@ -81,6 +81,20 @@ other weights of the same rows:
 >>> sure.means.shape
 (3, 2)
 
+Of large tables, wherever they are, `method='sandwich'` makes them of derivatives of the
+log-likelihood, in one pass.
+
+Do the components come back?
+============================
+:func:`fastem.stability` starts anew with rows weighted at random, and says how alike
+the partitions are, and of each component how often it was found again:
+
+>>> three = selector.best_estimator_
+>>> rows, _ = three.sample(600, random_state=0)
+>>> again = fastem.stability(three, rows, n_bootstrap=10, random_state=0)
+>>> bool((again.recovered == 1).all())
+True
+
 Which components are confused?
 ==============================
 :func:`fastem.overlap` says how often a row of one component is likelier to be of

@@ -28,7 +28,7 @@ def unfitted(model: GaussianMixture, **settings: Any) -> GaussianMixture:
 def refitted(
     model: GaussianMixture,
     X: Any,
-    sample_weight: ArrayLike | None,
+    sample_weight: ArrayLike | str | None,
     method: str,
     n_fits: int,
     random: np.random.RandomState,
@@ -65,7 +65,8 @@ def refitted(
         try:
             with convergence_warnings.muted():
                 fit._fit_rows(
-                    _weighted(rows, method, random), continued=(start, -math.inf)
+                    weighted_at_random(rows, method, random),
+                    continued=(start, -math.inf),
                 )
         except SingularCovarianceError:
             yield None
@@ -73,10 +74,13 @@ def refitted(
         yield fit if len(fit.weights_) == len(start.weights) else None
 
 
-def _weighted(
+def weighted_at_random(
     rows: RowsInMemory, method: str, random: np.random.RandomState
 ) -> RowsInMemory:
-    """The same rows, weighted at random."""
+    """The same rows, weighted at random.
+
+    As often as each is drawn ('bootstrap'), or by exponentially distributed numbers.
+    """
     N = len(rows.values)
     shares = rows.weights.astype(np.float64) if len(rows.weights) else np.ones(N)
     if method == "bootstrap":

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import ndtri
 from sklearn.utils import check_random_state
 
 from fastem.choice.refits import refitted
+from fastem.choice.sandwich import sandwich
 from fastem.mixture import GaussianMixture
-from fastem.statistics import Array
+from fastem.statistics import Array, MixtureParameters
 
-_METHODS = ("bootstrap", "weighted")
+_METHODS = ("bootstrap", "weighted", "sandwich")
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,14 @@ class StandardErrors:
     covariances : array
         In the shape of ``covariances_``.
     samples : dict of str to array
-        The parameters of each fit, under these names.
+        The parameters of each fit, under these names; empty for 'sandwich'.
     n_failed : int
         How many fits ended in a singular covariance, and are left out.
+    estimates : dict of str to array
+        The mixture's own, under the same names.
+    by_component : bool
+        Whether 'sandwich' took components one by one, as all together have too many
+        parameters: what they tell of each other is left out then.
     """
 
     weights: Array
@@ -37,9 +44,14 @@ class StandardErrors:
     covariances: Array
     samples: dict[str, Array]
     n_failed: int
+    estimates: dict[str, Array]
+    by_component: bool = False
 
     def interval(self, name: str, level: float = 0.95) -> tuple[Array, Array]:
-        """Between which values this share of the fits lies, symmetrically.
+        """Between which values a parameter lies with this confidence.
+
+        Those between which this share of the fits lies, symmetrically (percentiles);
+        for 'sandwich' the estimate and normal quantiles of errors on both sides.
 
         Parameters
         ----------
@@ -53,13 +65,20 @@ class StandardErrors:
         if not 0 < level < 1:
             raise ValueError(f"level must lie between 0 and 1, but is {level}")
         tail = (1 - level) / 2
-        low, high = np.quantile(self.samples[name], [tail, 1 - tail], axis=0)
-        return low, high
+        if self.samples:
+            low, high = np.quantile(self.samples[name], [tail, 1 - tail], axis=0)
+            return low, high
+        reach = -float(ndtri(tail)) * getattr(self, name)
+        return self.estimates[name] - reach, self.estimates[name] + reach
 
     def __str__(self) -> str:
-        n_fits = len(self.samples["weights"])
         failed = f" ({self.n_failed} failed)" if self.n_failed else ""
-        lines = [f"Standard errors by {n_fits} fits{failed}:"]
+        how = "the sandwich"
+        if self.samples:
+            how = f"{len(self.samples['weights'])} fits{failed}"
+        elif self.by_component:
+            how += ", component by component"
+        lines = [f"Standard errors by {how}:"]
         for k, (weight, means) in enumerate(zip(self.weights, self.means, strict=True)):
             told = ", ".join(f"{error:.3g}" for error in means)
             lines.append(f"  component {k}: weight {weight:.3g}, means {told}")
@@ -69,29 +88,35 @@ class StandardErrors:
 def standard_errors(
     model: GaussianMixture,
     X: Any,
-    sample_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | str | None = None,
     *,
     method: str = "bootstrap",
     n_bootstrap: int = 400,
     random_state: int | np.random.RandomState | None = None,
 ) -> StandardErrors:
-    """Standard errors of a mixture's parameters, by fits to rows weighted at random.
+    """Standard errors of a mixture's parameters.
 
-    Each fit starts from the mixture, so that components keep their numbers, and goes
-    on to its limit. Rows are not copied: how often each was drawn is its weight. What
-    the mixture holds fixed has an error of 0.
+    By fits to rows weighted at random: each starts from the mixture, so that components
+    keep their numbers, and goes on to its limit. Rows are not copied: how often each
+    was drawn is its weight. Or, for large tables, from derivatives of the
+    log-likelihood, in one pass. What the mixture holds fixed has an error of 0.
 
     Parameters
     ----------
     model : GaussianMixture
         Fitted to these rows.
-    X : array-like of shape (N, D)
-    sample_weight : array-like of shape (N,), default=None
+    X : array-like of shape (N, D), for 'sandwich' also what ``fit`` reads in blocks
+    sample_weight : array-like of shape (N,), or name of a column, default=None
         How often each row counts.
-    method : {'bootstrap', 'weighted'}, default='bootstrap'
+    method : {'bootstrap', 'weighted', 'sandwich'}, default='bootstrap'
         'bootstrap': as many rows are drawn as there are, with replacement. 'weighted':
         each row counts as a random number says that is exponentially distributed [1]_,
-        so that no row is left out: for components of few rows.
+        so that no row is left out: for components of few rows. 'sandwich': H^-1 G H^-1,
+        with minus the second derivative H of the log-likelihood and the sum G of outer
+        products of the rows' scores, in the structure's free parameters [2]_ [3]_. It
+        holds for many rows, also if they are not from such a mixture, and where
+        parameters are far from where they may not go. The volume of a background is
+        taken as known.
     n_bootstrap : int, default=400
         Number of fits. A standard error of B fits is right to 1 / sqrt(2 B) of itself.
     random_state : int, RandomState instance or None, default=None
@@ -103,12 +128,24 @@ def standard_errors(
     Raises
     ------
     ValueError
-        If X cannot be used, or fewer than two fits succeed.
+        If X cannot be used, or fewer than two fits succeed; with 'sandwich' if the
+        mixture is not at a maximum of the likelihood, or what it is made of has no
+        derivatives there: see Notes.
+
+    Notes
+    -----
+    'sandwich' needs p x p numbers for p free parameters, and rows of K (1 + D + D (D +
+    1) / 2) scores, in blocks. With more than 2,000 of these, components that share
+    nothing are taken one by one, which ``by_component`` says. It is refused for a
+    :class:`fastem.StudentMixture` and with ``covariance_ratio``.
 
     References
     ----------
     .. [1] M. A. Newton, A. E. Raftery, "Approximate Bayesian inference with the
        weighted likelihood bootstrap", JRSS B 56 (1994), 3-48.
+    .. [2] H. White, "Maximum likelihood estimation of misspecified models",
+       Econometrica 50 (1982), 1-25.
+    .. [3] G. J. McLachlan, D. Peel, "Finite Mixture Models", Wiley (2000), sec. 2.15.
 
     Examples
     --------
@@ -124,6 +161,8 @@ def standard_errors(
         raise ValueError(f"method must be one of {_METHODS}, but is {method!r}")
     if n_bootstrap < 2:
         raise ValueError(f"n_bootstrap must be 2 or more, but is {n_bootstrap}")
+    if method == "sandwich":
+        return _by_sandwich(model, X, sample_weight)
     random = check_random_state(random_state)
     fits = list(
         refitted(
@@ -142,7 +181,27 @@ def standard_errors(
     }
     weights, means, covariances = map(_errors, samples.values())
     n_failed = n_bootstrap - len(found)
-    return StandardErrors(weights, means, covariances, samples, n_failed)
+    return StandardErrors(
+        *(weights, means, covariances, samples, n_failed),
+        _estimates(model._fitted()[1]),
+    )
+
+
+def _by_sandwich(
+    model: GaussianMixture, X: Any, sample_weight: ArrayLike | str | None
+) -> StandardErrors:
+    found = sandwich(model, X, sample_weight)
+    return StandardErrors(
+        *(found.weights, found.means, found.covariances, {}, 0),
+        _estimates(model._fitted()[1]),
+        found.by_component,
+    )
+
+
+def _estimates(parameters: MixtureParameters) -> dict[str, Array]:
+    return {
+        name: getattr(parameters, name) for name in ("weights", "means", "covariances")
+    }
 
 
 def _errors(values: Array) -> Array:

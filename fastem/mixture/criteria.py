@@ -143,8 +143,8 @@ class JudgedMixture(FittedMixture):
         ------
         ValueError
             If the covariances are not 'full' ('VVV') or 'diag' ('VVI'), the tails are
-            Student's, or the parameters are not from a fit. For these there is
-            :func:`fastem.bagged_memberships`.
+            Student's, or parameters are fixed: for these there is
+            :func:`fastem.bagged_memberships`. If the parameters are not from a fit.
 
         See Also
         --------

@@ -24,10 +24,10 @@ from fastem.covariances.diagonal import Diagonal
 from fastem.covariances.full import Full
 from fastem.em.tails import MOST
 from fastem.groups import RowAnswers
+from fastem.mixture.fixed import fixed_of
 from fastem.statistics import Array, MixtureParameters
 
 _CLOSED = {type(Full()), type(Diagonal())}
-_BAGGED = "average its memberships over fits to rows weighted at random instead, "
 _FEWEST = 1e-8  # rows of a component, to divide by
 _BLOCK_VALUES = 1 << 18
 
@@ -42,14 +42,11 @@ def predictive_answers(model: Any) -> RowAnswers | ColumnAnswers:
         come from.
     """
     structure, fitted = model._fitted()
-    how = f"{_BAGGED}fastem.bagged_memberships(model, X_of_the_fit, X)"
-    if fitted.degrees_of_freedom is not None:
-        raise ValueError("The posterior of a StudentMixture has no closed form: " + how)
-    if type(structure) not in _CLOSED:
+    why_not = _why_not_closed(model)
+    if why_not:
         raise ValueError(
-            f"covariance_type={model.covariance_type!r} has no posterior in closed "
-            f"form, as components share parts of their covariances; 'full' and 'diag' "
-            f"have one. Or {how}"
+            f"{why_not}. Average memberships over fits to rows weighted at random "
+            "instead: fastem.bagged_memberships(model, X_of_the_fit, X)"
         )
     counts = effective_counts(model)
     shared = np.tensordot(fitted.weights, fitted.covariances, 1) / fitted.weights.sum()
@@ -59,7 +56,9 @@ def predictive_answers(model: Any) -> RowAnswers | ColumnAnswers:
     scales = fitted.covariances + n_prior * shared / n
     predictive = replace(
         fitted,
-        weights=_weights_to_come(counts, model.n_effective_, fitted),
+        weights=_weights_to_come(
+            counts, model.n_effective_, fitted, equal=model.equal_weights
+        ),
         covariances=scales,
         precisions_cholesky=structure.representation.cholesky(scales),
         background=_background_to_come(model, fitted, len(counts)),
@@ -73,8 +72,27 @@ def predictive_answers(model: Any) -> RowAnswers | ColumnAnswers:
 
 def has_predictive(model: Any) -> bool:
     """Whether memberships of rows to come have a closed form."""
+    return not _why_not_closed(model)
+
+
+def _why_not_closed(model: Any) -> str:
+    """Why the posterior has no closed form here; nothing if it has one."""
     structure, fitted = model._fitted()
-    return type(structure) in _CLOSED and fitted.degrees_of_freedom is None
+    if fitted.degrees_of_freedom is not None:
+        return "The posterior of a StudentMixture has no closed form"
+    if type(structure) not in _CLOSED:
+        return (
+            f"covariance_type={model.covariance_type!r} has no posterior in closed "
+            "form, as components share parts of their covariances; 'full' and 'diag' "
+            "have one"
+        )
+    fixed = fixed_of(model, len(fitted.weights))
+    if fixed is not None and fixed.components.any():
+        return (
+            "What is fixed is known exactly, and beside it the posterior has no closed "
+            "form here"
+        )
+    return ""
 
 
 def effective_counts(model: Any) -> Array:
@@ -95,11 +113,13 @@ def effective_counts(model: Any) -> Array:
     return counts
 
 
-def _weights_to_come(counts: Array, n_rows: float, fitted: MixtureParameters) -> Array:
-    """Of components: each has a row more, as has the background."""
+def _weights_to_come(
+    counts: Array, n_rows: float, fitted: MixtureParameters, *, equal: bool
+) -> Array:
+    """Of components: each has a row more, as has the background; equal stay equal."""
     n_parts = len(counts) + (fitted.background is not None)
     weights: Array = (counts + 1) / (n_rows + n_parts)
-    return weights
+    return np.full_like(weights, weights.mean()) if equal else weights
 
 
 def _background_to_come(model: Any, fitted: MixtureParameters, K: int) -> Any:

@@ -46,7 +46,7 @@ dropped before its end.
 
 `n_init='auto'` finds more for less: it judges 20 to 64 starts by short runs, on some of
 the rows where there are many, until the best end is found again and again, and only the
-best goes on to its end (`benchmarks/results/starts.md`):
+best goes on to its end (`scripts/bench --starts` measures it):
 
 >>> overlapping = np.vstack([random.normal(m, 1, (100, 2)) for m in (0, 3, 6, 9, 12)])
 >>> one, judged = (

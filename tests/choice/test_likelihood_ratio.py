@@ -35,16 +35,16 @@ def test_it_is_mclusts_where_both_find_the_same_optima(X):
 
 def test_it_ends_after_so_many_statistics_as_large(random):
     X = random.normal(size=(80, 1))
-    found = bootstrap_lrt(X, 1, n_bootstrap=400, n_exceedances=10, random_state=0)
-    assert (found.sample >= found.statistic).sum() == 10
+    found = bootstrap_lrt(X, 1, n_bootstrap=50, n_exceedances=5, random_state=0)
+    assert (found.sample >= found.statistic).sum() == 5
     assert found.sample[-1] >= found.statistic
-    assert found.p_value == 10 / len(found.sample)
+    assert found.p_value == 5 / len(found.sample)
     whole = bootstrap_lrt(
         X, 1, n_bootstrap=len(found.sample), n_exceedances=None, random_state=0
     )
     assert whole.sample == pytest.approx(found.sample, abs=0.05)
-    assert whole.p_value == 11 / (len(found.sample) + 1)
-    assert whole.error == pytest.approx(found.error, rel=0.2)
+    assert whole.p_value == 6 / (len(found.sample) + 1)
+    assert whole.error == pytest.approx(found.error, rel=0.3)
     assert (found.sample >= 0).all()
 
 

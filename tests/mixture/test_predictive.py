@@ -6,8 +6,15 @@ from scipy.special import softmax
 from scipy.stats import invwishart, multivariate_normal, multivariate_t, t
 
 import fastem.dask
-from fastem import GaussianMixture, StudentMixture, load_model, save_model
+from fastem import (
+    GaussianMixture,
+    StudentMixture,
+    bagged_memberships,
+    load_model,
+    save_model,
+)
 from fastem.mixture.online import rows_counted_alike
+from fastem.mixture.predictive import predictive_answers
 
 CODES = ["full", "diag"]
 
@@ -133,6 +140,12 @@ def test_what_has_no_closed_form_is_named_and_what_has(X):
         tied.predict_proba_uncertain(X)
     with pytest.raises(ValueError, match=r"StudentMixture.*fastem.bagged_memberships"):
         StudentMixture(2, random_state=0).fit(X).predict_proba_uncertain(X)
+    fixed = GaussianMixture(2, fixed={"means": True}, means_init=X[[0, -1]]).fit(X)
+    with pytest.raises(ValueError, match="What is fixed is known exactly"):
+        fixed.predict_proba_uncertain(X)
+    assert bagged_memberships(fixed, X, n_fits=2, random_state=0).shape == (len(X), 2)
+    equal = fitted("full", X, equal_weights=True)
+    assert predictive_answers(equal).parameters.weights == pytest.approx([0.5, 0.5])
     made = GaussianMixture.from_parameters([1.0], [[0.0]], [[[1.0]]])
     with pytest.raises(ValueError, match="from how many rows these parameters come"):
         made.predict_proba_uncertain([[1.0]])

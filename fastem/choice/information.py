@@ -1,0 +1,290 @@
+"""What rows tell of a mixture's parameters: scores and information, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastem import kernels
+from fastem.checks.rows import Rows, read_only
+from fastem.covariances.directions import congruence, pairs_of
+from fastem.covariances.representations import Representation
+from fastem.covariances.view import View
+from fastem.groups import groups_of
+from fastem.mixture import GaussianMixture
+from fastem.mixture.criteria import parts_of
+from fastem.statistics import Array, MixtureParameters
+from fastem.training.in_blocks import answer_blocks
+
+_BLOCK_VALUES = 1 << 20  # of scores that are held at a time
+
+
+@dataclass
+class Information:
+    """Sums over rows of scores, their outer products, and second derivatives.
+
+    Coordinates are, component by component: the logarithm of its weight before weights
+    are divided by their sum; the mean, and the coordinates of B
+    (:mod:`fastem.covariances.directions`), as seen from its own spread; and last the
+    logarithm of the background's weight, if there is one.
+
+    Attributes
+    ----------
+    score : array of shape (p,)
+    outer : array of shape (p, p)
+        Sum of outer products of the rows' scores.
+    observed : array of shape (p, p)
+        Minus the second derivative of the log-likelihood.
+    """
+
+    score: Array
+    outer: Array
+    observed: Array
+
+
+def information(
+    model: GaussianMixture,
+    X: Any,
+    sample_weight: ArrayLike | str | None,
+    components: NDArray[np.intp] | None = None,
+) -> Information:
+    """Of a mixture and rows.
+
+    Parameters
+    ----------
+    components : array of int, optional
+        Coordinates of these components only, and of no background.
+
+    Notes
+    -----
+    The log-density of a row is log sum_k exp(l_k), and with memberships z_k its second
+    derivative sum_k z_k (l_k'' + l_k' l_k'^T) - s s^T, with the score s = sum_k z_k
+    l_k' [1]_. Rows that lack columns have scores of the mixture's marginal, in whose
+    parameters the whole's are linear.
+
+    References
+    ----------
+    .. [1] T. A. Louis, "Finding the observed information matrix when using the EM
+       algorithm", JRSS B 44 (1982), 226-233.
+    """
+    structure, parameters = model._fitted()
+    representation = structure.representation
+    K, D = parameters.means.shape
+    which = np.arange(K) if components is None else components
+    has_background = parameters.background is not None and components is None
+    sums = _Sums(len(which), D, representation.has_matrices, has_background)
+    with closing(answer_blocks(model, X, sample_weight)) as blocks:
+        for rows, weights in blocks:
+            for values, of_values, view in _complete(
+                rows, weights, representation, parameters
+            ):
+                sums.add(values, of_values, view, which)
+    shares = parameters.weights[which]
+    if has_background:
+        shares = np.append(shares, parameters.background_weight)
+    return sums.information(shares, whole=components is None)
+
+
+def weight_information(
+    model: GaussianMixture, X: Any, sample_weight: ArrayLike | str | None
+) -> Information:
+    """Of the logarithms of weights, the background's last, were all else known."""
+    ask = model._row_answers()
+    parameters = ask.parameters
+    shares = parameters.weights
+    if parameters.background is not None:
+        shares = np.append(shares, parameters.background_weight)
+    total, counts = 0.0, np.zeros(len(shares))
+    products = np.zeros((len(shares), len(shares)))
+    with closing(answer_blocks(model, X, sample_weight)) as blocks:
+        for rows, weights in blocks:
+            for part in parts_of(len(rows), len(shares)):
+                z = ask(kernels.probability_pass, read_only(rows[part]))
+                z = z.astype(np.float64)
+                w = weights[part] if len(weights) else np.ones(len(z))
+                total += float(w.sum())
+                counts += w @ z
+                products += (z * w[:, np.newaxis]).T @ z
+    both = np.outer(counts, shares)
+    squares = np.outer(shares, shares)
+    return Information(
+        counts - total * shares,
+        products - both - both.T + total * squares,
+        products - np.diag(counts) + total * (np.diag(shares) - squares),
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A mixture as rows see it that have some of the columns."""
+
+    representation: Representation
+    parameters: MixtureParameters
+    whole: MixtureParameters
+    columns: NDArray[np.intp]
+
+    def memberships(self, rows: Array) -> Array:
+        factors = self.representation.factors(self.parameters, np.float64)
+        degrees: Array = kernels.probability_pass(rows, factors, None)
+        return degrees
+
+    def features(self, rows: Array, k: int) -> Array:
+        """Derivatives of a component's log-density, with respect to its coordinates."""
+        residuals = rows - self.parameters.means[k]
+        y = residuals @ frame(self.representation, self.parameters, k)
+        i, j = pairs_of(y.shape[1], self.representation.has_matrices)
+        quadratic = y[:, i] * y[:, j]
+        quadratic[:, i == j] = (quadratic[:, i == j] - 1) / 2
+        return np.hstack([np.ones((len(y), 1)), y, quadratic])
+
+    def lift(self, k: int) -> Array | None:
+        """What the marginal's coordinates are of the whole's; None for the same."""
+        D = self.whole.means.shape[1]
+        if len(self.columns) == D:
+            return None
+        has_matrices = self.representation.has_matrices
+        unwhitened = np.linalg.inv(frame(self.representation, self.whole, k)).T
+        seen = frame(self.representation, self.parameters, k).T
+        R = seen @ unwhitened[self.columns]
+        of_pairs = congruence(R, has_matrices=has_matrices)
+        n, m = of_pairs.shape
+        lifted = np.zeros((1 + len(R) + n, 1 + D + m))
+        lifted[0, 0] = 1.0
+        lifted[1 : 1 + len(R), 1 : 1 + D] = R
+        lifted[1 + len(R) :, 1 + D :] = of_pairs
+        return lifted
+
+
+def frame(
+    representation: Representation, parameters: MixtureParameters, k: int
+) -> Array:
+    """U with U U' = the inverse covariance of component k: (D, D)."""
+    factors, D = parameters.precisions_cholesky, parameters.means.shape[1]
+    if representation.has_matrices:
+        of_k: Array = factors if representation.is_shared else factors[k]
+        return of_k
+    return np.diag(np.broadcast_to(factors[k], (D,)))
+
+
+def _complete(
+    rows: Rows,
+    weights: Array,
+    representation: Representation,
+    parameters: MixtureParameters,
+) -> Iterator[tuple[Array, Array, _Seen]]:
+    """Rows with what they have, their weights, and the mixture as they see it.
+
+    Rows that have nothing tell nothing.
+    """
+    values = rows.astype(np.float64)
+    for group in groups_of(values):
+        if not len(group.columns):
+            continue
+        view = View(representation, parameters, group.columns).parameters
+        seen = _Seen(representation, view, parameters, group.columns)
+        of_group = group.values(values)
+        w = weights[group.rows].astype(np.float64) if len(weights) else None
+        p = len(parameters.weights) * (1 + 2 * len(group.columns))
+        size = max(256, _BLOCK_VALUES // max(p, len(group.columns) ** 2))
+        for start in range(0, len(of_group), size):
+            part = slice(start, start + size)
+            some = read_only(of_group[part])
+            yield some, np.ones(len(some)) if w is None else w[part], seen
+
+
+class _Sums:
+    """Sums over rows."""
+
+    def __init__(
+        self, n_components: int, n_features: int, has_matrices: bool, background: bool
+    ) -> None:
+        self._D, self._has_matrices = n_features, has_matrices
+        self._K, self._background = n_components, background
+        n_pairs = len(pairs_of(n_features, has_matrices)[0])
+        self._q = 1 + n_features + n_pairs
+        p = n_components * self._q + background
+        self._total = 0.0
+        self._score = np.zeros(p)
+        self._outer = np.zeros((p, p))
+        # Sums of z_k (l_k'' + l_k' l_k'^T).
+        self._expected = np.zeros((n_components, self._q, self._q))
+
+    def add(
+        self, rows: Array, weights: Array, seen: _Seen, which: NDArray[np.intp]
+    ) -> None:
+        """Add rows that have the same columns."""
+        degrees = seen.memberships(rows)
+        scores = []
+        for place, k in enumerate(which):
+            z, features = degrees[:, k], seen.features(rows, int(k))
+            moments = (features * (weights * z)[:, np.newaxis]).T @ features
+            moments += _second_derivatives(
+                moments[0], rows.shape[1], self._has_matrices
+            )
+            score = z[:, np.newaxis] * features
+            lift = seen.lift(int(k))
+            if lift is not None:
+                moments, score = lift.T @ moments @ lift, score @ lift
+            self._expected[place] += moments
+            scores.append(score)
+        if self._background:
+            scores.append(degrees[:, -1:])
+        of_rows = np.hstack(scores)
+        self._total += float(weights.sum())
+        self._score += weights @ of_rows
+        self._outer += (of_rows * weights[:, np.newaxis]).T @ of_rows
+
+    def information(self, shares: Array, *, whole: bool) -> Information:
+        """Of all rows, where components have these weights."""
+        q, N = self._q, self._total
+        observed = self._outer.copy()
+        for k, of_component in enumerate(self._expected):
+            mine = slice(k * q, (k + 1) * q)
+            observed[mine, mine] -= of_component
+        places = q * np.arange(self._K)
+        if self._background:
+            observed[-1, -1] -= self._score[-1]
+            places = np.append(places, len(observed) - 1)
+        if not whole:
+            return Information(self._score, self._outer, observed)
+        observed[np.ix_(places, places)] += N * (
+            np.diag(shares) - np.outer(shares, shares)
+        )
+        constant = np.zeros(len(observed))
+        constant[places] = shares
+        both = np.outer(self._score, constant)
+        outer = self._outer - both - both.T + N * np.outer(constant, constant)
+        return Information(self._score - N * constant, outer, observed)
+
+
+def _second_derivatives(sums: Array, n_features: int, has_matrices: bool) -> Array:
+    """Those of a component's log-density, summed: from its summed features (q,)."""
+    D = n_features
+    i, j = pairs_of(D, has_matrices)
+    n, y, quadratic = sums[0], sums[1 : 1 + D], sums[1 + D :]
+    n_pairs = len(i)
+    second = np.zeros((1 + D + n_pairs, 1 + D + n_pairs))
+    means, pairs = slice(1, 1 + D), slice(1 + D, None)
+    second[means, means] = -n * np.eye(D)
+    mixed = np.zeros((D, n_pairs))
+    places = np.arange(n_pairs)
+    mixed[i, places] -= y[j]
+    mixed[j[i != j], places[i != j]] -= y[i[i != j]]
+    second[means, pairs] = mixed
+    second[pairs, means] = mixed.T
+    if not has_matrices:
+        second[pairs, pairs] = np.diag(n / 2 - (2 * quadratic + n))
+        return second
+    scatter = np.zeros((D, D))
+    scatter[i, j] = scatter[j, i] = np.where(i == j, 2 * quadratic + n, quadratic)
+    basis = np.zeros((n_pairs, D, D))
+    basis[places, i, j] = basis[places, j, i] = 1.0
+    turned = ((n / 2 * np.eye(D) - scatter) @ basis).reshape(n_pairs, -1)
+    products = turned @ basis.reshape(n_pairs, -1).T
+    second[pairs, pairs] = (products + products.T) / 2
+    return second
