@@ -24,6 +24,7 @@ INSTRUMENTS = {
     "streams": "one pass of partial_fit over shuffled rows, against fits",
     "outliers": "what outliers cost, by start and with noise, on real tables",
     "missing": "passes over rows with gaps; what gaps cost and labels bring, on tables",
+    "starts": "how often the best optimum known is found, by the number of starts",
     "calibration": "memberships of held-out rows: what they claim, and what is right",
     "choice": "the selector: seconds, candidates, and what it chooses, on real tables",
     "anomalies": "anomalies found, and false alarms really seen, on real tables",

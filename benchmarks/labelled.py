@@ -41,7 +41,7 @@ _SPREAD = 0.1  # of a cluster, in deviations of the columns
 
 @dataclass(frozen=True)
 class LabelledTable:
-    """Rows (N, D), standardised, and the number of the group of each."""
+    """Rows (N, D), and the number of the group of each."""
 
     name: str
     rows: Rows
@@ -58,8 +58,12 @@ def _standardized(X: Rows) -> Rows:
     return rows
 
 
-def load_labelled(names: Sequence[str] = NAMES) -> list[LabelledTable]:
+def load_labelled(
+    names: Sequence[str] = NAMES, *, standardized: bool = True
+) -> list[LabelledTable]:
     """The tables, from scikit-learn, the cache, or packages that carry them.
+
+    Their columns are standardised, or else as they are.
 
     Raises
     ------
@@ -74,7 +78,8 @@ def load_labelled(names: Sequence[str] = NAMES) -> list[LabelledTable]:
             rows, groups = data.data, data.target
         else:
             rows, groups = arrays[f"{name} rows"], arrays[f"{name} groups"]
-        tables.append(LabelledTable(name, _standardized(rows), groups))
+        rows = _standardized(rows) if standardized else np.ascontiguousarray(rows)
+        tables.append(LabelledTable(name, rows, groups))
     return tables
 
 

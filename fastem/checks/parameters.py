@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastem.checks.arrays import as_numbers
-from fastem.checks.labels import Labels
+from fastem.checks.labels import Partition
 from fastem.checks.rows import largest_to_square
 from fastem.covariances import CovarianceStructure, SingularCovarianceError
 from fastem.statistics import Array, Background, MixtureParameters
@@ -27,7 +27,7 @@ class GivenStart:
     weights: Array | None = None
     means: Array | None = None
     precisions: Array | None = None
-    labels: Labels | None = None  # of all rows, from which follows what is None
+    labels: Partition | None = None  # of all rows, from which follows what is None
     background_weight: float | None = None
 
     @classmethod
@@ -38,7 +38,7 @@ class GivenStart:
         precisions: ArrayLike | None,
         structure: CovarianceStructure,
         shape: tuple[int, int],
-        labels: Labels | None = None,
+        labels: Partition | None = None,
         background_weight: float | None = None,
     ) -> Self:
         """Validated copies of the user's ``*_init``, for (K, D) = ``shape``."""

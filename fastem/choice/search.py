@@ -24,6 +24,7 @@ _GROWTH = 8
 # another optimum. On 327,346 flights, of 168 candidates, one of five seeds chose a fit
 # 2 % worse than the second best became, where it was dropped.
 _FEWEST = 4
+_PARTITIONS = 3  # by k-means, unless the template says how many
 # What is left to gain where a fit to some of the rows ends, in nats: the criterion's
 # error is some hundreds.
 _SAMPLE_TOL = 0.5
@@ -164,12 +165,12 @@ class Search:
     ) -> list[Labels]:
         if n_components == 1:
             return [np.zeros(len(starts.scaled), np.int32)]
-        n_threads = self.template.n_threads
+        n_threads, n_init = self.template.n_threads, self.template.n_init
         return [
             starts.from_tree(n_components),
             *(
                 starts.from_kmeans(n_components, random_state, n_threads)
-                for _ in range(self.template.n_init)
+                for _ in range(_PARTITIONS if isinstance(n_init, str) else n_init)
             ),
         ]
 

@@ -99,7 +99,8 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         it was. Folds are weights: a row that counts c is dealt to them as c rows. Fits
         to some of the rows are compared by AIC, which estimates the same.
     estimator : GaussianMixture, default=None
-        All else that a fit is made of. ``n_init`` is the number of k-means partitions.
+        All else that a fit is made of. ``n_init`` is the number of k-means partitions
+        ('auto' is 3).
         None for ``GaussianMixture(reg_covar='relative', stopping='remaining_gain',
         tol=0.01, accelerate=True, max_iter=1000, n_init=3)``: criteria are compared to
         a hundredth, and units do not matter. :class:`fastem.dask.GaussianMixture`

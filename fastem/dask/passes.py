@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastem import kernels
 from fastem.checks.counting import RowCount
 from fastem.checks.known import Known
-from fastem.checks.labels import Labels
+from fastem.checks.labels import Partition
 from fastem.checks.rows import Rows, read_only
 from fastem.covariances.representations import Representation
 from fastem.groups import GroupedExpectation, RowAnswers, groups_of
@@ -300,7 +300,7 @@ def drawn_rows(
 def member_sums(
     rows: Rows,
     row_weights: Rows,
-    labels: Labels,
+    labels: Partition,
     reference: Array,
     has_matrices: bool,
     is_shared: bool,

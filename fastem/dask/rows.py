@@ -17,7 +17,7 @@ from fastem.checks.known import (
     check_keeps_numbers,
     check_known,
 )
-from fastem.checks.labels import Labels
+from fastem.checks.labels import Partition
 from fastem.checks.rows import (
     Rows,
     allows_gaps,
@@ -43,7 +43,11 @@ from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 from fastem.storage.json_values import digest
 from fastem.training.folds import Fold
-from fastem.training.in_memory import RowsInMemory, start_on_sample
+from fastem.training.in_memory import (
+    RowsInMemory,
+    start_on_sample,
+    starts_from_known,
+)
 
 _LARGE_GRAPH = "distributed.admin.large-graph-warning-threshold"
 
@@ -272,7 +276,7 @@ class RowsOnCluster:
         if plan.given.labels is not None:
             sums = self._member_sums(plan.given.labels, plan.n_threads)
             return parameters_of_partition(sums, self._point_among(), plan, maximize)
-        if self.known is not None:
+        if self.known is not None and starts_from_known(plan):
             check_components_named(self.known, "lie on a cluster")
             sums = self._known_sums()
             return parameters_of_known(sums, self._point_among(), plan, maximize)
@@ -297,7 +301,7 @@ class RowsOnCluster:
         """What the function makes of all partitions, put together."""
         return self.total(function, combine, **settings)
 
-    def _member_sums(self, labels: Labels, n_threads: int | None) -> MemberSums:
+    def _member_sums(self, labels: Partition, n_threads: int | None) -> MemberSums:
         """The sums of rows that are labelled so, (N,)."""
         ends = np.cumsum(self.lengths)[:-1]
         of_partitions = np.split(labels, ends)

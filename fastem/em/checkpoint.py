@@ -110,6 +110,7 @@ class Checkpoint:
                 "best": search.best,
                 "n_dropped": search.n_dropped,
                 "failures": [error.args for error in search.failures],
+                "waiting": search.waiting,
             },
             "position": {
                 "iteration": position.iteration,
@@ -150,6 +151,7 @@ class Checkpoint:
         self.search.failures = [
             SingularCovarianceError(*arguments) for arguments in search["failures"]
         ]
+        self.search.waiting = search["waiting"]
         way = self.plan.path()
         way.restore(place["path"])
         self.expect.restore(expectation)
@@ -218,6 +220,9 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
             plain[name] = f"RandomState {digest(np.array(state))}"
         elif value is None or isinstance(value, (str, bool, int, float, np.generic)):
             plain[name] = value
+        elif callable(value):
+            kind = value if hasattr(value, "__qualname__") else type(value)
+            plain[name] = f"callable {kind.__module__}.{kind.__qualname__}"
         elif isinstance(value, Mapping):
             parts = {key: np.asarray(value[key]).tolist() for key in sorted(value)}
             plain[name] = str(parts)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fastem.checks.fixed import Fixed
+from fastem.checks.labels import Partition
 from fastem.checks.parameters import GivenStart
+from fastem.checks.rows import Rows
 from fastem.covariances import CovarianceStructure
 from fastem.covariances.representations import Representation
 from fastem.em.acceleration import Path, PlainPath
@@ -40,10 +42,13 @@ class Plan:
         How EM starts, if the given start has no labels: one of ``init_params``.
     given : GivenStart
         Replaces what the method gives.
+    partition : callable or None
+        In place of the method: given rows, K and a RandomState, where the rows start.
     outlier_share : float
         What part of the rows the method 'trimmed' leaves out.
-    n_starts : int
-        Number of starts, of which the best is kept.
+    n_starts : int or None
+        Number of starts, of which the best is kept; None for those that short runs on
+        some of the rows have judged.
     make_path : callable
         Makes the :class:`Path` of a run, of the structure, the tails and what is fixed:
         where to next.
@@ -69,8 +74,9 @@ class Plan:
     on_collapse: str = "raise"
     method: str = "kmeans"
     given: GivenStart = field(default_factory=GivenStart)
+    partition: Callable[[Rows, int, np.random.RandomState], Partition] | None = None
     outlier_share: float = 0.05
-    n_starts: int = 1
+    n_starts: int | None = 1
     make_path: Callable[
         [CovarianceStructure, StudentTails | None, Fixed | None], Path
     ] = PlainPath

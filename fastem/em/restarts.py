@@ -80,12 +80,15 @@ class Search:
         How many were dropped before their end.
     failures : list of SingularCovarianceError
         The errors of those that ended in a singular covariance.
+    waiting : list of MixtureParameters
+        Starts to try if those before end as spikes.
     """
 
     n_finished: int = 0
     best: Fit | None = None
     n_dropped: int = 0
     failures: list[SingularCovarianceError] = field(default_factory=list)
+    waiting: list[MixtureParameters] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,12 @@ def best_of(
     run: Callable[[Any, Callable[[Trace], bool]], Fit],
     is_hopeless: Callable[[Trace, float], bool],
     search: Search | None = None,
+    is_regular: Callable[[Fit], bool] = lambda fit: True,
 ) -> Best:
-    """Fit from each start in turn, and choose the largest lower bound.
+    """Fit from each start in turn, and choose the largest lower bound of regular fits.
 
+    A spike of density that only a ridge holds up has a larger one than any other fit,
+    and is chosen if there is nothing else.
     One that ends in a singular covariance is skipped and counted; if all do, the
     first one's error is raised. The first of equal fits is chosen. If the callback
     stops a fit, it is the last one.
@@ -120,13 +126,25 @@ def best_of(
         Answers that, given the best lower bound so far.
     search : Search, optional
         What is known of earlier starts. It is kept up to date.
+    is_regular : callable, optional
+        Whether a fit is no such spike. Asked where there are several to choose from.
     """
     search = search or Search()
     stopped = False
+    is_regular = _asked_once(is_regular)
 
     def is_dropped(trace: Trace) -> bool:
         best = search.best
-        return best is not None and is_hopeless(trace, best.lower_bound)
+        if best is None or not is_hopeless(trace, best.lower_bound):
+            return False
+        return is_regular(best)
+
+    def is_better(candidate: Fit) -> bool:
+        best = search.best
+        if best is None:
+            return True
+        of_candidate = is_regular(candidate), candidate.lower_bound
+        return of_candidate > (is_regular(best), best.lower_bound)
 
     for start in starts:
         try:
@@ -138,7 +156,7 @@ def best_of(
         search.n_finished += 1
         if candidate.dropped:
             search.n_dropped += 1
-        elif search.best is None or candidate.lower_bound > search.best.lower_bound:
+        elif is_better(candidate):
             search.best = candidate
         if candidate.stopped:
             stopped = True
@@ -153,3 +171,18 @@ def best_of(
             f"{n_failed} {what} did, and the first one said: {search.failures[0]}",
         )
     return Best(search.best, search.n_dropped, stopped)
+
+
+def _asked_once(is_regular: Callable[[Fit], bool]) -> Callable[[Fit], bool]:
+    """The same, with the last two answers remembered."""
+    known: list[tuple[Fit, bool]] = []
+
+    def answer(fit: Fit) -> bool:
+        for other, said in known:
+            if other is fit:
+                return said
+        known.append((fit, is_regular(fit)))
+        del known[:-2]
+        return known[-1][1]
+
+    return answer

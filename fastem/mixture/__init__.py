@@ -127,7 +127,10 @@ has them |
 | outliers | - | `noise=True`: a uniform background; `StudentMixture` |
 | covariance structures | 4 | the fourteen of mclust, as :mod:`fastem.covariances` has \
 them; `covariance_ratio` bounds them |
-| a start from a partition | - | `init_params=labels` |
+| a start from a partition | - | `init_params=labels`, degrees of membership, or a \
+callable |
+| several starts | the likeliest, though it be a spike that `reg_covar` holds up | the \
+likeliest of the others; `n_init='auto'` judges many by short runs |
 | fewer iterations | - | `accelerate=True` |
 | when to stop | when it moves slowly | or `stopping='remaining_gain'`: when little \
 is left to gain |

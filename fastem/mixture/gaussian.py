@@ -16,10 +16,16 @@ from fastem.em.progress import Progress
 from fastem.em.ridge import RELATIVE
 from fastem.em.stopping import STOPPING_RULES
 from fastem.mixture.fitted import unchanged_on_error
+from fastem.mixture.online import AUTO
 from fastem.mixture.planned import PlannedMixture
 from fastem.storage.writing import PathLike
 from fastem.training.in_blocks import training_rows
 from fastem.training.in_memory import TrainingRows
+
+# Of starts, by their names.
+METHODS = {
+    *("kmeans", "random", "random_from_data", "k-means++", "subsample", "trimmed")
+}
 
 
 class GaussianMixture(PlannedMixture):
@@ -101,11 +107,14 @@ class GaussianMixture(PlannedMixture):
         the others, is ``reg_covar``, unless that is so in all components. What they
         did is in ``collapses_``, and 'drop' warns of it. Where all components share a
         covariance they act on those without rows.
-    n_init : int, default=1
-        Number of starts; the fit with the largest lower bound is kept. Starts that
-        end in a singular covariance are left out, with a warning.
+    n_init : int or 'auto', default=1
+        Number of starts. The fit with the largest lower bound is kept, of those that
+        ``reg_covar`` does not hold up if there are any. Starts that end in a singular
+        covariance are left out, with a warning. With 'auto' short runs on K (200 +
+        10 D) rows, or all, judge 20 to 64 starts, until the best end is found again and
+        again; the best four go on with K (1000 + 20 D), and the best with all.
     init_params : {'kmeans', 'k-means++', 'random_from_data', 'random', \
-'subsample', 'trimmed'} or array-like of shape (N,), default='kmeans'
+'subsample', 'trimmed'}, array-like of shape (N,) or (N, K), callable, default='kmeans'
         How EM starts. 'kmeans' starts from the clusters of scikit-learn's KMeans for
         the same random numbers. 'subsample' is the fastest on large tables: up to
         four runs of k-means and at most 30 iterations of EM each, on rows drawn at
@@ -123,8 +132,11 @@ class GaussianMixture(PlannedMixture):
         'subsample', or pass such rows as ``means_init`` together with
         ``weights_init`` and ``precisions_init`` of the spread of the data.
         An array is a partition of the rows of ``fit``: numbers of components, or -1
-        for a row that is in none (with ``noise=True``, for noise). The start is the
-        maximisation step on it.
+        for a row that is in none (with ``noise=True``, for noise); or degrees to which
+        rows belong to each, which sum to 1, or to 0 for none (with ``noise=True`` the
+        last of K + 1 columns is noise, or what K leave). The start is the maximisation
+        step on it. A callable makes such an array, ``n_init`` times in each fit, of
+        rows without gaps (of blocks or a cluster, a sample), K and a RandomState.
     outlier_share : float, default=0.05
         For 'trimmed': the largest share of the rows that may be outliers, less than
         0.5. So much is left out of the start; EM then goes on with all rows. If there
@@ -284,16 +296,8 @@ class GaussianMixture(PlannedMixture):
         "stopping": [StrOptions(set(STOPPING_RULES))],
         "on_collapse": [StrOptions({"raise", "drop", "reseed"})],
         "accelerate": ["boolean"],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
-        "init_params": [
-            StrOptions(
-                {
-                    *("kmeans", "random", "random_from_data", "k-means++"),
-                    *("subsample", "trimmed"),
-                }
-            ),
-            "array-like",
-        ],
+        "n_init": [Interval(Integral, 1, None, closed="left"), StrOptions({AUTO})],
+        "init_params": [StrOptions(METHODS), "array-like", callable],
         "outlier_share": [Interval(Real, 0.0, 0.5, closed="left")],
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
@@ -326,8 +330,8 @@ class GaussianMixture(PlannedMixture):
         stopping: str = "change",
         accelerate: bool = False,
         on_collapse: str = "raise",
-        n_init: int = 1,
-        init_params: str | ArrayLike = "kmeans",
+        n_init: int | str = 1,
+        init_params: str | ArrayLike | Callable[..., ArrayLike] = "kmeans",
         outlier_share: float = 0.05,
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,

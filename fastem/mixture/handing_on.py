@@ -92,6 +92,8 @@ def as_sklearn(model: Any) -> SklearnMixture:
         **{name: parameters[name] for name in _SAME_PARAMETERS},
         covariance_type=_OF_SCIKIT_LEARN[type(representation)],
     )
+    if isinstance(theirs.n_init, str):
+        theirs.n_init = 1
     if isinstance(parameters["reg_covar"], float):
         theirs.reg_covar = parameters["reg_covar"]
     theirs.n_components = len(model.weights_)

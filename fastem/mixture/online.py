@@ -19,6 +19,7 @@ from fastem.checks.known import (
     check_known,
     column_of_labels,
 )
+from fastem.checks.labels import OF_CALLABLE, Partition, check_partition
 from fastem.checks.parameters import GivenStart
 from fastem.checks.rows import Rows, allows_gaps
 from fastem.covariances import (
@@ -45,11 +46,14 @@ from fastem.statistics import Array, Background, MixtureParameters, Ridge
 from fastem.training.in_blocks import answer_blocks
 from fastem.training.in_memory import RowsInMemory
 
+# Given rows, K and a RandomState, where the rows start.
+Partitioner = Callable[[Rows, int, np.random.RandomState], Partition]
 # Rows of a call are used in batches of so many, each with the parameters that the one
 # before has led to.
 BATCH_ROWS = 4096
+AUTO = "auto"  # as many starts as short runs say
 # What a plan calls a start from the user's partition.
-_LABELS = "labels"
+_PARTITION = "partition"
 # New rows that count less are lost in rounding beside those before.
 _LEAST_AGE = 1e-20
 
@@ -98,14 +102,14 @@ class OnlineMixture(ProbabilityMixture):
     reg_covar: float | str
     covariance_ratio: float | None
     on_collapse: str
-    n_init: int
-    init_params: str | ArrayLike
+    n_init: int | str
+    init_params: str | ArrayLike | Callable[..., ArrayLike]
+    noise: bool
     outlier_share: float
     forgetting: float
     memory: float | None
     n_samples_seen_: float
     n_effective_: float
-    noise: bool
 
     def partial_fit(
         self,
@@ -211,11 +215,13 @@ class OnlineMixture(ProbabilityMixture):
             structure=structure,
             ridge=ridge,
             on_collapse=self.on_collapse,
-            method=self.init_params if isinstance(self.init_params, str) else _LABELS,
+            method=(
+                self.init_params if isinstance(self.init_params, str) else _PARTITION
+            ),
             given=given or GivenStart(),
+            partition=self._own_partition(),
             outlier_share=self.outlier_share,
-            # Of a partition there is one start.
-            n_starts=self.n_init if isinstance(self.init_params, str) else 1,
+            n_starts=self._n_starts(given),
             make_path=ExtrapolatedPath if self.accelerate else PlainPath,
             stopping=STOPPING_RULES[self.stopping](self.tol),
             max_iter=self.max_iter,
@@ -225,6 +231,31 @@ class OnlineMixture(ProbabilityMixture):
             tails=tails_of_fit(self),
             fixed=fixed_of(self, n_components),
         )
+
+    def _n_starts(self, given: GivenStart | None) -> int | None:
+        """How many starts there are; None for as many as short runs say."""
+        chosen = self.init_params
+        if not (isinstance(chosen, str) or callable(chosen)):
+            return 1  # of an array
+        if not isinstance(self.n_init, str):
+            return self.n_init
+        return 1 if given is not None and given.is_complete else None
+
+    def _own_partition(self) -> Partitioner | None:
+        """What the user's callable says of rows, checked, if there is one."""
+        ask = self.init_params
+        if not callable(ask):
+            return None
+
+        def partition(
+            X: Rows, n_components: int, random_state: np.random.RandomState
+        ) -> Partition:
+            return check_partition(
+                *(ask(X, n_components, random_state), len(X), n_components),
+                *("what init_params returned", self.noise, OF_CALLABLE),
+            )
+
+        return partition
 
     def _begin_stream(self, n_rows: float, ridge: Ridge) -> None:
         """From here on rows are to be added to so many, with this ridge."""

@@ -8,16 +8,14 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
-
-from fastem.checks.labels import Labels, check_labels
+from fastem.checks.labels import Partition, check_partition
 from fastem.checks.parameters import GivenStart
 from fastem.covariances import SingularCovarianceError, structure_of
 from fastem.em import convergence_warnings
-from fastem.em.constraints import about_fixed_means
 from fastem.em.maximization import warn_of_dropped, warn_of_empty
 from fastem.em.plan import Plan
 from fastem.em.progress import Progress, Reporter
+from fastem.em.regularity import with_own_spreads
 from fastem.em.restarts import Best
 from fastem.em.ridge import RegularizationWarning, ridge_of, ridge_warning
 from fastem.em.rounding import warn_of_rounding
@@ -44,7 +42,7 @@ class PlannedMixture(OnlineMixture):
     def _fit_rows(
         self,
         rows: TrainingRows,
-        labels: Labels | None = None,
+        labels: Partition | None = None,
         continued: tuple[MixtureParameters, float] | None = None,
         callback: Callable[[Progress], object] | None = None,
         checkpoint: PathLike | None = None,
@@ -53,7 +51,7 @@ class PlannedMixture(OnlineMixture):
 
         Parameters
         ----------
-        labels : Labels, optional
+        labels : Partition, optional
             A partition of the rows to start from, in place of ``init_params``.
         continued : (MixtureParameters, float), optional
             Parameters to start from, in place of all that is given, and their lower
@@ -104,12 +102,13 @@ class PlannedMixture(OnlineMixture):
             follows = is_known or plan.given.labels is not None
             plan.fixed.check_start(plan.given, follows=follows)
 
-    def _given_labels(self, n_rows: int) -> Labels | None:
+    def _given_labels(self, n_rows: int) -> Partition | None:
         """The user's partition of so many rows, if the fit starts from one."""
-        if isinstance(self.init_params, str) or self._goes_on:
+        chosen = self.init_params
+        if isinstance(chosen, str) or callable(chosen) or self._goes_on:
             return None
-        return check_labels(
-            self.init_params, n_rows, self.n_components, "init_params", self.noise
+        return check_partition(
+            chosen, n_rows, self.n_components, "init_params", self.noise
         )
 
     @property
@@ -161,16 +160,10 @@ class PlannedMixture(OnlineMixture):
         if not self.n_iter_:
             return None
         plan, parameters = fitted.plan, fitted.best.fit.parameters
-        if plan.structure.scales_own_shapes and np.any(plan.ridge):
-            # How little a component spreads is not seen in what it was scaled to.
-            statistics = rows.expectation(plan.representation, plan.n_threads)(
-                parameters
-            )
-            if plan.fixed is not None:
-                statistics = about_fixed_means(
-                    plan.fixed, statistics, parameters, plan.representation
-                )
-            parameters = plan.structure.unscaled(parameters, statistics, plan.ridge)
+        parameters = with_own_spreads(
+            *(plan, parameters),
+            rows.expectation(plan.representation, plan.n_threads),
+        )
         return ridge_warning(
             *(plan.structure, parameters, plan.ridge, self.reg_covar),
             n_rows=rows.n_rows,

@@ -47,8 +47,8 @@ def initial_parameters(
     row_weights : array of shape (N,) or (0,)
         Empty means all 1.
     plan : Plan
-        Its method is 'kmeans', 'k-means++', 'random' or 'random_from_data', where its
-        given start has no labels.
+        Its method is 'kmeans', 'k-means++', 'random' or 'random_from_data', where it
+        has no partition, and its given start has no labels.
     maximize : Maximization
 
     Raises
@@ -63,8 +63,11 @@ def initial_parameters(
         assert given.precisions is not None
         shape = _shape_of(given.precisions, representation)
         return plan.completed(MixtureParameters(given.weights, given.means, *shape))
-    if given.labels is not None:
-        sums = member_sums(X, row_weights, given.labels, plan.n_threads)
+    labels = given.labels
+    if labels is None and plan.partition is not None:
+        labels = plan.partition(X, plan.n_components, plan.random_state)
+    if labels is not None:
+        sums = member_sums(X, row_weights, labels, plan.n_threads)
         return parameters_of_partition(sums, _mean(X, row_weights), plan, maximize)
     statistics = _METHODS[plan.method](X, row_weights, plan)
     total = float(row_weights.sum(dtype=np.float64)) if len(row_weights) else len(X)

@@ -9,12 +9,8 @@ from fastem.em import convergence_warnings
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
 from fastem.starts import kmeans
-from fastem.starts.initialization import (
-    parameters_of_partition,
-    warn_of_identical,
-    weighted_blocks,
-)
-from fastem.starts.partition import MemberSums, Sums
+from fastem.starts.initialization import parameters_of_partition, warn_of_identical
+from fastem.starts.partition import MemberSums, share_sums
 from fastem.statistics import Array, MixtureParameters
 
 
@@ -46,30 +42,7 @@ def known_sums(
     shares : array of shape (C, K)
         To which degree rows of each kind belong to each component.
     """
-
-    def sums(reference: Array, has_matrices: bool, is_shared: bool) -> Sums:
-        K, D = reference.shape
-        weights, first = np.zeros(K), np.zeros((K, D))
-        shape = (D, D) if has_matrices else (D,)
-        scatter = np.zeros((1 if is_shared else K, *shape))
-        start = 0
-        for block, w in weighted_blocks(rows, row_weights, D):
-            r = shares[kinds[start : start + len(block)]] * w[:, np.newaxis]
-            start += len(block)
-            weights += r.sum(axis=0)
-            for k in range(K):
-                mine = np.flatnonzero(r[:, k])
-                residuals = block[mine] - reference[k]
-                weighted = r[mine, k, np.newaxis] * residuals
-                first[k] += weighted.sum(axis=0)
-                scatter[0 if is_shared else k] += (
-                    weighted.T @ residuals
-                    if has_matrices
-                    else (weighted * residuals).sum(axis=0)
-                )
-        return weights, first, scatter, np.zeros(())
-
-    return sums
+    return share_sums(rows, row_weights, lambda some: shares[kinds[some]])
 
 
 def shares_of(known: Known) -> Array:

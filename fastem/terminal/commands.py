@@ -11,6 +11,7 @@ from fastem.decisions.files import open_model
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture, StudentMixture
 from fastem.mixture.model_file import ModelFile, save_model
+from fastem.mixture.online import AUTO
 from fastem.report import memberships, pictures
 from fastem.report.criteria import Criteria, measure_criteria
 from fastem.report.membership_files import Wanted
@@ -29,6 +30,7 @@ from fastem.terminal.options import (
     check_outputs,
     example,
     number_of_components,
+    number_of_starts,
     number_or_relative,
     one_of,
     order_of_components,
@@ -209,8 +211,13 @@ def fit(
     ] = "raise",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the start.")] = 0,
     n_init: Annotated[
-        int, typer.Option(min=1, help="Number of starts; the best is kept.")
-    ] = 1,
+        str,
+        typer.Option(
+            metavar="INTEGER|auto",
+            callback=number_of_starts,
+            help="Number of starts; the best is kept. 'auto' judges many of them.",
+        ),
+    ] = "1",
     init: Annotated[
         str, typer.Option(help="How to start.", **one_of("init_params"))
     ] = "kmeans",
@@ -272,7 +279,7 @@ def fit(
             stopping=stopping,
             accelerate=accelerate,
             on_collapse=on_collapse,
-            n_init=n_init,
+            n_init=n_init if n_init == AUTO else int(n_init),
             init_params=init,
             outlier_share=outlier_share,
             random_state=seed,

@@ -13,6 +13,7 @@ from fastem.choice.selector import ALL
 from fastem.covariances import structure_of
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture
+from fastem.mixture.online import AUTO
 from fastem.storage import writing
 
 
@@ -112,6 +113,15 @@ def number_or_relative(text: str) -> str:
     if not is_right:
         raise typer.BadParameter(
             f"{text!r} is neither a number, 0 or more, nor {RELATIVE!r}"
+        )
+    return text
+
+
+def number_of_starts(text: str) -> str:
+    """Check the text of a whole number, 1 or more, or 'auto'."""
+    if text != AUTO and not (text.isdecimal() and int(text) >= 1):
+        raise typer.BadParameter(
+            f"{text!r} is neither a whole number, 1 or more, nor {AUTO!r}"
         )
     return text
 

@@ -29,7 +29,7 @@ def fit_table(
     """Fit with progress; the result is in the units of the table."""
     began = time.perf_counter()
     fitting = fit_standardized if standardize else type(model).fit
-    progress = FitProgress(model.max_iter, model.n_init, standardized=standardize)
+    progress = FitProgress(model.max_iter, _n_starts(model), standardized=standardize)
     with naming_columns(table.names), progress, compiling.heard_by(progress):
         try:
             fitted = fitting(
@@ -138,3 +138,7 @@ def say_dropped(table: AnyTable) -> None:
 def say_written(what: str, path: Path) -> None:
     """Tell where a file is."""
     say(f"Wrote {what}: {path}")
+
+
+def _n_starts(model: GaussianMixture) -> int:
+    return 1 if isinstance(model.n_init, str) else model.n_init

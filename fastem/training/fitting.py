@@ -1,17 +1,20 @@
 """A fit: runs of EM on the rows, from each start, and the best of them."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from fastem.em.checkpoint import Checkpoint, plain_settings
 from fastem.em.convergence import rounding_of
+from fastem.em.loop import Fit
 from fastem.em.plan import Plan
 from fastem.em.progress import Reporter
+from fastem.em.regularity import is_regular
 from fastem.em.restarts import Best, Run, best_of
 from fastem.statistics import MixtureParameters
 from fastem.storage.writing import PathLike
 from fastem.training.in_memory import TrainingRows
+from fastem.training.short_runs import ranked_starts
 
 
 def best_fit(
@@ -61,7 +64,26 @@ def best_fit(
         },
         *(plan, expect, maximize),
     )
-    starts = kept.starts(start, plan.n_starts if continued is None else 1)
+
+    def no_spike(fit: Fit) -> bool:
+        return is_regular(plan, fit.parameters, expect)
+
+    def waiting() -> MixtureParameters:
+        maximize.begin()
+        return kept.search.waiting.pop(0)
+
+    def judged() -> MixtureParameters:
+        kept.search.waiting = ranked_starts(rows, plan)
+        return waiting() if kept.search.waiting else start()
+
+    def judged_starts() -> Iterator[Callable[[], Any]]:
+        yield from kept.starts(judged, 1)
+        search = kept.search
+        while search.waiting and not (search.best and no_spike(search.best)):
+            yield waiting
+
+    n_starts = plan.n_starts if continued is None else 1
+    starts = judged_starts() if n_starts is None else kept.starts(start, n_starts)
     run = Run(
         *(plan, expect, maximize),
         n_rows=rows.n_rows,
@@ -70,4 +92,4 @@ def best_fit(
         before=before,
         recorder=kept,
     )
-    return best_of(starts, run, plan.stopping.is_hopeless, kept.search)
+    return best_of(starts, run, plan.stopping.is_hopeless, kept.search, no_spike)

@@ -264,7 +264,8 @@ def _total(rows: Rows, weights: Rows) -> float:
 
 def starts_from_known(plan: Plan) -> bool:
     """Whether rows that are known say where to start, and not the user otherwise."""
-    return plan.given.labels is None and not plan.given.is_complete
+    is_open = plan.given.labels is None and plan.partition is None
+    return is_open and not plan.given.is_complete
 
 
 def digest_of_known(known: Known | None) -> dict[str, Any]:

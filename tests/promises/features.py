@@ -168,10 +168,24 @@ class Float32(Feature):
 class Labels(Feature):
     """The start is a partition of the rows, with rows that are in no part."""
 
+    parameter = "init_params"
+
     def arrange(self, case):
         case.labels = case.members.copy()
         case.labels[::5] = case.random.integers(case.shape[0], size=len(case.X[::5]))
         case.labels[3::11] = -1
+
+
+class Degrees(Feature):
+    """The start says how much each row belongs to each component; some to none."""
+
+    parameter = "init_params"
+
+    def arrange(self, case):
+        K = case.shape[0]
+        drawn = case.random.dirichlet(np.ones(K), size=len(case.X))
+        case.labels = 0.7 * np.eye(K)[case.members] + 0.3 * drawn
+        case.labels[3::11] = 0
 
 
 class KnownRows(Feature):
@@ -194,17 +208,28 @@ class Trimmed(Feature):
 class SeveralStarts(Feature):
     """The best of several starts is no worse than the first."""
 
+    parameter = "n_init"
+    n_init: int | str = 3
+
     def arrange(self, case):
-        case.settings["n_init"] = 3
+        case.settings["n_init"] = self.n_init
         if case.labels is None:  # of a partition there is one start
             case.is_drawn = case.at_limit = case.is_elsewhere = True
 
     def around(self, case, fit, model, **options):
         first = fit(copy.deepcopy(model).set_params(n_init=1))
         best = fit(model, **options)
-        if not options:  # such as a callback that stops it
+        # Options are such as a callback that stops it; with what starts are seeded
+        # anew depends on the random numbers before.
+        if not (options or (self.n_init == "auto" and model.on_collapse == "reseed")):
             assert best.lower_bound_ >= first.lower_bound_ - case.stillness**2
         return best
+
+
+class JudgedStarts(SeveralStarts):
+    """Nor is the one that short runs find."""
+
+    n_init = "auto"
 
 
 class Dropped(Feature):
@@ -466,9 +491,11 @@ FEATURES = {
     "gaps": Gaps(),
     "float32": Float32(),
     "labels": Labels(),
+    "degrees": Degrees(),
     "known rows": KnownRows(),
     "trimmed start": Trimmed(),
     "several starts": SeveralStarts(),
+    "judged starts": JudgedStarts(),
     "fixed parts": FixedParts(),
     "equal weights": EqualWeights(),
     "dropped": Dropped(),

@@ -46,7 +46,7 @@ class Case:
     row_weights: np.ndarray | None = None
     more_weights: np.ndarray | None = None
     # The start: by default parameters near those that the rows come from.
-    labels: np.ndarray | None = None
+    labels: np.ndarray | None = None  # or degrees, of two dimensions
     known: np.ndarray | None = None  # components that rows are known to belong to
     is_drawn: bool = False
     fixed: reference.Fixed | None = None  # what stays as it is at the start
@@ -164,9 +164,10 @@ class Case:
             present = ~np.isnan(X)
             sums = (counts @ np.where(present, X, 0)) / (counts @ present)
             X = np.where(present, X, sums)
-            shares = (self.labels[:, np.newaxis] == np.arange(K)) * counts[
-                :, np.newaxis
-            ]
+            shares = self.labels
+            if shares.ndim == 1:
+                shares = shares[:, np.newaxis] == np.arange(K)
+            shares = shares * counts[:, np.newaxis]
             return reference.start_from_shares(X, shares, self.name, self.ridge)
         scatter = np.stack([np.diag(row**2) + 0.2 for row in self.deviations])
         covariances = reference.STRUCTURES[self.name].estimate(np.ones(K), scatter)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as parquet
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import fastem
@@ -20,6 +21,7 @@ from fastem.report.scaling import fit_standardized
 from fastem.runtime import compiling
 from fastem.terminal.commands import app
 from fastem.terminal.console import in_options
+from fastem.terminal.options import number_of_starts
 
 COLUMNS = ["speed", "load"]
 
@@ -983,3 +985,11 @@ def test_components_are_numbered_as_asked_for(csv, tmp_path, sort, key):
     said = run("fit", csv, "-k", 2, "--drop-missing", "--sort", "lod", code=1)
     assert "--sort 'lod' is neither weight nor mean, nor a column in use" in said
     assert "Did you mean 'load'?" in said
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])
+def test_numbers_of_starts_are_numbers_or_auto(text):
+    assert number_of_starts("auto") == "auto"
+    assert number_of_starts("12") == "12"
+    with pytest.raises(typer.BadParameter, match="neither a whole number"):
+        number_of_starts(text)
