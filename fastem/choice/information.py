@@ -18,10 +18,12 @@ from fastem.covariances.view import View
 from fastem.groups import groups_of
 from fastem.mixture import GaussianMixture
 from fastem.mixture.criteria import parts_of
+from fastem.runtime import blas
 from fastem.statistics import Array, MixtureParameters
 from fastem.training.in_blocks import answer_blocks
 
-_BLOCK_VALUES = 1 << 20  # of scores that are held at a time
+_BLOCK_VALUES = 1 << 17  # of scores that are held at a time: what a cache holds
+_FEWEST_ROWS = 512
 
 
 @dataclass
@@ -78,7 +80,10 @@ def information(
     which = np.arange(K) if components is None else components
     has_background = parameters.background is not None and components is None
     sums = _Sums(len(which), D, representation.has_matrices, has_background)
-    with closing(answer_blocks(model, X, sample_weight)) as blocks:
+    with (
+        closing(answer_blocks(model, X, sample_weight)) as blocks,
+        blas.one_thread(),  # its products are small
+    ):
         for rows, weights in blocks:
             for values, of_values, view in _complete(
                 rows, weights, representation, parameters
@@ -138,9 +143,14 @@ class _Seen:
         residuals = rows - self.parameters.means[k]
         y = residuals @ frame(self.representation, self.parameters, k)
         i, j = pairs_of(y.shape[1], self.representation.has_matrices)
-        quadratic = y[:, i] * y[:, j]
-        quadratic[:, i == j] = (quadratic[:, i == j] - 1) / 2
-        return np.hstack([np.ones((len(y), 1)), y, quadratic])
+        D = y.shape[1]
+        features = np.empty((len(y), 1 + D + len(i)))
+        features[:, 0] = 1.0
+        features[:, 1 : 1 + D] = y
+        np.multiply(y[:, i], y[:, j], out=features[:, 1 + D :])
+        diagonal = 1 + D + np.flatnonzero(i == j)
+        features[:, diagonal] = (features[:, diagonal] - 1) / 2
+        return features
 
     def lift(self, k: int) -> Array | None:
         """What the marginal's coordinates are of the whole's; None for the same."""
@@ -189,8 +199,9 @@ def _complete(
         seen = _Seen(representation, view, parameters, group.columns)
         of_group = group.values(values)
         w = weights[group.rows].astype(np.float64) if len(weights) else None
-        p = len(parameters.weights) * (1 + 2 * len(group.columns))
-        size = max(256, _BLOCK_VALUES // max(p, len(group.columns) ** 2))
+        n_pairs = len(pairs_of(len(group.columns), representation.has_matrices)[0])
+        p = len(parameters.weights) * (1 + len(group.columns) + n_pairs)
+        size = max(_FEWEST_ROWS, _BLOCK_VALUES // p)
         for start in range(0, len(of_group), size):
             part = slice(start, start + size)
             some = read_only(of_group[part])

@@ -21,6 +21,7 @@ from fastem.em.ridge import ridge_of
 from fastem.em.side_by_side import Climb, Mixtures, SideBySide
 from fastem.mixture import GaussianMixture
 from fastem.mixture.drawing import draw_rows
+from fastem.runtime import blas
 from fastem.statistics import Array, MixtureParameters
 from fastem.training.in_memory import RowsInMemory
 
@@ -287,7 +288,8 @@ def _statistics(
                 drawn = drawn[random.permutation(N)]
                 drawn[gaps] = np.nan
             table[:] = drawn
-        pairs = fits.log_likelihoods(tables, random)
+        with blas.one_thread():  # all matrices are small
+            pairs = fits.log_likelihoods(tables, random)
         yield from np.maximum(2 * (pairs[:, 1] - pairs[:, 0]), 0.0)
 
 

@@ -350,6 +350,12 @@ sklearn.discriminant_analysis.LinearDiscriminantAnalysis
                 "share_across_classes=True numbers components by their classes, and "
                 "on_collapse='drop' would give these others: use 'raise' or 'reseed'"
             )
+        if template.fixed or template.equal_weights:
+            raise ValueError(
+                "share_across_classes=True fits all classes at once, and fixed and "
+                "equal_weights would be about the components of all, and so about how "
+                "frequent classes are: leave them out, or share_across_classes=False"
+            )
 
     def _partition(
         self,

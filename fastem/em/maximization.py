@@ -90,13 +90,19 @@ def warn_of_dropped(
     )
 
 
-def warn_of_empty(structure: CovarianceStructure, weights: Array) -> None:
+def warn_of_empty(
+    structure: CovarianceStructure, weights: Array, fixed: Fixed | None = None
+) -> None:
     """Say that a component has no rows, where nothing else would show it.
 
-    Where each has a covariance of its own, that is singular, or the ridge alone.
+    Where each has a covariance of its own that follows from the rows, that is singular,
+    or the ridge alone. ``weights`` (K,) are the shares of the components in the rows.
     """
-    empty = np.flatnonzero(weights <= _EMPTY)
-    if len(empty) and structure.hides_empty_components:
+    is_hidden = np.full(len(weights), structure.hides_empty_components)
+    if fixed is not None:
+        is_hidden[np.flatnonzero(fixed.covariances)] = True
+    empty = np.flatnonzero(is_hidden & (weights <= _EMPTY))
+    if len(empty):
         others = f", and there are {len(empty) - 1} more" if len(empty) > 1 else ""
         convergence_warnings.warn(
             f"A component has no rows. It is component {empty[0]}, of weight "

@@ -25,7 +25,7 @@ from fastem.mixture.fixed import forget_order
 from fastem.mixture.noise import background_of_fit
 from fastem.mixture.online import OnlineMixture
 from fastem.runtime.callers import levels_to_caller
-from fastem.statistics import MixtureParameters
+from fastem.statistics import Array, MixtureParameters
 from fastem.storage.writing import PathLike
 from fastem.training.fitting import best_fit
 from fastem.training.in_memory import TrainingRows, starts_from_known
@@ -135,7 +135,7 @@ class PlannedMixture(OnlineMixture):
             convergence_warnings.warn(best.fit.shortfall(self.tol))
         find = rows.repeated
         warn_of_dropped(best.fit.collapses, len(self.weights_), self._names, find)
-        warn_of_empty(plan.structure, self.weights_)
+        warn_of_empty(plan.structure, self._shares(fitted, rows), plan.fixed)
         warn_of_rounding(
             *(best.fit.parameters, plan.representation, plan.ridge),
             *(rows.dtype, self._names),
@@ -143,6 +143,16 @@ class PlannedMixture(OnlineMixture):
         warning = self._ridge_warning(fitted, rows)
         if warning is not None:
             warnings.warn(warning, stacklevel=levels_to_caller())
+
+    def _shares(self, fitted: PlannedFit, rows: TrainingRows) -> Array:
+        """The components' shares in the rows, which fixed weights do not tell."""
+        plan, fixed = fitted.plan, fitted.plan.fixed
+        if fixed is None or not (fixed.equal_weights or fixed.weights.any()):
+            return self.weights_
+        expect = rows.expectation(plan.representation, plan.n_threads)
+        statistics = expect(fitted.best.fit.parameters)
+        shares: Array = statistics.weights / statistics.total
+        return shares
 
     def _ridge_warning(
         self, fitted: PlannedFit, rows: TrainingRows

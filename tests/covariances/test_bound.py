@@ -38,6 +38,23 @@ def test_variances_are_cut_off_where_rows_are_likeliest(data, ratio):
     assert ours <= min(map(price, np.exp(exponents))) + 1e-9 * abs(ours)
 
 
+@given(data=st.data(), held=st.sampled_from([1e-6, 0.3, 2.0, 40.0]))
+def test_variances_are_cut_off_beside_one_that_is_held(data, held):
+    ratio, variances = 20.0, np.array([data.draw(st.lists(sizes, min_size=3))[:3]])
+    representation = STRUCTURES["diag"].representation
+    bound = RatioBound(ratio, np.ones(3)).beside(np.full((1, 3), held), representation)
+    bounded = bound.clipped(variances, np.ones(1))
+    both = np.append(bounded, held)
+    assert both.max() <= ratio * both.min() * (1 + 1e-12)
+
+    def price(v):
+        return (np.log(v) + variances / v).sum()
+
+    allowed = np.geomspace(held / ratio, held, 1001)
+    prices = [price(np.clip(variances, m, ratio * m)) for m in allowed]
+    assert price(bounded) <= min(prices) + 1e-9 * max(1, abs(price(bounded)))
+
+
 def test_covariances_within_the_bound_stay_as_they_are(random):
     matrices = np.stack([random_covariance(random, 3) for _ in range(2)])
     bound = RatioBound(1e3, np.ones(3))

@@ -5,13 +5,16 @@ import re
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
+from scipy.stats import t
+from sklearn.exceptions import ConvergenceWarning
 
 import fastem
 from fastem import GaussianMixture, StopFit, StudentMixture
 from fastem.covariances import STRUCTURES, SingularCovarianceError
 from tests import reference
 from tests.mixtures import (
+    IN_SHORT,
     assert_close,
     draw,
     random_mixture,
@@ -25,6 +28,8 @@ from tests.reference import Fixed, Mixture
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Best performing initialization did not converge"
 )
+
+EXHAUSTIVE = pytest.mark.exhaustive
 
 K, D, N = 3, 2, 120
 NONE, ALL, FIRST = np.zeros(K, bool), np.ones(K, bool), np.array([True, False, False])
@@ -66,8 +71,19 @@ def masks_of(given):
     return Fixed(*(np.broadcast_to(given.get(part, False), K) for part in PARTS))
 
 
-@pytest.mark.parametrize("kind", [GaussianMixture, StudentMixture])
-@pytest.mark.parametrize("name", STRUCTURES)
+def in_usual_runs(usual, *others):
+    """These, and in an exhaustive run the others too."""
+    return [*usual, *(pytest.param(*other, marks=EXHAUSTIVE) for other in others)]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    in_usual_runs(
+        [(name, GaussianMixture) for name in STRUCTURES]
+        + [(name, StudentMixture) for name in IN_SHORT],
+        *((n, StudentMixture) for n in STRUCTURES if n not in IN_SHORT),
+    ),
+)
 def test_steps_are_exact_and_lower_nothing(name, kind):
     X, start = problem(name, kind=kind)
     given = start_of(start, name)
@@ -221,10 +237,21 @@ def test_beside_noise_weights_are_fixed_beside_each_other(equal):
     assert np.diff(model.lower_bounds_).min() >= -1e-13
 
 
+def test_equal_weights_are_so_from_the_start():
+    X, _ = problem()
+    model = GaussianMixture(K, equal_weights=True, reg_covar=0, random_state=0, tol=0)
+    for n_iterations in (0, 20):
+        model.set_params(max_iter=n_iterations).fit(X[:100])
+        np.testing.assert_array_equal(model.weights_, np.full(K, 1 / K))
+    assert np.diff(model.lower_bounds_).min() >= -1e-13
+
+
 # With other options
 
 
-@pytest.mark.parametrize("name", ["full", "tied", "diag", "EVE", "VEV"])
+@pytest.mark.parametrize(
+    "name", in_usual_runs(["full", "EVE"], *([n] for n in ("tied", "diag", "VEV")))
+)
 def test_longer_steps_and_the_test_of_the_end_move_nothing_fixed(name):
     X, start = problem(name, seed=1)
     given = {**start_of(start, name), "reg_covar": 0, "max_iter": 3000}
@@ -241,6 +268,44 @@ def test_longer_steps_and_the_test_of_the_end_move_nothing_fixed(name):
         for part, mask in zip(PARTS, masks_of(fixed), strict=False):
             now, then = (of(model, part) for model in (fast, plain))
             np.testing.assert_array_equal(now[mask], then[mask])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"equal_weights": True, "weights_init": None},
+        {"fixed": {"weights": True}},
+        {"fixed": {"means": [False, False, True]}},
+        {"fixed": {"covariances": [False, False, True]}},
+    ],
+    ids=str,
+)
+def test_a_way_up_from_a_plateau_is_found_beside_what_is_fixed(settings):
+    random = np.random.default_rng(0)
+    X = np.vstack(
+        [random.normal(m, 1, (n, 1)) for m, n in ((0, 90), (5, 90), (10, 60))]
+    )
+    twins = {
+        "weights_init": [0.35, 0.35, 0.3],
+        "means_init": [[2.5], [2.5 + 1e-7], [10.0]],
+        "precisions_init": [[[0.1]], [[0.1]], [[1.0]]],
+    }
+    usual = {**twins, **settings, "reg_covar": 0, "max_iter": 500}
+    plain = GaussianMixture(3, **usual, tol=1e-12).fit(X)
+    model = GaussianMixture(3, **usual, stopping="remaining_gain", tol=1e-4).fit(X)
+    assert model.converged_
+    assert model.lower_bound_ > plain.lower_bound_ + 0.1
+    for part in settings.get("fixed", {}):
+        then = twins["precisions_init" if part == "covariances" else f"{part}_init"]
+        np.testing.assert_array_equal(of(model, part)[2], then[2])
+
+
+def test_a_component_without_rows_is_told_of_whatever_its_weight_is():
+    X, start = problem("tied")
+    start.means[1] = 1e4
+    given = start_of(start, "tied")
+    with pytest.warns(ConvergenceWarning, match="has no rows. It is component 1"):
+        GaussianMixture(**given, fixed={"weights": True}).fit(X)
 
 
 def test_a_ridge_is_not_added_to_fixed_covariances():
@@ -276,22 +341,44 @@ def test_a_component_is_reseeded_if_nothing_of_it_is_fixed():
         model.fit(X)
 
 
-@pytest.mark.parametrize("name", ["full", "diag", "spherical"])
-def test_a_bound_on_eigenvalues_is_about_fixed_covariances_too(name):
+# The start is not within the bound.
+@pytest.mark.filterwarnings("ignore:The mean log-likelihood fell")
+@pytest.mark.parametrize("size", [0.03, 20.0])
+@pytest.mark.parametrize("name", ["full", "spherical"])
+def test_a_bound_on_eigenvalues_is_about_fixed_covariances_too(name, size):
     X, start = problem(name)
-    X = np.vstack([X, X[:2] + 1e-3])
+    start.covariances[0] *= size
     given = {**start_of(start, name), "fixed": {"covariances": FIRST}, "reg_covar": 0}
-    model = GaussianMixture(**given, covariance_ratio=1.5, tol=0, max_iter=1)
-    if name != "spherical":
-        with pytest.raises(ValueError, match=r"fixed covariances have eigenvalues"):
-            model.set_params(covariance_ratio=1.01).fit(X)
-    model.set_params(covariance_ratio=8.0, max_iter=30).fit(X)
+    model = GaussianMixture(**given, covariance_ratio=8.0, max_iter=30).fit(X)
     S = of(model, "covariances")
-    if name != "spherical":
+    if name == "full":
         S = S / np.outer(X.std(axis=0), X.std(axis=0))
     eigenvalues = np.linalg.eigvalsh(S)
-    assert eigenvalues.max() / eigenvalues.min() <= 8 * (1 + 1e-9)
+    assert eigenvalues.max() == pytest.approx(8 * eigenvalues.min(), rel=1e-9)
     assert np.diff(model.lower_bounds_[1:]).min() >= -1e-12
+    if name == "full":
+        with pytest.raises(ValueError, match="fixed covariances have eigenvalues"):
+            model.set_params(covariance_ratio=1.01).fit(X)
+
+
+def test_degrees_of_freedom_beside_a_fixed_scale_are_the_likeliest():
+    X = np.random.default_rng(0).standard_t(3, size=(200, 1))
+    model = StudentMixture(
+        weights_init=[1.0],
+        means_init=[[0.2]],
+        precisions_init=[[[0.5]]],
+        fixed={"means": True, "covariances": True},
+        tol=1e-13,
+        max_iter=5000,
+    ).fit(X)
+    found = minimize_scalar(
+        lambda v: -t.logpdf(X, v, 0.2, np.sqrt(2)).mean(),
+        bounds=(0.1, 50),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
+    assert model.lower_bound_ == pytest.approx(-found.fun, abs=1e-9)
+    assert model.degrees_of_freedom_[0] == pytest.approx(found.x, rel=1e-3)
 
 
 def test_a_column_without_values_does_not_matter_where_all_is_fixed():
@@ -407,9 +494,15 @@ def test_a_choice_keeps_what_the_estimator_says_of_one_number_of_components():
     np.testing.assert_array_equal(best.means_, start.means)
     with pytest.raises(ValueError, match="n_components are 2, 3"):
         choose.set_params(n_components=[2, 3]).fit(X)
+    choose.set_params(n_components=K)
     template.set_params(means_init=None)
     with pytest.raises(ValueError, match="needs the estimator's means_init"):
-        choose.set_params(n_components=K).fit(X)
+        choose.fit(X)
+    together = fastem.MixtureClassifier(
+        GaussianMixture(equal_weights=True), share_across_classes=True
+    )
+    with pytest.raises(ValueError, match="how frequent classes are"):
+        together.fit(X, X[:, 0] > 0)
 
 
 # Errors
