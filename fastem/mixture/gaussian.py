@@ -245,9 +245,10 @@ class GaussianMixture(PlannedMixture):
     lower_bounds_ : list of float
         The same for each iteration of the best start, except for those that
         ``accelerate`` took back or that tested the end.
-    n_samples_seen_, n_effective_ : float
-        Number of rows of the fit and of calls of :meth:`partial_fit` since then, each
-        as often as its weight says; and how many that count alike say as much.
+    n_samples_seen_ : float
+        Rows of the fit and of :meth:`partial_fit` since then, as their weights say.
+    n_effective_ : float
+        How many rows that count alike say as much.
     n_features_in_ : int
         Number of columns, D.
     feature_names_in_ : array of shape (D,)

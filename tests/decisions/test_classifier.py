@@ -19,7 +19,6 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.fixes import parse_version
 
-import fastem
 from fastem import (
     GaussianMixture,
     GaussianMixtureSelector,
@@ -254,12 +253,6 @@ def test_two_classes_have_one_decision():
     logits = np.diff(classifier.predict_log_proba(X), axis=1)[:, 0]
     assert_close(decision, logits, 1e-9)
     assert (classifier.predict(X) == (decision > 0)).all()
-
-
-def test_a_model_file_holds_one_mixture(tmp_path):
-    classifier = MixtureClassifier().fit(*problem())
-    with pytest.raises(TypeError, match="holds a mixture, not a MixtureClassifier"):
-        fastem.save_model(classifier, tmp_path / "classifier.json")
 
 
 def fit(X, labels, mixture=None, **settings):
