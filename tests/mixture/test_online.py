@@ -436,7 +436,7 @@ def test_a_collapse_is_an_error_that_leaves_the_stream_as_it_was(random):
     model.set_params(reg_covar=0, memory=0.1)
     model.fit(np.vstack([random.normal(m, 1, (300, 2)) for m in (0, 30, 60)]))
     before = bits(model), model.n_samples_seen_, model.n_iter_
-    with pytest.raises(SingularCovarianceError, match="columns? 0"):
+    with pytest.raises(SingularCovarianceError, match=r"columns? 0"):
         model.partial_fit(blocks[0])
     assert (bits(model), model.n_samples_seen_, model.n_iter_) == before
 
