@@ -6,7 +6,7 @@ from typing import Self
 
 from fastem.covariances import SingularCovarianceError
 from fastem.em import convergence_warnings
-from fastem.em.acceleration import ExtrapolatedPath
+from fastem.em.acceleration import PlainPath
 from fastem.em.convergence import rounding_of
 from fastem.em.plan import Plan
 from fastem.em.progress import Reporter
@@ -110,7 +110,7 @@ class _ShortRuns:
         plan = replace(
             plan,
             on_collapse="raise",
-            make_path=ExtrapolatedPath,
+            make_path=PlainPath,
             stopping=SmallChange(_TOLERANCE),
             max_iter=_MOST_ITERATIONS,
         )

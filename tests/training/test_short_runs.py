@@ -66,7 +66,7 @@ def test_judged_starts_find_what_one_start_misses():
 
     def reached(n_init, seed):
         model = GaussianMixture(
-            *(3,), n_init=n_init, random_state=seed, tol=1e-6, max_iter=2000
+            *(3,), n_init=n_init, random_state=seed, tol=1e-8, max_iter=2000
         )
         return model.fit(X).score(X) * len(X)
 
