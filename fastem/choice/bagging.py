@@ -67,10 +67,10 @@ def bagged_memberships(
     >>> from fastem import GaussianMixture, bagged_memberships
     >>> X = np.random.default_rng(0).normal([[-2.0]] * 10 + [[2.0]] * 10)
     >>> model = GaussianMixture(2, covariance_type="tied", random_state=0).fit(X)
-    >>> bagged_memberships(model, X, [[0.5]], random_state=0).max() < 0.9
-    np.True_
-    >>> model.predict_proba([[0.5]]).max() > 0.9
-    np.True_
+    >>> model.predict_proba([[0.5]]).max().round(2)
+    np.float64(0.95)
+    >>> bool(bagged_memberships(model, X, [[0.5]], random_state=0).max() < 0.93)
+    True
     """
     if n_fits < 1:
         raise ValueError(f"n_fits must be 1 or more, but is {n_fits}")

@@ -83,7 +83,7 @@ def rows_counted_alike(n_old: float, n_effective: float, n_new: float) -> float:
     """
     share = n_old / (n_old + n_new)
     squares = share**2 / n_effective + (1 - share) ** 2 / n_new
-    return _countable(1 / squares)
+    return _countable(1 / squares if squares else math.inf)
 
 
 def _countable(n_rows: float) -> float:
