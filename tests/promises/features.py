@@ -200,7 +200,7 @@ class Trimmed(Feature):
     """The start leaves out the least likely rows."""
 
     def arrange(self, case):
-        if case.labels is None:  # which are a start already
+        if case.labels is None and case.known is None:  # which are a start already
             case.settings["init_params"] = "trimmed"
             case.is_drawn = case.at_limit = case.is_elsewhere = True
 
