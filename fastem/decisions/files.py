@@ -8,6 +8,7 @@ names their classes, of which this module knows a list; nothing in a file is exe
 from __future__ import annotations
 
 import warnings
+from collections import UserList
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -183,6 +184,8 @@ def _other(value: Any, where: str) -> Any:
             for key, setting in value.get_params(deep=False).items()
         }
         return {"is": "template", "class": type(value).__name__, "settings": settings}
+    if isinstance(value, UserList):  # scikit-learn 1.6 has columns that remain in one
+        return _written(list(value), where)
     if isinstance(value, slice):
         return {"is": "slice", "items": [value.start, value.stop, value.step]}
     if isinstance(value, np.dtype):
