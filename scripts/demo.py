@@ -20,7 +20,7 @@ from rich.console import Console
 from sklearn.exceptions import ConvergenceWarning
 
 import fastem
-from fastem.mixture.model_file import save_model
+from fastem.decisions.files import save_model
 from fastem.report.memberships import measure_certainty, write_memberships
 from fastem.report.pictures import draw_clusters
 from fastem.report.scaling import Scaling, fit_standardized

@@ -22,7 +22,6 @@ from fastem.choice.results import SelectionResults, SelectionRow
 from fastem.decisions.calibration_scores import CalibrationScores
 from fastem.mixture import GaussianMixture, StudentMixture
 from fastem.mixture.model_file import ModelFile, content_of, file_of
-from fastem.mixture.model_file import save_model as save_mixture
 from fastem.runtime.callers import levels_to_caller
 from fastem.storage.json_text import Section, brief, readable
 from fastem.storage.json_values import from_json, to_json
@@ -107,20 +106,11 @@ def save_model(
     array([[[2.]]])
     """
     if isinstance(model, GaussianMixture):
-        save_mixture(model, path, columns=columns, about_fit=about_fit)
-        return
-    if columns is not None:
+        content = content_of(model, columns=columns, about_fit=about_fit)
+    elif columns is not None:
         raise ValueError("columns can be named for a mixture alone: others have names")
-    _check_known(model, _ALL)
-    check_is_fitted(model)
-    content = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "fastem_version": __version__,
-        "scikit_learn_version": sklearn.__version__,
-        "about_fit": dict(about_fit or getattr(model, _ABOUT_FIT, {})),
-        "estimator": _written(model, _ALL),
-    }
+    else:
+        content = _content_of(model, about_fit)
     with complete_or_absent(path) as temporary:
         temporary.write_text(readable(content) + "\n", encoding="utf-8")
 
@@ -156,6 +146,22 @@ def open_model(path: PathLike) -> Any:
     if content.values.get("format") == FORMAT:
         return _application(content)
     return file_of(content)
+
+
+def _content_of(
+    model: Any, about_fit: Mapping[str, str | float | bool | None] | None
+) -> dict[str, Any]:
+    """What a file has of a model that is more than a mixture."""
+    _check_known(model, _ALL)
+    check_is_fitted(model)
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fastem_version": __version__,
+        "scikit_learn_version": sklearn.__version__,
+        "about_fit": dict(about_fit or getattr(model, _ABOUT_FIT, {})),
+        "estimator": _written(model, _ALL),
+    }
 
 
 def _written(value: Any, where: str) -> Any:

@@ -18,8 +18,8 @@ from fastem.mixture import GaussianMixture, StudentMixture
 from fastem.mixture.fixed import masks_of
 from fastem.mixture.noise import background_of_model
 from fastem.mixture.tails import degrees_of_freedom_of
-from fastem.storage.json_text import Section, brief, readable
-from fastem.storage.writing import PathLike, complete_or_absent
+from fastem.storage.json_text import Section, brief
+from fastem.storage.writing import PathLike
 from fastem.version import __version__
 
 _KINDS = {f"fastem.{kind.__name__}": kind for kind in (GaussianMixture, StudentMixture)}
@@ -69,55 +69,13 @@ _KEYS = {
 }
 
 
-def save_model(
-    model: GaussianMixture,
-    path: PathLike,
-    *,
-    columns: tuple[str, ...] | None = None,
-    about_fit: Mapping[str, str | float | bool | None] | None = None,
-) -> None:
-    """Write a fitted model to a JSON file, to be read by :func:`load_model`.
-
-    Numbers are written so that they are read back to the last bit. The file appears
-    under its name only when it is complete.
-
-    Parameters
-    ----------
-    model : GaussianMixture
-        Fitted, or made from parameters.
-    path : path
-    columns : tuple of str, default=None
-        Names of the columns; by default the model's ``feature_names_in_``, if any.
-    about_fit : mapping, default=None
-        Further facts for the file's section "fit", such as the number of rows.
-
-    Raises
-    ------
-    NotFittedError
-        If the model has no parameters.
-    TypeError
-        If it is no mixture.
-
-    Examples
-    --------
-    >>> import fastem
-    >>> model = fastem.GaussianMixture.from_parameters([1.0], [[0.0]], [[[2.0]]])
-    >>> fastem.save_model(model, "model.json")
-    >>> fastem.load_model("model.json").covariances_
-    array([[[2.]]])
-    """
-    content = content_of(model, columns=columns, about_fit=about_fit)
-    with complete_or_absent(path) as temporary:
-        temporary.write_text(readable(content) + "\n", encoding="utf-8")
-
-
 def content_of(
     model: GaussianMixture,
     *,
     columns: tuple[str, ...] | None = None,
     about_fit: Mapping[str, str | float | bool | None] | None = None,
 ) -> dict[str, Any]:
-    """What a file has of a fitted model; see :func:`save_model`."""
+    """What a file has of a fitted model; see :func:`fastem.save_model`."""
     check_is_fitted(model)
     if columns is None and hasattr(model, "feature_names_in_"):
         columns = tuple(model.feature_names_in_)
@@ -151,36 +109,13 @@ def content_of(
     }
 
 
-def load_model(path: PathLike) -> GaussianMixture:
-    """Read a model that :func:`save_model` has written.
-
-    It is ready for every method. Reading executes nothing that is in the file.
-
-    Parameters
-    ----------
-    path : path
-
-    Returns
-    -------
-    GaussianMixture
-
-    Raises
-    ------
-    ValueError
-        If the file is not such a model; the text names the key that is wrong.
-    OSError
-        If there is no such file, or it cannot be read.
-    """
-    return read_model_file(path).named_model
-
-
 def read_model_file(path: PathLike) -> ModelFile:
-    """Read a model file with all that it says; see :func:`load_model`."""
+    """Read a model file with all that it says; see :func:`fastem.load_model`."""
     return file_of(Section.of_file(Path(path)))
 
 
 def file_of(content: Section) -> ModelFile:
-    """What a file says whose content was read; see :func:`load_model`."""
+    """What a file says whose content was read; see :func:`fastem.load_model`."""
     path = content.where
     found = content.values.get("format")
     if not isinstance(found, str) or found not in _KINDS:

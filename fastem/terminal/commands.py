@@ -7,10 +7,10 @@ import typer
 from rich.markup import escape
 
 import fastem
-from fastem.decisions.files import open_model
+from fastem.decisions.files import open_model, save_model
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture, StudentMixture
-from fastem.mixture.model_file import ModelFile, save_model
+from fastem.mixture.model_file import ModelFile
 from fastem.mixture.online import AUTO
 from fastem.report import memberships, pictures
 from fastem.report.criteria import Criteria, measure_criteria

@@ -8,7 +8,7 @@ import typer
 
 from fastem.choice.criteria import CRITERIA
 from fastem.choice.selector import GaussianMixtureSelector, usual_estimator
-from fastem.mixture.model_file import save_model
+from fastem.decisions.files import save_model
 from fastem.report import choice_pictures, pictures
 from fastem.report.criteria import measure_criteria
 from fastem.report.memberships import measure_certainty
