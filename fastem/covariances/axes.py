@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dgejsv, dpotrf
 
 from fastem.covariances.representations import dense
+from fastem.kernels import turn_in_planes
 from fastem.statistics import Array
 
 # Of sweeps over all pairs of axes. EM's next step goes on from the last one's axes; of
@@ -72,12 +73,13 @@ def common(
     """
     axes = _axes_of(spreads if before is None else before)
     turned = axes.T @ spreads @ axes
+    weights = np.array(weights)  # writable, as the kernel is compiled for
     for _ in range(_MOST_SWEEPS if before is None else _MOST_FURTHER_SWEEPS):
         largest = 0.0
         for first, second in _rounds(len(axes)):
-            angles = _best_angles(turned, weights, confined, first, second)
-            largest = max(largest, np.abs(angles).max())
-            _turn(turned, axes, angles, first, second)
+            variances = np.ascontiguousarray(confined(np.einsum("kjj->kj", turned)))
+            angle = turn_in_planes(weights, variances, first, second, turned, axes)
+            largest = max(largest, angle)
         if largest < _LEAST_ANGLE:
             break
     return axes, confined(np.einsum("kjj->kj", turned))
@@ -110,46 +112,4 @@ def _rounds(n_features: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         pairs = np.stack([order[: n // 2], order[: n // 2 - 1 : -1]])
         rounds.append(pairs[:, (pairs < n_features).all(axis=0)])
         circle = np.roll(circle, 1)
-    return [(first, second) for first, second in rounds if len(first)]
-
-
-def _best_angles(
-    turned: Array,
-    weights: Array,
-    confined: Callable[[Array], Array],
-    first: NDArray[np.intp],
-    second: NDArray[np.intp],
-) -> Array:
-    """By which angle to turn each pair of axes in their plane.
-
-    With the variances a_k along axes as they are, the sum over components of
-    n_k (s_k1 / a_k1 + s_k2 / a_k2) is to be least, where s_k are the spreads along
-    the axes when they are turned.
-    """
-    spreads = np.einsum("kjj->kj", turned)
-    variances = confined(spreads)
-    prices = weights[:, np.newaxis] * (
-        1 / variances[:, first] - 1 / variances[:, second]
-    )
-    cosine = (prices * (spreads[:, first] - spreads[:, second])).sum(axis=0) / 2
-    sine = (prices * turned[:, first, second]).sum(axis=0)
-    angles: Array = np.arctan2(-sine, -cosine) / 2
-    # Where there is nothing to choose, or no spread to choose by.
-    angles[~np.isfinite(angles) | (sine == 0) & (cosine == 0)] = 0.0
-    return angles
-
-
-def _turn(
-    turned: Array,
-    axes: Array,
-    angles: Array,
-    first: NDArray[np.intp],
-    second: NDArray[np.intp],
-) -> None:
-    """Turn the axes, and spreads (K, D, D) as seen along them, in place."""
-    cosines, sines = np.cos(angles), np.sin(angles)
-    rotation = np.eye(len(axes))
-    rotation[first, first] = rotation[second, second] = cosines
-    rotation[second, first], rotation[first, second] = sines, -sines
-    axes[:] = axes @ rotation
-    turned[:] = rotation.T @ turned @ rotation
+    return [(pairs[0].copy(), pairs[1].copy()) for pairs in rounds if pairs.size]

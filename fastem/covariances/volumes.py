@@ -20,7 +20,8 @@ _PRECISION = 1e-13
 
 def of_variances(variances: Array) -> Array:
     """Volumes (K,) of variances (K, D)."""
-    volumes: Array = np.exp(np.log(variances).mean(axis=-1))
+    # Not its mean, whose checks take longer than this many times over.
+    volumes: Array = np.exp(np.log(variances).sum(axis=-1) / variances.shape[-1])
     return volumes
 
 
@@ -38,7 +39,6 @@ def equal(spreads: Array, volumes: Array, weights: Array) -> Array:
     """
     if not (volumes > 0).all():
         return spreads
-    # Not np.average, whose checks take longer than this many times over.
     scales = float(weights @ volumes) / float(weights.sum()) / volumes
     return spreads * _of_each(scales, spreads)
 

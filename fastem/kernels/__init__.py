@@ -84,6 +84,7 @@ from fastem.kernels.launch import (
 )
 from fastem.kernels.members import OF_BACKGROUND
 from fastem.kernels.nearest import Points
+from fastem.kernels.rotations import turn_in_planes
 from fastem.kernels.skipping import Reach, reach_of
 from fastem.kernels.tails import StudentTails
 from fastem.kernels.tied import TiedFactors
@@ -122,4 +123,5 @@ __all__ = [
     "row_work",
     "seeding_pass",
     "share",
+    "turn_in_planes",
 ]

@@ -76,7 +76,8 @@ class PlannedMixture(OnlineMixture):
         )
         self._check_fixed(plan, rows, continued is not None)
         known = rows.known
-        if known is not None and known.named.all() and starts_from_known(plan):
+        names_all = known is not None and bool(known.named.all())
+        if given.labels is not None or (names_all and starts_from_known(plan)):
             plan = replace(plan, n_starts=1)  # there is but one
         try:
             best = best_fit(

@@ -151,3 +151,11 @@ def test_files_know_a_callable_by_its_name_or_not_at_all(random, tmp_path):
     fastem.save_model(model, tmp_path / "model.json")
     assert fastem.load_model(tmp_path / "model.json").init_params == "kmeans"
     assert plain_settings({"init_params": ward})["init_params"].endswith(".ward")
+
+
+def test_there_is_but_one_start_from_a_partition(random, X):
+    labels = random.integers(0, K, size=N)
+    seen = []
+    model = GaussianMixture(K, init_params=labels, n_init=5)
+    model.fit(X, callback=seen.append)
+    assert {progress.restart for progress in seen} == {0}
