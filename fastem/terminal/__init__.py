@@ -38,6 +38,10 @@ rows.
     $ fastem fit cars.csv -k 3 --covariance diag --n-init 5 --stopping remaining_gain
     $ fastem fit --help
 
+A fit to a large table starts from short runs on some of its rows (`--init subsample`),
+which takes fewer passes and has ended no lower; `--init kmeans` starts as
+:class:`~fastem.GaussianMixture` does by default.
+
 All columns that count are used (see `fastem.sources`); which are left out is said, and
 which seem to number the rows. A column of numbers with a few `?` is text, and an error:
 `--na-values` says what stands for missing values in a CSV file, `--decimal ,` that the

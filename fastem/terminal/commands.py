@@ -219,8 +219,12 @@ def fit(
         ),
     ] = "1",
     init: Annotated[
-        str, typer.Option(help="How to start.", **one_of("init_params"))
-    ] = "kmeans",
+        str,
+        typer.Option(
+            help="How to start; 'subsample' is k-means where rows are few.",
+            **one_of("init_params"),
+        ),
+    ] = "subsample",
     outlier_share: Annotated[
         float,
         typer.Option(
