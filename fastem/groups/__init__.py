@@ -80,7 +80,9 @@ Labels go with all that a fit can do, with `partial_fit`, and on the command lin
 (`fastem fit --labels species`, where names are numbered by the alphabet); but not with
 `on_collapse='drop'`, after which components have other numbers. In scikit-learn's
 pipelines and cross-validation they are routed as metadata:
-`model.set_fit_request(labels=True)`.
+`model.set_fit_request(labels=True)`. :class:`fastem.GaussianMixtureSelector` takes
+them too, and so does `fastem select`: each number of components, from that of the
+labels on, is judged by what such a fit maximises.
 
 A fit starts with one maximisation step in which known rows belong where they are known
 to, and unknown ones to all components alike; unless `means_init`, `weights_init` and
