@@ -48,8 +48,10 @@ class RowAnswers:
             return self._of_complete(row_pass, X, self.parameters)
         out = None
         small: list[Group] = []
+        has_matrices = self.representation.has_matrices
+        fewest = row_by_row.fewest_rows(X.shape[1], has_matrices)
         for group in groups_of(X):
-            if row_pass in _ROW_BY_ROW and len(group.rows) < row_by_row.FEWEST_ROWS:
+            if row_pass in _ROW_BY_ROW and len(group.rows) < fewest:
                 small.append(group)
                 continue
             view = View(self.representation, self.parameters, group.columns)

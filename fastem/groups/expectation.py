@@ -61,7 +61,8 @@ class GroupedExpectation:
         self._n_threads = n_threads
         of_all = [group for group in groups if group.allowed is None]
         self._least_gappy = max(of_all, key=lambda g: len(g.columns), default=None)
-        small = [g for g in of_all if len(g.rows) < row_by_row.FEWEST_ROWS]
+        fewest = row_by_row.fewest_rows(X.shape[1], representation.has_matrices)
+        small = [g for g in of_all if len(g.rows) < fewest]
         if len(small) == 1:
             small = []
         self._small = order_of(small)
