@@ -48,8 +48,9 @@ if TYPE_CHECKING:
     from fastem.choice.likelihood_ratio import LikelihoodRatioTest, bootstrap_lrt
     from fastem.choice.merging import Merging, merge_components
     from fastem.choice.overlap import Overlap, OverlappingPair, overlap
+    from fastem.choice.progress import SelectionProgress
     from fastem.choice.results import SelectionResults, SelectionRow
-    from fastem.choice.selector import GaussianMixtureSelector, SelectionProgress
+    from fastem.choice.selector import GaussianMixtureSelector
     from fastem.choice.stability import Stability, stability
     from fastem.choice.uncertainty import StandardErrors, standard_errors
     from fastem.covariances import Degeneracy, SingularCovarianceError
@@ -146,7 +147,7 @@ _HOMES = {
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
     "SelectionDisplay": "fastem.report.choice_pictures",
-    "SelectionProgress": "fastem.choice.selector",
+    "SelectionProgress": "fastem.choice.progress",
     "SelectionResults": "fastem.choice.results",
     "SelectionRow": "fastem.choice.results",
     "SingularCovarianceError": "fastem.covariances",

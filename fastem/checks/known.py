@@ -45,9 +45,26 @@ class Known:
         alone = seen[seen.sum(axis=1) == 1, :-1]
         return np.asarray(alone.any(axis=0))
 
+    @property
+    def is_free(self) -> NDArray[np.bool_]:
+        """For each kind whether its rows may belong to anything: (C,)."""
+        return np.asarray(self.allowed.all(axis=1))
+
+    @property
+    def fewest_components(self) -> int:
+        """How many there must be for each that some rows are said to be of."""
+        allowed = self.allowed[np.unique(self.kinds), :-1]
+        said = allowed[~allowed.all(axis=1)].any(axis=0)
+        return int(np.flatnonzero(said).max(initial=-1)) + 1
+
     def of(self, rows: Any) -> "Known":
         """Of some of the rows."""
         return Known(self.kinds[rows], self.allowed)
+
+    def among(self, n_components: int) -> "Known":
+        """The same where there are so many components, the first ones."""
+        allowed = np.delete(self.allowed, np.s_[n_components:-1], axis=1)
+        return Known(self.kinds, allowed)
 
     def check_length(self, n_rows: int) -> None:
         """Raise ValueError if these are not so many rows."""

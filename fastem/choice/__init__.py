@@ -42,6 +42,19 @@ What else a fit is made of is an `estimator`: outliers, threads, tolerances.
 >>> few.fit(X).best_estimator_.n_threads
 1
 
+Where the components of some rows are known (:mod:`fastem.groups`), `labels` say so:
+component k is label k, and there are at least as many. Each fit also starts where
+:class:`fastem.GaussianMixture` does with labels, and criteria are those of the
+log-likelihood that it maximises.
+
+>>> labels = np.where(random.random(1200) < 0.05, np.repeat([2, 0, 1], 400), -1)
+>>> known = GaussianMixtureSelector(range(2, 5), ["VII"], random_state=0)
+>>> known = known.fit(X, labels=labels)
+>>> known.n_components_, known.best_estimator_.means_.round().astype(int).tolist()
+(3, [[4, 4], [9, 9], [0, 0]])
+>>> known.results_.rows[0].reason
+'labels name component 2, and there are 2: component k is label k'
+
 Spikes are not chosen
 =====================
 A component that shrinks to a spike has a likelihood without bound, and so the best of

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastem.checks.labels import Labels
+from fastem.checks.labels import Partition
+from fastem.choice.known import lacking, rows_among
 from fastem.choice.refits import unfitted
 from fastem.em import convergence_warnings
 from fastem.em.ridge import largest_ridge_share
@@ -16,6 +17,7 @@ from fastem.mixture.planned import PlannedFit
 from fastem.runtime import compiling
 from fastem.statistics import MixtureParameters
 from fastem.training.in_memory import TrainingRows
+from fastem.training.short_runs import ranked_starts
 
 _NO_START = "no start has rows for each component: use fewer components"
 # Iterations from each start, after which the likeliest goes on.
@@ -75,6 +77,11 @@ class Attempt:
         return self.model
 
     @property
+    def log_likelihood(self) -> float:
+        """Of a row, as of the last iteration; -inf if there is no model."""
+        return -math.inf if self.model is None else self.model.lower_bound_
+
+    @property
     def parameters(self) -> MixtureParameters:
         """Of the fitted mixture."""
         return self.fitted._fitted()[1]
@@ -105,37 +112,42 @@ class Fitter:
     tol: float
 
     def from_partitions(
-        self, candidate: Candidate, partitions: Sequence[Labels]
+        self,
+        candidate: Candidate,
+        partitions: Sequence[Partition],
+        mixtures: Sequence[MixtureParameters] = (),
     ) -> Attempt:
         """The likeliest fit that the ridge does not hold up, of one from each start."""
-        return self.best(candidate, partitions, [], _SHORT)
+        return self.best(candidate, partitions, mixtures, _SHORT)
 
     def best(
         self,
         candidate: Candidate,
-        partitions: Sequence[Labels],
+        partitions: Sequence[Partition],
         mixtures: Sequence[MixtureParameters],
         n_short: int,
     ) -> Attempt:
         """The likeliest fit that the ridge does not hold up, of one from each start.
 
         Starts are compared after ``n_short`` iterations; the likeliest goes on to its
-        end, and the next one if that was a spike of density.
+        end, and the next one if that was a spike of density. Those of shares, in which
+        rows belong to several components alike, climb slowly at first, and often
+        farther: they go to their end too.
         """
         began = compiling.clock()
-        try:
-            self.rows.check_enough(candidate.n_components)
-        except ValueError as error:
-            return Attempt(candidate, None, str(error))
+        reason = self.refusal(candidate)
+        if reason:
+            return Attempt(candidate, None, reason)
         starts: list[dict[str, Any]] = [
             *({"labels": labels} for labels in partitions),
             *({"continued": (mixture, -math.inf)} for mixture in mixtures),
         ]
         found: list[GaussianMixture] = []
+        slow: list[GaussianMixture] = []
         reason, n_iter = _NO_START, 0
         for start in starts:
             short = self._model(candidate)
-            if len(starts) > 1:
+            if len(starts) > 1 and not _is_slow(start):
                 short.set_params(max_iter=min(n_short, short.max_iter))
             try:
                 self._fit(short, **start)
@@ -143,18 +155,47 @@ class Fitter:
                 reason = str(error)
                 continue
             n_iter += short.n_iter_
-            found.append(short)
-        found.sort(key=lambda model: -model.lower_bound_)
-        first: Attempt | None = None
-        for short in found:
-            attempt = self.from_parameters(candidate, short._fitted()[1])
-            n_iter += attempt.n_iter
-            first = first or attempt
-            if attempt.is_regular:
-                first = attempt
-                break
-        attempt = first or Attempt(candidate, None, reason)
+            (slow if _is_slow(start) else found).append(short)
+        ends = [self._to_the_end(candidate, each) for each in (found, slow) if each]
+        n_iter += sum(end.n_iter for end in ends)
+        ends.sort(key=lambda end: (not end.is_regular, -end.log_likelihood))
+        attempt = ends[0] if ends else Attempt(candidate, None, reason)
         return replace(attempt, n_iter=n_iter, seconds=compiling.clock() - began)
+
+    def _to_the_end(
+        self, candidate: Candidate, found: list[GaussianMixture]
+    ) -> Attempt:
+        """The likeliest goes on, and the next one if that was a spike of density."""
+        n_iter, attempts = 0, []
+        for short in sorted(found, key=lambda model: -model.lower_bound_):
+            attempts.append(self.from_parameters(candidate, short._fitted()[1]))
+            n_iter += attempts[-1].n_iter
+            if attempts[-1].is_regular:
+                return replace(attempts[-1], n_iter=n_iter)
+        return replace(attempts[0], n_iter=n_iter)
+
+    def refusal(self, candidate: Candidate) -> str:
+        """Why the rows are not for so many components; empty if they are."""
+        try:
+            self.rows.check_enough(candidate.n_components)
+        except ValueError as error:
+            return str(error)
+        return lacking(self.rows, candidate.n_components)
+
+    def judged(
+        self, candidate: Candidate, random_state: np.random.RandomState
+    ) -> list[MixtureParameters]:
+        """Where short runs from many starts of its own lead: ``n_init='auto'``."""
+        if self.refusal(candidate):
+            return []
+        model = self._model(candidate).set_params(random_state=random_state)
+        rows = rows_among(self.rows, candidate.n_components)
+        try:
+            with convergence_warnings.muted():
+                plan = model._plan_of(rows)
+                return [] if plan.n_starts else ranked_starts(rows, plan)
+        except ValueError:  # as when all collapse
+            return []
 
     def from_parameters(
         self, candidate: Candidate, start: MixtureParameters
@@ -167,7 +208,8 @@ class Fitter:
         except ValueError as error:
             seconds = compiling.clock() - began
             return Attempt(candidate, None, str(error), seconds=seconds)
-        warning = model._ridge_warning(planned, self.rows)
+        rows = rows_among(self.rows, candidate.n_components)
+        warning = model._ridge_warning(planned, rows)
         plan, parameters = planned.plan, planned.best.fit.parameters
         held = None if plan.fixed is None else plan.fixed.covariances
         share = largest_ridge_share(plan.structure, parameters, plan.ridge, held)
@@ -188,12 +230,19 @@ class Fitter:
         tol = model.tol
         with convergence_warnings.muted():
             model.tol = self.tol
-            planned = model._fit_rows(self.rows, **start)
+            rows = rows_among(self.rows, model.n_components)
+            planned = model._fit_rows(rows, **start)
         model.tol = tol
         return planned
 
 
-def is_complete(labels: Labels, n_components: int) -> bool:
+def _is_slow(start: dict[str, Any]) -> bool:
+    return "labels" in start and start["labels"].ndim == 2
+
+
+def is_complete(labels: Partition, n_components: int) -> bool:
     """Whether each component has rows."""
+    if labels.ndim == 2:
+        return bool(labels[:, :n_components].any(axis=0).all())
     counts = np.bincount(labels[labels >= 0], minlength=n_components)
     return len(counts) == n_components and bool(counts.all())

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastem import kernels
+from fastem.checks.known import Known
 from fastem.checks.rows import Rows
 from fastem.choice.refits import unfitted
 from fastem.em import convergence_warnings
@@ -16,6 +18,7 @@ from fastem.mixture import GaussianMixture
 from fastem.mixture.criteria import largest_log_densities
 from fastem.statistics import Array
 from fastem.training.folds import folds
+from fastem.training.in_blocks import RowsInBlocks
 from fastem.training.in_memory import RowsInMemory, TrainingRows
 
 # Of cross-validation.
@@ -44,15 +47,25 @@ class Criterion:
     row_pass: RowPass
     price: Callable[[float], float]
 
-    def of(self, model: GaussianMixture, rows: TrainingRows, seed: int) -> float:
+    @property
+    def n_folds(self) -> int:
+        """How many fits it needs beside the one to all rows."""
+        return 0
+
+    def of(
+        self,
+        model: GaussianMixture,
+        rows: TrainingRows,
+        seed: int,
+        done: Callable[[int], object] = lambda _: None,
+    ) -> float:
         """What it is for a fitted mixture and all rows; nothing is drawn at random."""
         mean = mean_of_rows(self.row_pass, model, rows)
         return model._criterion(mean, rows.n_rows, self.price(rows.n_rows))
 
     def values(self, model: GaussianMixture, rows: RowsInMemory) -> Array:
         """What each row says: (N,)."""
-        values: Array = model._row_answers()(self.row_pass, rows.values)
-        return values.astype(np.float64)
+        return _values(model._row_answers(), self.row_pass, rows.values, rows.known)
 
     def expected(
         self, model: GaussianMixture, mean: float, n: float, N: float
@@ -94,10 +107,22 @@ class HeldOut(Criterion):
        and Akaike's criterion", JRSS B 39 (1977), 44-47.
     """
 
-    def of(self, model: GaussianMixture, rows: TrainingRows, seed: int) -> float:
+    @property
+    def n_folds(self) -> int:
+        """How many fits it needs beside the one to all rows."""
+        return N_FOLDS
+
+    def of(
+        self,
+        model: GaussianMixture,
+        rows: TrainingRows,
+        seed: int,
+        done: Callable[[int], object] = lambda _: None,
+    ) -> float:
         """What it is for all rows, of which the folds are dealt at random.
 
-        A background is as large as in the fit to all rows.
+        A background is as large as in the fit to all rows. ``done`` is told the number
+        of each fold that is judged, from 1.
 
         Raises
         ------
@@ -119,6 +144,7 @@ class HeldOut(Criterion):
                     f"there is no fit without one of {N_FOLDS} folds: {error}"
                 ) from error
             sums.append(sums_of_rows(self.row_pass, fit, rows.part(fold)))
+            done(fold.number + 1)
         total, weight = _added(sums)
         return -2 * rows.n_rows * float(total / weight)
 
@@ -149,12 +175,20 @@ def sums_of_rows(
     row_pass: RowPass, model: GaussianMixture, rows: TrainingRows
 ) -> tuple[float, float]:
     """The sum of what rows say, each as often as its weight says, and of weights."""
-    sums: tuple[float, float] = rows.gathered(
-        *(_sums, _added),
-        row_pass=row_pass,
-        ask=model._row_answers(),
-    )
-    return sums
+    ask = model._row_answers()
+    if rows.known is None:
+        sums: tuple[float, float] = rows.gathered(
+            _sums, _added, row_pass=row_pass, ask=ask
+        )
+        return sums
+    assert isinstance(rows, RowsInMemory | RowsInBlocks)
+    with closing(rows.known_blocks()) as blocks:
+        return _added(
+            [
+                _sums(values, weights, row_pass, ask, of)
+                for values, weights, of in blocks
+            ]
+        )
 
 
 def _sums(
@@ -162,15 +196,29 @@ def _sums(
     row_weights: Rows,
     row_pass: RowPass,
     ask: RowAnswers,
+    known: Known | None = None,
 ) -> tuple[float, float]:
     """The sum of what rows say, and of their weights."""
     if not len(rows):
         return 0.0, 0.0
-    values = ask(row_pass, rows).astype(np.float64)
+    values = _values(ask, row_pass, rows, known)
     if not len(row_weights):
         return float(values.sum()), float(len(rows))
     weights = row_weights.astype(np.float64)
+    # Those that do not count may say -inf, where they are known to be of a component
+    # without weight.
+    values[weights == 0] = 0
     return float(weights @ values), float(weights.sum())
+
+
+def _values(
+    ask: RowAnswers, row_pass: RowPass, rows: Rows, known: Known | None
+) -> Array:
+    """What each row says, of the components that it may belong to: (N,)."""
+    if known is not None:
+        return ask.of_known(row_pass, rows, known)
+    values: Array = ask(row_pass, rows).astype(np.float64)
+    return values
 
 
 def _added(parts: list[tuple[float, float]]) -> tuple[float, float]:

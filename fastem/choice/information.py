@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastem import kernels
 from fastem.checks.rows import Rows, read_only
+from fastem.choice.scores import n_coordinates, scores, second_derivatives
 from fastem.covariances.directions import congruence, pairs_of
 from fastem.covariances.representations import Representation
 from fastem.covariances.view import View
@@ -30,10 +31,9 @@ _FEWEST_ROWS = 512
 class Information:
     """Sums over rows of scores, their outer products, and second derivatives.
 
-    Coordinates are, component by component: the logarithm of its weight before weights
-    are divided by their sum; the mean, and the coordinates of B
-    (:mod:`fastem.covariances.directions`), as seen from its own spread; and last the
-    logarithm of the background's weight, if there is one.
+    Coordinates are, component by component, those of :mod:`fastem.choice.scores`, of
+    the weights before they are divided by their sum; and last the logarithm of the
+    background's weight, if there is one.
 
     Attributes
     ----------
@@ -79,7 +79,9 @@ def information(
     K, D = parameters.means.shape
     which = np.arange(K) if components is None else components
     has_background = parameters.background is not None and components is None
-    sums = _Sums(len(which), D, representation.has_matrices, has_background)
+    has_tails = parameters.degrees_of_freedom is not None
+    q = n_coordinates(D, representation.has_matrices, has_tails)
+    sums = _Sums(len(which), q, representation.has_matrices, has_background)
     with (
         closing(answer_blocks(model, X, sample_weight)) as blocks,
         blas.one_thread(),  # its products are small
@@ -138,19 +140,16 @@ class _Seen:
         degrees: Array = kernels.probability_pass(rows, factors, None)
         return degrees
 
-    def features(self, rows: Array, k: int) -> Array:
-        """Derivatives of a component's log-density, with respect to its coordinates."""
+    def whitened(self, rows: Array, k: int) -> Array:
+        """What rows are from a component's mean, as seen from its own spread."""
         residuals = rows - self.parameters.means[k]
-        y = residuals @ frame(self.representation, self.parameters, k)
-        i, j = pairs_of(y.shape[1], self.representation.has_matrices)
-        D = y.shape[1]
-        features = np.empty((len(y), 1 + D + len(i)))
-        features[:, 0] = 1.0
-        features[:, 1 : 1 + D] = y
-        np.multiply(y[:, i], y[:, j], out=features[:, 1 + D :])
-        diagonal = 1 + D + np.flatnonzero(i == j)
-        features[:, diagonal] = (features[:, diagonal] - 1) / 2
-        return features
+        whitened: Array = residuals @ frame(self.representation, self.parameters, k)
+        return whitened
+
+    def tails(self, k: int) -> float | None:
+        """Degrees of freedom of a component; None if it is normal."""
+        v = self.parameters.degrees_of_freedom
+        return None if v is None else float(v[k])
 
     def lift(self, k: int) -> Array | None:
         """What the marginal's coordinates are of the whole's; None for the same."""
@@ -163,10 +162,11 @@ class _Seen:
         R = seen @ unwhitened[self.columns]
         of_pairs = congruence(R, has_matrices=has_matrices)
         n, m = of_pairs.shape
-        lifted = np.zeros((1 + len(R) + n, 1 + D + m))
-        lifted[0, 0] = 1.0
+        has_tails = self.parameters.degrees_of_freedom is not None
+        lifted = np.zeros((1 + len(R) + n + has_tails, 1 + D + m + has_tails))
+        lifted[0, 0] = lifted[-1, -1] = 1.0
         lifted[1 : 1 + len(R), 1 : 1 + D] = R
-        lifted[1 + len(R) :, 1 + D :] = of_pairs
+        lifted[1 + len(R) : 1 + len(R) + n, 1 + D : 1 + D + m] = of_pairs
         return lifted
 
 
@@ -212,12 +212,11 @@ class _Sums:
     """Sums over rows."""
 
     def __init__(
-        self, n_components: int, n_features: int, has_matrices: bool, background: bool
+        self, n_components: int, q: int, has_matrices: bool, background: bool
     ) -> None:
-        self._D, self._has_matrices = n_features, has_matrices
+        self._has_matrices = has_matrices
         self._K, self._background = n_components, background
-        n_pairs = len(pairs_of(n_features, has_matrices)[0])
-        self._q = 1 + n_features + n_pairs
+        self._q = q
         p = n_components * self._q + background
         self._total = 0.0
         self._score = np.zeros(p)
@@ -230,22 +229,22 @@ class _Sums:
     ) -> None:
         """Add rows that have the same columns."""
         degrees = seen.memberships(rows)
-        scores = []
+        of_components = []
         for place, k in enumerate(which):
-            z, features = degrees[:, k], seen.features(rows, int(k))
-            moments = (features * (weights * z)[:, np.newaxis]).T @ features
-            moments += _second_derivatives(
-                moments[0], rows.shape[1], self._has_matrices
-            )
+            z, v = degrees[:, k], seen.tails(int(k))
+            y, w = seen.whitened(rows, int(k)), weights * z
+            features = scores(y, self._has_matrices, v)
+            moments = (features * w[:, np.newaxis]).T @ features
+            moments += second_derivatives(y, w, moments[0], self._has_matrices, v)
             score = z[:, np.newaxis] * features
             lift = seen.lift(int(k))
             if lift is not None:
                 moments, score = lift.T @ moments @ lift, score @ lift
             self._expected[place] += moments
-            scores.append(score)
+            of_components.append(score)
         if self._background:
-            scores.append(degrees[:, -1:])
-        of_rows = np.hstack(scores)
+            of_components.append(degrees[:, -1:])
+        of_rows = np.hstack(of_components)
         self._total += float(weights.sum())
         self._score += weights @ of_rows
         self._outer += (of_rows * weights[:, np.newaxis]).T @ of_rows
@@ -271,31 +270,3 @@ class _Sums:
         both = np.outer(self._score, constant)
         outer = self._outer - both - both.T + N * np.outer(constant, constant)
         return Information(self._score - N * constant, outer, observed)
-
-
-def _second_derivatives(sums: Array, n_features: int, has_matrices: bool) -> Array:
-    """Those of a component's log-density, summed: from its summed features (q,)."""
-    D = n_features
-    i, j = pairs_of(D, has_matrices)
-    n, y, quadratic = sums[0], sums[1 : 1 + D], sums[1 + D :]
-    n_pairs = len(i)
-    second = np.zeros((1 + D + n_pairs, 1 + D + n_pairs))
-    means, pairs = slice(1, 1 + D), slice(1 + D, None)
-    second[means, means] = -n * np.eye(D)
-    mixed = np.zeros((D, n_pairs))
-    places = np.arange(n_pairs)
-    mixed[i, places] -= y[j]
-    mixed[j[i != j], places[i != j]] -= y[i[i != j]]
-    second[means, pairs] = mixed
-    second[pairs, means] = mixed.T
-    if not has_matrices:
-        second[pairs, pairs] = np.diag(n / 2 - (2 * quadratic + n))
-        return second
-    scatter = np.zeros((D, D))
-    scatter[i, j] = scatter[j, i] = np.where(i == j, 2 * quadratic + n, quadratic)
-    basis = np.zeros((n_pairs, D, D))
-    basis[places, i, j] = basis[places, j, i] = 1.0
-    turned = ((n / 2 * np.eye(D) - scatter) @ basis).reshape(n_pairs, -1)
-    products = turned @ basis.reshape(n_pairs, -1).T
-    second[pairs, pairs] = (products + products.T) / 2
-    return second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from fastem.choice.information import (
     information,
     weight_information,
 )
+from fastem.choice.scores import n_coordinates
 from fastem.covariances import CovarianceStructure
 from fastem.covariances.directions import (
     Directions,
@@ -23,8 +25,10 @@ from fastem.covariances.directions import (
     directions_of,
     pairs_of,
 )
+from fastem.em.tails import ESTIMATE, LEAST, MOST, SHARED
 from fastem.mixture import GaussianMixture
 from fastem.mixture.fixed import fixed_of
+from fastem.mixture.tails import tails_of_fit
 from fastem.statistics import Array, MixtureParameters
 
 # More coordinates are not held at once: as many squared are 32 MB.
@@ -41,6 +45,7 @@ class Sandwich:
     means: Array
     covariances: Array
     by_component: bool
+    degrees_of_freedom: Array | None = None
 
 
 def sandwich(
@@ -57,17 +62,18 @@ def sandwich(
     fixed = fixed_of(model, K)
     _check(model, parameters, fixed)
     has_matrices = structure.representation.has_matrices
-    q = 1 + D + len(pairs_of(D, has_matrices)[0])
+    has_tails = parameters.degrees_of_freedom is not None
+    q = n_coordinates(D, has_matrices, has_tails)
+    pairs = slice(1 + D, q - has_tails)
     n_weights = K + (parameters.background is not None)
     if K * q <= _MOST or K == 1:
         told = information(model, X, sample_weight)
         of_weights = _weight_directions(n_weights, K, fixed)
         directions = _free(directions_of(structure, parameters), fixed)
-        jacobian = _jacobian(of_weights, directions, fixed, K, D)
-        curvature = np.zeros((jacobian.shape[1],) * 2)
-        gradient = told.score[: K * q].reshape(K, q)[:, 1 + D :]
-        n_others = jacobian.shape[1] - len(directions.first)
-        curvature[n_others:, n_others:] = directions.second(gradient)
+        of_tails = _tail_directions(model, parameters)
+        jacobian = _jacobian(of_weights, directions, of_tails, fixed, K, D)
+        gradient = told.score[: K * q].reshape(K, q)[:, pairs]
+        curvature = _curvature(directions, gradient, jacobian, of_tails)
         covariance = _covariance(told, jacobian, curvature)
         blocks = [
             covariance[k * q : (k + 1) * q, k * q : (k + 1) * q] for k in range(K)
@@ -77,6 +83,12 @@ def sandwich(
             places = np.append(places, len(covariance) - 1)
         of_logarithms = covariance[np.ix_(places, places)]
         return _errors(structure, parameters, of_logarithms, blocks, by_component=False)
+    if _tail_directions(model, parameters).sum(axis=0).max(initial=0) > 1:
+        raise ValueError(
+            f"method='sandwich' would hold {K * q:,} x {K * q:,} numbers, and "
+            "components cannot be taken one by one, which share their "
+            "degrees_of_freedom: use method='bootstrap'"
+        )
     if not structure.shares_nothing:
         raise ValueError(
             f"method='sandwich' would hold {K * q:,} x {K * q:,} numbers, and "
@@ -89,12 +101,6 @@ def sandwich(
 def _check(
     model: GaussianMixture, parameters: MixtureParameters, fixed: Fixed | None
 ) -> None:
-    if parameters.degrees_of_freedom is not None:
-        raise ValueError(
-            "method='sandwich' is for normal components: the scores of Student's t "
-            "have second derivatives that follow from no sums over weighted rows. Use "
-            "method='bootstrap' or 'weighted'"
-        )
     if model.covariance_ratio is not None:
         raise ValueError(
             "method='sandwich' is for a maximum at which derivatives are 0, and with "
@@ -126,6 +132,21 @@ def _weight_directions(n_weights: int, n_components: int, fixed: Fixed | None) -
     return directions
 
 
+def _tail_directions(model: GaussianMixture, parameters: MixtureParameters) -> Array:
+    """Which logarithms of degrees of freedom move as one, where they do: (K, m).
+
+    Those that are at the edge of where they may be do not.
+    """
+    v, tails = parameters.degrees_of_freedom, tails_of_fit(model)
+    if v is None or tails is None:
+        return np.zeros((0, 0))
+    is_free = (v > LEAST) & (v < MOST)
+    directions: Array = np.eye(len(v))[:, is_free]
+    if tails.wish == SHARED:
+        return np.ones((len(v), int(is_free.all())))
+    return directions if tails.wish == ESTIMATE else np.zeros((len(v), 0))
+
+
 def _free(directions: Directions, fixed: Fixed | None) -> Directions:
     """Those of covariances that are not fixed."""
     if fixed is None:
@@ -134,15 +155,24 @@ def _free(directions: Directions, fixed: Fixed | None) -> Directions:
 
 
 def _jacobian(
-    of_weights: Array, directions: Directions, fixed: Fixed | None, K: int, D: int
+    of_weights: Array,
+    directions: Directions,
+    of_tails: Array,
+    fixed: Fixed | None,
+    K: int,
+    D: int,
 ) -> Array:
-    """What coordinates are of free parameters: weights, means, covariances."""
+    """What coordinates are of free parameters: weights, means, covariances, tails.
+
+    ``of_tails`` has no rows where components have no degrees of freedom.
+    """
     n_pairs = directions.first.shape[2]
-    q = 1 + D + n_pairs
+    q = 1 + D + n_pairs + (len(of_tails) > 0)
     free = np.ones(K, bool) if fixed is None else ~fixed.means
     n_means = D * int(free.sum())
     n_weights = of_weights.shape[1]
-    p = n_weights + n_means + len(directions.first)
+    n_covariances = len(directions.first)
+    p = n_weights + n_means + n_covariances + of_tails.shape[1]
     jacobian = np.zeros((K * q + len(of_weights) - K, p))
     by_component = jacobian[: K * q].reshape(K, q, p)
     by_component[:, 0, :n_weights] = of_weights[:K]
@@ -151,8 +181,23 @@ def _jacobian(
     for k in np.flatnonzero(free):
         by_component[k, 1 : 1 + D, column : column + D] = np.eye(D)
         column += D
-    by_component[:, 1 + D :, column:] = directions.first.transpose(1, 2, 0)
+    pairs = slice(1 + D, 1 + D + n_pairs)
+    stop = column + n_covariances
+    by_component[:, pairs, column:stop] = directions.first.transpose(1, 2, 0)
+    if len(of_tails):
+        by_component[:, -1, stop:] = of_tails
     return jacobian
+
+
+def _curvature(
+    directions: Directions, gradient: Array, jacobian: Array, of_tails: Array
+) -> Array:
+    """What the curves of covariances add to second derivatives."""
+    curvature = np.zeros((jacobian.shape[1],) * 2)
+    stop = len(curvature) - of_tails.shape[1]
+    mine = slice(stop - len(directions.first), stop)
+    curvature[mine, mine] = directions.second(gradient)
+    return curvature
 
 
 def _covariance(told: Information, jacobian: Array, curvature: Array) -> Array:
@@ -199,6 +244,7 @@ def _errors(
     to_weights = np.diag(shares) - np.outer(shares, shares)
     of_weights = _roots(to_weights @ of_logarithms @ to_weights)[:K]
     i, j = pairs_of(D, has_matrices)
+    pairs = slice(1 + D, 1 + D + len(i))
     means, dense = np.empty((K, D)), np.empty((K, D, D) if has_matrices else (K, D))
     for k, block in enumerate(blocks):
         whitening = frame(representation, parameters, k)
@@ -206,7 +252,7 @@ def _errors(
         of_means = block[1 : 1 + D, 1 : 1 + D]
         means[k] = _roots(unwhitening @ of_means @ unwhitening.T)
         of_pairs = congruence(unwhitening, has_matrices=has_matrices)
-        errors = _roots(of_pairs @ block[1 + D :, 1 + D :] @ of_pairs.T)
+        errors = _roots(of_pairs @ block[pairs, pairs] @ of_pairs.T)
         if has_matrices:
             dense[k, i, j] = dense[k, j, i] = errors
         else:
@@ -217,7 +263,10 @@ def _errors(
     else:
         # One variance for all columns has the same error in each.
         covariances = dense if dense.shape == shape else dense[:, 0]
-    return Sandwich(of_weights, means, covariances, by_component)
+    v = parameters.degrees_of_freedom
+    if v is not None:
+        v = v * np.array([math.sqrt(max(block[-1, -1], 0.0)) for block in blocks])
+    return Sandwich(of_weights, means, covariances, by_component, v)
 
 
 def _roots(covariance: Array) -> Array:
@@ -235,6 +284,7 @@ def _one_by_one(
     structure, parameters = model._fitted()
     K, D = parameters.means.shape
     everything = directions_of(structure, _first_of(parameters))
+    of_tails = _tail_directions(model, parameters)
     blocks = []
     for k in range(K):
         told = information(model, X, sample_weight, np.array([k]))
@@ -245,11 +295,12 @@ def _one_by_one(
                 fixed.weights[mask], fixed.means[mask], fixed.covariances[mask]
             )
         directions = _free(everything, free)
-        jacobian = _jacobian(np.zeros((1, 0)), directions, free, 1, D)
-        curvature = np.zeros((jacobian.shape[1],) * 2)
-        n_others = jacobian.shape[1] - len(directions.first)
-        gradient = told.score[np.newaxis, 1 + D :]
-        curvature[n_others:, n_others:] = directions.second(gradient)
+        mine = of_tails[k : k + 1]
+        mine = mine[:, mine.any(axis=0)]
+        jacobian = _jacobian(np.zeros((1, 0)), directions, mine, free, 1, D)
+        n_pairs = directions.first.shape[2]
+        gradient = told.score[np.newaxis, 1 + D : 1 + D + n_pairs]
+        curvature = _curvature(directions, gradient, jacobian, mine)
         blocks.append(_covariance(told, jacobian, curvature))
     told = weight_information(model, X, sample_weight)
     n_weights = len(told.score)

@@ -7,11 +7,19 @@ from itertools import groupby
 
 import numpy as np
 
-from fastem.checks.labels import Labels
+from fastem.checks.labels import Partition
 from fastem.choice.candidates import Attempt, Candidate, Fitter, is_complete
 from fastem.choice.criteria import Criterion
+from fastem.choice.known import (
+    lacking,
+    likeliest_labels,
+    may_be,
+    partitions_of_known,
+    rows_among,
+)
 from fastem.choice.starting import Starts
 from fastem.mixture import GaussianMixture
+from fastem.mixture.online import AUTO
 from fastem.runtime import compiling
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array
@@ -24,7 +32,6 @@ _GROWTH = 8
 # another optimum. On 327,346 flights, of 168 candidates, one of five seeds chose a fit
 # 2 % worse than the second best became, where it was dropped.
 _FEWEST = 4
-_PARTITIONS = 3  # by k-means, unless the template says how many
 # What is left to gain where a fit to some of the rows ends, in nats: the criterion's
 # error is some hundreds.
 _SAMPLE_TOL = 0.5
@@ -91,6 +98,9 @@ class Search:
     report : callable
         Told of each attempt, of how many rows it is to, and of how many attempts are
         still to come with as many.
+    report_fold : callable
+        Told of each fit without a fold: of the attempt that it is of, of the fold's
+        number, of how many are still to come, and of the seconds that it took.
     """
 
     template: GaussianMixture
@@ -99,6 +109,7 @@ class Search:
     margin: float
     random_state: np.random.RandomState
     report: Callable[[Attempt, int, int], object] = lambda *_: None
+    report_fold: Callable[[Attempt, int, int, float], object] = lambda *_: None
 
     def outcomes(self, candidates: Sequence[Candidate]) -> list[Outcome]:
         """What came of each candidate, in their order."""
@@ -123,9 +134,11 @@ class Search:
         if sample is not self.rows:
             attempts = self._next(attempts, self.rows, self.template.tol)
         seed = int(self.random_state.randint(2**31))
-        known = {
-            attempt.candidate: self._outcome(attempt, seed) for attempt in attempts
-        }
+        fitted = sum(attempt.model is not None for attempt in attempts)
+        known = {}
+        for attempt in attempts:
+            fitted -= attempt.model is not None
+            known[attempt.candidate] = self._outcome(attempt, seed, fitted)
         for hopeless_one in reversed(dropped):
             known[hopeless_one.attempt.candidate] = hopeless_one.outcome(known)
         return [known[candidate] for candidate in candidates]
@@ -146,43 +159,64 @@ class Search:
         attempts: dict[Candidate, Attempt] = {}
         ordered = sorted(candidates, key=lambda candidate: candidate.n_components)
         for K, group in groupby(ordered, lambda candidate: candidate.n_components):
-            shared = self._partitions(starts, K, _random_of(seed, K))
+            shared = self._partitions(starts, rows, K, _random_of(seed, K))
             for candidate in group:
-                own = []
+                own: list[Partition] = []
                 before = Candidate(candidate.covariance_type, K - 1)
                 if before in attempts:
                     random_state = _random_of(seed, K)
-                    own = self._splits(starts, attempts[before], random_state)
+                    own = self._splits(starts, rows, attempts[before], random_state)
                 partitions = [p for p in shared + own if is_complete(p, K)]
-                attempt = fitter.from_partitions(candidate, partitions)
+                judged = []
+                if self.template.n_init == AUTO:
+                    judged = fitter.judged(candidate, _random_of(seed, K))
+                attempt = fitter.from_partitions(candidate, partitions, judged)
                 n_left -= 1
                 attempts[candidate] = attempt
                 self.report(attempt, rows.shape[0], n_left)
         return [attempts[candidate] for candidate in candidates]
 
     def _partitions(
-        self, starts: Starts, n_components: int, random_state: np.random.RandomState
-    ) -> list[Labels]:
-        if n_components == 1:
-            return [np.zeros(len(starts.scaled), np.int32)]
+        self,
+        starts: Starts,
+        rows: RowsInMemory,
+        n_components: int,
+        random_state: np.random.RandomState,
+    ) -> list[Partition]:
+        if lacking(rows, n_components):
+            return []
         n_threads, n_init = self.template.n_threads, self.template.n_init
-        return [
-            starts.from_tree(n_components),
-            *(
-                starts.from_kmeans(n_components, random_state, n_threads)
-                for _ in range(_PARTITIONS if isinstance(n_init, str) else n_init)
-            ),
-        ]
+        if n_components == 1:
+            found = [np.zeros(len(starts.scaled), np.int32)]
+        else:
+            found = [starts.from_tree(n_components)]
+            for _ in range(0 if isinstance(n_init, str) else n_init):
+                clusters = starts.from_kmeans(n_components, random_state, n_threads)
+                found.append(clusters)
+        if rows.known is None:
+            return list(found)
+        try:
+            return partitions_of_known(
+                rows, found, n_components, random_state, n_threads
+            )
+        except ValueError:  # something is known of each row
+            return []
 
     def _splits(
-        self, starts: Starts, attempt: Attempt, random_state: np.random.RandomState
-    ) -> list[Labels]:
+        self,
+        starts: Starts,
+        rows: RowsInMemory,
+        attempt: Attempt,
+        random_state: np.random.RandomState,
+    ) -> list[Partition]:
         if attempt.model is None:
             return []
         n_threads = self.template.n_threads
-        labels = starts.rows.labels(attempt.model._row_answers()).astype(np.int32)
         K = attempt.candidate.n_components
-        split = starts.from_split(labels, K, random_state, n_threads)
+        labels = likeliest_labels(attempt.model, rows)
+        split = starts.from_split(
+            labels, K, random_state, n_threads, may_be(rows, component=K)
+        )
         return [] if split is None else [split]
 
     def _next(
@@ -213,7 +247,9 @@ class Search:
         weights = rows.weights if len(rows.weights) else np.ones(len(rows.values))
         weights = weights.astype(np.float64) / weights.sum(dtype=np.float64)
         n = 1 / float(weights @ weights)
-        values = [self.criterion.values(a.fitted, rows) for a in regular]
+        values = [
+            self.criterion.values(a.fitted, _of_attempt(rows, a)) for a in regular
+        ]
         N = self.rows.n_rows
         estimates = [
             self.criterion.expected(a.fitted, float(weights @ said), n, N)
@@ -237,18 +273,34 @@ class Search:
             )
         return kept, dropped[::-1]
 
-    def _outcome(self, attempt: Attempt, seed: int) -> Outcome:
-        """Of an attempt with all rows."""
+    def _outcome(self, attempt: Attempt, seed: int, n_left: int) -> Outcome:
+        """Of an attempt with all rows; so many others are still to be judged."""
         n_rows, began = self.rows.shape[0], compiling.clock()
         if attempt.model is None:
             return Outcome(attempt, n_rows, math.nan, 0.0, attempt.reason)
         value, reason = math.inf, attempt.reason
+        n_folds, last = self.criterion.n_folds, began
+
+        def done(fold: int) -> None:
+            nonlocal last
+            now = compiling.clock()
+            n_more = n_left * n_folds + n_folds - fold
+            self.report_fold(attempt, fold, n_more, now - last)
+            last = now
+
         try:
-            value = self.criterion.of(attempt.model, self.rows, seed)
+            rows = rows_among(self.rows, attempt.candidate.n_components)
+            value = self.criterion.of(attempt.model, rows, seed, done)
         except ValueError as error:
             reason = reason or str(error)
         seconds = attempt.seconds + compiling.clock() - began
         return Outcome(replace(attempt, seconds=seconds), n_rows, value, 0.0, reason)
+
+
+def _of_attempt(rows: RowsInMemory, attempt: Attempt) -> RowsInMemory:
+    found = rows_among(rows, attempt.candidate.n_components)
+    assert isinstance(found, RowsInMemory)
+    return found
 
 
 def _error_of_mean(values: Array, weights: Array, n: float) -> float:

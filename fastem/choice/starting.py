@@ -90,16 +90,20 @@ class Starts:
         n_components: int,
         random_state: np.random.RandomState,
         n_threads: int | None,
+        movable: NDArray[np.bool_] | None = None,
     ) -> Labels | None:
         """A partition into one part more: the worst is cut in two by k-means.
 
         That is the one whose two halves, each with variances of its own, are likelier
-        than the whole by most. None if no part can be cut.
+        than the whole by most. None if no part can be cut. Rows that are not
+        ``movable`` (all are by default) keep their part.
         """
         best, gain = None, 0.0
         for k in range(n_components):
             members = np.flatnonzero(labels == k)
             halves = self._halves(members, random_state, n_threads)
+            if halves is not None and movable is not None:
+                halves = _with_kept(halves, ~movable[members])
             if halves is None:
                 continue
             whole = self._cost(members)
@@ -143,6 +147,17 @@ class Starts:
         )
         share = total / n_all
         return total * float(np.log(variances).sum() - 2 * np.log(share))
+
+
+def _with_kept(halves: Labels, kept: NDArray[np.bool_]) -> Labels | None:
+    """Halves of which the first has all rows that are kept; None if one is then small.
+
+    The second is the one of which fewer are.
+    """
+    if np.count_nonzero(kept & (halves == 1)) > np.count_nonzero(kept & (halves == 0)):
+        halves = 1 - halves
+    halves = np.where(kept, 0, halves).astype(np.int32)
+    return halves if min(np.bincount(halves, minlength=2)) > 1 else None
 
 
 def _repeated(rows: RowsInMemory) -> Numbers:

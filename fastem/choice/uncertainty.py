@@ -37,6 +37,8 @@ class StandardErrors:
     by_component : bool
         Whether 'sandwich' took components one by one, as all together have too many
         parameters: what they tell of each other is left out then.
+    degrees_of_freedom : array of shape (K,), or None
+        Those of a :class:`fastem.StudentMixture`; 0 where they are held.
     """
 
     weights: Array
@@ -46,6 +48,7 @@ class StandardErrors:
     n_failed: int
     estimates: dict[str, Array]
     by_component: bool = False
+    degrees_of_freedom: Array | None = None
 
     def interval(self, name: str, level: float = 0.95) -> tuple[Array, Array]:
         """Between which values a parameter lies with this confidence.
@@ -55,7 +58,7 @@ class StandardErrors:
 
         Parameters
         ----------
-        name : {'weights', 'means', 'covariances'}
+        name : {'weights', 'means', 'covariances', 'degrees_of_freedom'}
         level : float, default=0.95
 
         Returns
@@ -82,6 +85,8 @@ class StandardErrors:
         for k, (weight, means) in enumerate(zip(self.weights, self.means, strict=True)):
             told = ", ".join(f"{error:.3g}" for error in means)
             lines.append(f"  component {k}: weight {weight:.3g}, means {told}")
+            if self.degrees_of_freedom is not None:
+                lines[-1] += f", degrees of freedom {self.degrees_of_freedom[k]:.3g}"
         return "\n".join(lines)
 
 
@@ -136,8 +141,11 @@ def standard_errors(
     -----
     'sandwich' needs p x p numbers for p free parameters, and rows of K (1 + D + D (D +
     1) / 2) scores, in blocks. With more than 2,000 of these, components that share
-    nothing are taken one by one, which ``by_component`` says. It is refused for a
-    :class:`fastem.StudentMixture` and with ``covariance_ratio``.
+    nothing are taken one by one, which ``by_component`` says. It is refused with
+    ``covariance_ratio``. Degrees of freedom of a :class:`fastem.StudentMixture` are
+    parameters like others, of whose logarithms errors are made; those that are a
+    number, or lie at the edge of [0.01, 1e6], are held. ``covariances`` are then of
+    scale matrices.
 
     References
     ----------
@@ -175,15 +183,17 @@ def standard_errors(
             f"{n_bootstrap - len(found)} of {n_bootstrap} fits failed, as components "
             "turned singular: use fewer components, or method='weighted'"
         )
+    estimates = _estimates(model._fitted()[1])
     samples = {
         name: np.array([getattr(parameters, name) for parameters in found])
-        for name in ("weights", "means", "covariances")
+        for name in estimates
     }
-    weights, means, covariances = map(_errors, samples.values())
+    errors = {name: _errors(values) for name, values in samples.items()}
     n_failed = n_bootstrap - len(found)
     return StandardErrors(
-        *(weights, means, covariances, samples, n_failed),
-        _estimates(model._fitted()[1]),
+        *(errors["weights"], errors["means"], errors["covariances"]),
+        *(samples, n_failed, estimates),
+        degrees_of_freedom=errors.get("degrees_of_freedom"),
     )
 
 
@@ -195,13 +205,15 @@ def _by_sandwich(
         *(found.weights, found.means, found.covariances, {}, 0),
         _estimates(model._fitted()[1]),
         found.by_component,
+        found.degrees_of_freedom,
     )
 
 
 def _estimates(parameters: MixtureParameters) -> dict[str, Array]:
-    return {
-        name: getattr(parameters, name) for name in ("weights", "means", "covariances")
-    }
+    names = ["weights", "means", "covariances"]
+    if parameters.degrees_of_freedom is not None:
+        names.append("degrees_of_freedom")
+    return {name: getattr(parameters, name) for name in names}
 
 
 def _errors(values: Array) -> Array:

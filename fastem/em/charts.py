@@ -14,6 +14,7 @@ from fastem.em.tails import StudentTails
 from fastem.statistics import Array, MixtureParameters
 
 _LEAST_WEIGHT = 1e-280
+_FARTHEST = 1e15  # standard deviations that a mean moves in a step
 _SMALL = 1e-4
 
 
@@ -122,6 +123,9 @@ class Chart:
             *(parameters.covariances, parameters.precisions_cholesky),
         )
         if not all(np.isfinite(value).all() for value in values):
+            return None
+        moved = np.abs(self._whitened(parameters.means - self._base.means))
+        if moved.max() > _FARTHEST:  # as empty ones may, until float32 has no such mean
             return None
         if not parameters.weights.any():  # all is left to the background
             return None

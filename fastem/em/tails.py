@@ -111,7 +111,8 @@ class StudentTails:
         v = parameters.degrees_of_freedom
         if v is None:
             return parameters
-        logarithms = np.log(v)
+        # Those of empty components may be 0 or inf there.
+        logarithms = np.log(np.clip(v, np.finfo(float).tiny, np.finfo(float).max))
         if self.wish == SHARED:
             logarithms = np.full(
                 len(v), np.average(logarithms, weights=parameters.weights)

@@ -52,9 +52,10 @@ as nothing says what the column is like there. `on_collapse` treats that as a co
 
 What it costs
 -------------
-Rows that lack the same columns are a group, and a group of a thousand rows or more is a
-pass of the kernels over its columns; such groups run side by side. Rows of smaller
-groups are walked over one by one, with a Cholesky factor of each kind of gaps. Memory
+Rows that lack the same columns are a group, and a group of many rows (of ten columns
+900, of twenty 300) is a pass of the kernels over its columns; such groups run side by
+side. Rows of smaller groups are walked over one by one, with a Cholesky factor of each
+kind of gaps. Memory
 holds, beside the rows, copies of at most 128 MB of them. Where nothing is missing the
 bits are those without the option. A background (`noise=True`) is measured by the ranges
 of the columns where there are gaps, not along principal components.
@@ -80,7 +81,9 @@ Labels go with all that a fit can do, with `partial_fit`, and on the command lin
 (`fastem fit --labels species`, where names are numbered by the alphabet); but not with
 `on_collapse='drop'`, after which components have other numbers. In scikit-learn's
 pipelines and cross-validation they are routed as metadata:
-`model.set_fit_request(labels=True)`.
+`model.set_fit_request(labels=True)`. :class:`fastem.GaussianMixtureSelector` takes
+them too, and so does `fastem select`: each number of components, from that of the
+labels on, is judged by what such a fit maximises.
 
 A fit starts with one maximisation step in which known rows belong where they are known
 to, and unknown ones to all components alike; unless `means_init`, `weights_init` and

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from fastem import kernels
-from fastem.checks.rows import Rows
+from fastem.checks.known import Known
+from fastem.checks.rows import Rows, read_only
 from fastem.covariances.representations import Representation
 from fastem.covariances.view import View
 from fastem.groups import row_by_row
 from fastem.groups.row_by_row import gappy_factors, no_answers, order_of
 from fastem.groups.rows import Group, groups_of, has_gaps
-from fastem.statistics import MixtureParameters
+from fastem.statistics import Array, MixtureParameters
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,10 @@ class RowAnswers:
             return self._of_complete(row_pass, X, self.parameters)
         out = None
         small: list[Group] = []
+        has_matrices = self.representation.has_matrices
+        fewest = row_by_row.fewest_rows(X.shape[1], has_matrices)
         for group in groups_of(X):
-            if row_pass in _ROW_BY_ROW and len(group.rows) < row_by_row.FEWEST_ROWS:
+            if row_pass in _ROW_BY_ROW and len(group.rows) < fewest:
                 small.append(group)
                 continue
             view = View(self.representation, self.parameters, group.columns)
@@ -59,6 +62,33 @@ class RowAnswers:
             out[group.rows] = of_group
         if small:
             out = self._row_by_row(row_pass, X, order_of(small), out)
+        return out
+
+    def of_known(self, row_pass: Callable[..., Any], X: Rows, known: Known) -> Array:
+        """What a pass says of the density of rows of which something is known: (N,).
+
+        That of the components that a row may belong to, with their weights.
+        """
+        out = np.empty(len(X))
+        is_free = known.is_free[known.kinds]
+        if is_free.any():
+            out[is_free] = self(row_pass, read_only(X[is_free]))
+        rest = np.flatnonzero(~is_free)
+        some = X[rest]
+        for group in groups_of(some, known.of(rest)) if len(rest) else ():
+            assert group.allowed is not None
+            mine = rest[group.rows]
+            if group.is_noise:
+                assert self.parameters.background is not None
+                seen = self.parameters.background.marginal(group.columns, X.shape[1])
+                out[mine] = seen.log_density
+                continue
+            view = View(
+                *(self.representation, self.parameters, group.columns),
+                *(np.flatnonzero(group.allowed[:-1]), bool(group.allowed[-1])),
+            )
+            values = group.values(some)
+            out[mine] = self._of_complete(row_pass, values, view.parameters)
         return out
 
     def _row_by_row(

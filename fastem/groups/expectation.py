@@ -61,7 +61,8 @@ class GroupedExpectation:
         self._n_threads = n_threads
         of_all = [group for group in groups if group.allowed is None]
         self._least_gappy = max(of_all, key=lambda g: len(g.columns), default=None)
-        small = [g for g in of_all if len(g.rows) < row_by_row.FEWEST_ROWS]
+        fewest = row_by_row.fewest_rows(X.shape[1], representation.has_matrices)
+        small = [g for g in of_all if len(g.rows) < fewest]
         if len(small) == 1:
             small = []
         self._small = order_of(small)
@@ -138,9 +139,10 @@ class GroupedExpectation:
         """The statistics of one group, in all columns."""
         group, kept = self._parts[number]
         step = self._step(group) if kept is None else kept
-        if group.is_noise:
+        if group.is_noise or (group.allowed is not None and not step.total_weight):
+            # Rows that count nothing may be known to be of a component without any.
             whole = parameters, self._representation, reference
-            return _of_noise(group, step.total_weight, *whole)
+            return _without_components(group, step.total_weight, *whole)
         view = View(
             self._representation,
             parameters,
@@ -181,7 +183,7 @@ class GroupedExpectation:
         )
 
 
-def _of_noise(
+def _without_components(
     group: Group,
     weight: float,
     parameters: MixtureParameters,
@@ -189,11 +191,14 @@ def _of_noise(
     reference: Array,
 ) -> SufficientStatistics:
     """Statistics of rows that are known to be noise, and weigh so much in all."""
-    assert parameters.background is not None
     (K, D), v = reference.shape, parameters.degrees_of_freedom
-    log_density = parameters.background.marginal(group.columns, D).log_density
+    log_likelihood = 0.0
+    if weight:
+        assert parameters.background is not None
+        of_columns = parameters.background.marginal(group.columns, D)
+        log_likelihood = weight * of_columns.log_density
     return SufficientStatistics(
-        weight * log_density,
+        log_likelihood,
         np.zeros(K),
         reference,
         np.zeros((K, D)),

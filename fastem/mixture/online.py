@@ -235,8 +235,9 @@ class OnlineMixture(ProbabilityMixture):
     def _n_starts(self, given: GivenStart | None) -> int | None:
         """How many starts there are; None for as many as short runs say."""
         chosen = self.init_params
-        if not (isinstance(chosen, str) or callable(chosen)):
-            return 1  # of an array
+        is_array = not (isinstance(chosen, str) or callable(chosen))
+        if is_array or (given is not None and given.labels is not None):
+            return 1
         if not isinstance(self.n_init, str):
             return self.n_init
         return 1 if given is not None and given.is_complete else None

@@ -60,25 +60,9 @@ class PlannedMixture(OnlineMixture):
         rows.check_enough(self.n_components)
         if continued is None:
             forget_order(self)
-        given = GivenStart.checked(
-            *(self.weights_init, self.means_init, self.precisions_init),
-            structure_of(self.covariance_type),
-            (self.n_components, rows.shape[1]),
-            labels,
-            self.noise_weight_init,
-        )
-        plan = self._plan(
-            self._structure(rows.column_variances),
-            ridge_of(self.reg_covar, rows.column_variances),
-            given,
-            background_of_fit(self, rows),
-            None if continued is None else len(continued[0].weights),
-        )
+        n_left = None if continued is None else len(continued[0].weights)
+        plan = self._plan_of(rows, labels, n_left)
         self._check_fixed(plan, rows, continued is not None)
-        known = rows.known
-        names_all = known is not None and bool(known.named.all())
-        if given.labels is not None or (names_all and starts_from_known(plan)):
-            plan = replace(plan, n_starts=1)  # there is but one
         try:
             best = best_fit(
                 plan,
@@ -95,6 +79,32 @@ class PlannedMixture(OnlineMixture):
         self._set_fitted(best.fit, best.n_dropped)
         self._begin_stream(rows.n_rows, plan.ridge)
         return PlannedFit(plan, best)
+
+    def _plan_of(
+        self,
+        rows: TrainingRows,
+        labels: Partition | None = None,
+        n_left: int | None = None,
+    ) -> Plan:
+        """What a fit to these rows is made of; ``n_left`` of a model that goes on."""
+        given = GivenStart.checked(
+            *(self.weights_init, self.means_init, self.precisions_init),
+            structure_of(self.covariance_type),
+            (self.n_components, rows.shape[1]),
+            labels,
+            self.noise_weight_init,
+        )
+        plan = self._plan(
+            self._structure(rows.column_variances),
+            ridge_of(self.reg_covar, rows.column_variances),
+            given,
+            background_of_fit(self, rows),
+            n_left,
+        )
+        known = rows.known
+        if known is not None and known.named.all() and starts_from_known(plan):
+            return replace(plan, n_starts=1)  # there is but one
+        return plan
 
     def _check_fixed(self, plan: Plan, rows: TrainingRows, goes_on: bool) -> None:
         """Raise ValueError if what is fixed has no start."""

@@ -60,6 +60,8 @@ class DrawnRows:
         Of the table.
     n_hidden : int
         How many of these lack a value that the view needs.
+    n_outside : int
+        How many of these lie outside the limits.
     is_weighted : bool
     spread : tuple of str
         Coordinates of few values, which are spread a little.
@@ -76,6 +78,7 @@ class DrawnRows:
     limits: list[tuple[float, float]]
     n_rows: int
     n_hidden: int
+    n_outside: int
     is_weighted: bool
     spread: tuple[str, ...]
     counts: Array
@@ -141,7 +144,7 @@ class _ViewSums:
         n_coordinates = len(limits)
         self._shape = (n_bins,) * 2 if n_coordinates == 2 else (80,)
         self._sums: Array | None = None  # of weights, and of weights times shades
-        self._n_rows = self._n_hidden = 0
+        self._n_rows = self._n_hidden = self._n_outside = 0
         self._weight = 0.0
         self._weights_seen: set[float] = set()  # at most two
         self._distinct: list[Array | None] = [np.empty(0)] * n_coordinates
@@ -167,6 +170,7 @@ class _ViewSums:
         if self._kept is not None:
             self._kept.append((coordinates, shades, w))
         places, inside = self._places(coordinates)
+        self._n_outside += len(inside) - len(places)
         for channel, total in enumerate(self._sums):
             amounts = w if channel == 0 else w * shades[:, channel - 1]
             total += np.bincount(places, amounts[inside], total.size)
@@ -211,7 +215,8 @@ class _ViewSums:
             shades = np.moveaxis(sums[1:] / counts, 0, -1)
         mean_weight = self._weight / self._n_rows
         return DrawnRows(
-            *(self.view, self._limits, self._n_rows, self._n_hidden),
+            *(self.view, self._limits),
+            *(self._n_rows, self._n_hidden, self._n_outside),
             len(self._weights_seen) > 1,
             tuple(
                 label

@@ -108,13 +108,14 @@ def note_handles(of_views: Sequence[DrawnRows]) -> tuple[list[Any], list[str]]:
 def notes_on(of_views: Sequence[DrawnRows]) -> list[str]:
     """What is not as one would think of the rows in these views, in sentences."""
     notes = []
-    hidden = max(rows.n_hidden for rows in of_views)
-    if hidden:
-        up_to = "Up to " if len({rows.n_hidden for rows in of_views}) > 1 else ""
-        rows_are = "row is" if hidden == 1 else "rows are"
-        notes.append(
-            f"{up_to}{hidden:,} {rows_are} not drawn: a value is missing there."
-        )
+    hidden = [rows.n_hidden for rows in of_views]
+    if any(hidden):
+        are = "is" if max(hidden) == 1 else "are"
+        notes.append(f"{_up_to(hidden)} {are} not drawn: a value is missing there.")
+    outside = [rows.n_outside for rows in of_views]
+    if any(outside):
+        lie = "lies" if max(outside) == 1 else "lie"
+        notes.append(f"{_up_to(outside)} {lie} outside of what is shown.")
     are_points = of_views[-1].points is not None
     if any(rows.is_weighted for rows in of_views):
         notes.append(
@@ -127,3 +128,10 @@ def notes_on(of_views: Sequence[DrawnRows]) -> list[str]:
         what = "Points of equal" if are_points else "Rows of equal"
         notes.append(f"{what} {' and '.join(spread)} are spread a little, at random.")
     return notes
+
+
+def _up_to(numbers: Sequence[int]) -> str:
+    """So many rows, or as many as in the view with the most."""
+    most = max(numbers)
+    up_to = "" if len(set(numbers)) == 1 else "Up to "
+    return f"{up_to}{most:,} {'row' if most == 1 else 'rows'}"

@@ -53,7 +53,11 @@ def shares_of(known: Known) -> Array:
 
 
 def with_all_named(
-    known: Known, X: Rows, row_weights: Rows, plan: Plan
+    known: Known,
+    X: Rows,
+    row_weights: Rows,
+    random_state: np.random.RandomState,
+    n_threads: int | None,
 ) -> tuple[Known, Array]:
     """Kinds of rows, and their shares, by which each component has rows of its own.
 
@@ -64,13 +68,19 @@ def with_all_named(
     rest = np.flatnonzero(~known.named)
     if not len(rest):
         return known, shares
-    is_unknown = np.asarray(known.allowed.all(axis=1))[known.kinds]
-    unknown = np.flatnonzero(is_unknown)
+    unknown = np.flatnonzero(known.is_free[known.kinds])
     weights = row_weights[unknown] if len(row_weights) else row_weights
+    if not len(unknown) or (len(weights) and not weights.any()):
+        raise ValueError(
+            f"labels name no row of component {rest[0]}, and something is known of "
+            "each row, so that none is left for it to start from: use fewer "
+            "components, or give means_init, precisions_init and weights_init"
+        )
     rows = read_only(X[unknown])
     with convergence_warnings.muted():
         clusters = kmeans.cluster(
-            rows, weights, plan.n_components, plan.random_state, plan.n_threads
+            *(rows, weights, min(shares.shape[1], len(rows))),
+            *(random_state, n_threads),
         )
     scales = np.maximum(X.std(axis=0, dtype=np.float64), 1e-300)
     taken = [

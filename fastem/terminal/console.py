@@ -17,7 +17,7 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from rich.progress import Progress as ProgressBar
 
 from fastem.checks.rows import DROP_ROWS, MARGINALIZE
-from fastem.choice.selector import SelectionProgress
+from fastem.choice.progress import SelectionProgress
 from fastem.covariances import SingularCovarianceError
 from fastem.em.progress import Progress
 from fastem.em.ridge import RegularizationWarning
@@ -254,7 +254,8 @@ class SelectionProgressLine(FitProgress):
     def follow(self, progress: SelectionProgress) -> None:
         """A fit of a candidate is over."""
         n_fits = progress.n_done + progress.n_left
-        where = f"{progress.n_done} of {n_fits} fits to {progress.n_rows:,} rows"
+        where = f"{progress.n_done} of {n_fits} fits "
+        where += "without a fold" if progress.fold else f"to {progress.n_rows:,} rows"
         state = (
             f"{progress.covariance_type}, {progress.n_components}, "
             f"{_left(progress.seconds_left)}"

@@ -27,12 +27,13 @@ from fastem.terminal.options import (
     one_of_texts,
     structures,
 )
-from fastem.terminal.table_fit import say_used, say_written
+from fastem.terminal.table_fit import say_labels, say_used, say_written
 from fastem.terminal.table_options import (
     Columns,
     Data,
     Decimal,
     DropMissing,
+    Labels,
     Missing,
     NaValues,
     Weights,
@@ -70,6 +71,7 @@ def select(
     ] = "bic",
     columns: Columns = None,
     weights: Weights = None,
+    labels: Labels = None,
     missing: Missing = None,
     drop_missing: DropMissing = False,
     na_values: NaValues = None,
@@ -99,9 +101,12 @@ def select(
             (picture, pictures.SUFFIXES, "plot"),
         )
         table, missing_values = open_for_fit(
-            *(data, columns, weights, missing, drop_missing, na_values, decimal)
+            *(data, columns, weights, missing, drop_missing, na_values, decimal),
+            labels,
         )
         say_used(table, all_numeric=columns is None)
+        if labels is not None:
+            say_labels(table, labels, max(numbers_of_components(components)))
         selector = GaussianMixtureSelector(
             numbers_of_components(components),
             structures(covariance),
@@ -142,7 +147,12 @@ def _fit(selector: GaussianMixtureSelector, table: AnyTable) -> None:
     if not isinstance(values, Source):
         values = pa.table(dict(zip(table.names, values.T, strict=True)))
     with progress, compiling.heard_by(progress):
-        selector.fit(values, sample_weight=table.weights, callback=progress.follow)
+        selector.fit(
+            values,
+            sample_weight=table.weights,
+            labels=None if table.labels is None else table.labels.values,
+            callback=progress.follow,
+        )
     if not isinstance(table.values, Source):  # rows of the table come without names
         del selector.best_estimator_.feature_names_in_
     say(f"Chosen in {compiling.clock() - began:.1f} s.")

@@ -60,6 +60,7 @@ from fastem.training.folds import Fold
 from fastem.training.in_memory import (
     RowsInMemory,
     digest_of_known,
+    sample_in_memory,
     start_on_sample,
     starts_from_known,
 )
@@ -286,8 +287,11 @@ class RowsInBlocks:
         )
 
     def drawn(self, size: int, random_state: np.random.RandomState) -> RowsInMemory:
-        """The sample of the survey, whatever the size."""
-        return self.sample
+        """The sample of the survey, whatever the size; of known rows one as large."""
+        if self.known is None:
+            return self.sample
+        size = min(size, len(self.survey.sample))
+        return sample_in_memory(self, self.known, size, random_state)
 
     def start(self, plan: Plan, maximize: Maximization) -> MixtureParameters:
         """Parameters to start EM from: of the sample, unless the method is 'random'.

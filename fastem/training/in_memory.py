@@ -1,6 +1,7 @@
 """What a fit needs of its rows, wherever they are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, final
 
@@ -39,6 +40,7 @@ from fastem.starts.trimming import trimmed_parameters
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.json_values import digest
 from fastem.training.folds import Fold
+from fastem.training.known_sample import sample_of_known
 from fastem.training.survey import Moments
 
 # Rows, evenly from the whole table, by which it is known again.
@@ -205,7 +207,9 @@ class RowsInMemory:
         X = self.values
         if self.has_gaps:
             X = filled(X, self.moments().mean)
-        known, shares = with_all_named(known, X, self.weights, plan)
+        known, shares = with_all_named(
+            known, X, self.weights, plan.random_state, plan.n_threads
+        )
         sums = known_sums(X, self.weights, known.kinds, shares)
         return parameters_of_known(sums, X[0].astype(np.float64), plan, maximize)
 
@@ -234,6 +238,10 @@ class RowsInMemory:
         known = None if self.known is None else self.known.of(some)
         return RowsInMemory(values, weights, self.n_rows * float(share), gaps, known)
 
+    def known_blocks(self) -> Generator[tuple[Rows, Rows, Known | None]]:
+        """All rows, their weights, and what is known of them: one block."""
+        yield self.values, self.weights, self.known
+
     def gathered(
         self,
         function: Callable[..., Any],
@@ -244,9 +252,14 @@ class RowsInMemory:
         return function(self.values, self.weights, **settings)
 
     def drawn(self, size: int, random_state: np.random.RandomState) -> "RowsInMemory":
-        """Rows drawn at random by their weights: so many, or all."""
+        """Rows drawn at random by their weights: so many, or all.
+
+        Where something is known of rows, of each kind so many.
+        """
         if size >= len(self.values):
             return self
+        if self.known is not None:
+            return sample_in_memory(self, self.known, size, random_state)
         rows, weights = draw_subsample(self.values, self.weights, size, random_state)
         gaps = self.has_gaps and has_gaps(rows)
         return RowsInMemory(rows, weights, _total(rows, weights), gaps)
@@ -255,6 +268,19 @@ class RowsInMemory:
         """The most likely component of each row, (N,)."""
         labels: NDArray[np.intp] = ask(kernels.label_pass, self.values)
         return labels
+
+
+def sample_in_memory(
+    rows: Any, known: Known, size: int, random_state: np.random.RandomState
+) -> RowsInMemory:
+    """Rows of each kind, of rows in memory or in blocks."""
+    with closing(rows.known_blocks()) as blocks:
+        sample = sample_of_known(
+            blocks, known, rows.shape[1], rows.dtype, size, random_state
+        )
+    gaps = rows.has_gaps and has_gaps(sample.rows)
+    total = _total(sample.rows, sample.weights)
+    return RowsInMemory(sample.rows, sample.weights, total, gaps, sample.known)
 
 
 def _total(rows: Rows, weights: Rows) -> float:
@@ -281,7 +307,7 @@ def start_on_sample(
     For 'subsample' the sample has been drawn already; if all runs on it turn singular,
     the start is k-means on it.
     """
-    if plan.method == "subsample":
+    if plan.method == "subsample" and sample.known is None:
         table = sample.to_start_from(plan)
         try:
             return best_on_sample(*table, n_rows, plan)

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 from scipy.linalg import expm
+from scipy.stats import multivariate_t
+from scipy.stats import t as student_t
 
 from fastem import GaussianMixture, StudentMixture, standard_errors
 from fastem.choice import sandwich as module
@@ -75,7 +78,8 @@ def test_information_is_the_numerical_second_derivative(name):
     directions = curves.directions
     assert len(directions.first) == structure.n_parameters(K, D)
     jacobian = module._jacobian(
-        module._weight_directions(K, K, None), directions, None, K, D
+        module._weight_directions(K, K, None),
+        *(directions, np.zeros((0, 0)), None, K, D),
     )
     told = information(model, X, None)
     assert np.abs(jacobian.T @ told.score).max() < 1e-3  # at the maximum
@@ -258,9 +262,6 @@ def test_components_are_taken_one_by_one_where_there_are_too_many(monkeypatch):
 
 def test_it_is_refused_where_there_is_no_derivative():
     X = two_clusters()
-    student = StudentMixture(2, random_state=0).fit(X)
-    with pytest.raises(ValueError, match="is for normal components"):
-        standard_errors(student, X, method="sandwich")
     bounded = GaussianMixture(2, covariance_ratio=5.0, random_state=0).fit(X)
     with pytest.raises(ValueError, match="a maximum at which derivatives are 0"):
         standard_errors(bounded, X, method="sandwich")
@@ -274,3 +275,158 @@ def test_it_is_refused_where_there_is_no_derivative():
     )
     with pytest.raises(ValueError, match="does not fall in all directions"):
         standard_errors(elsewhere, X, method="sandwich")
+
+
+def two_clouds_with_tails(n=150):
+    random = np.random.default_rng(4)
+    turn = np.array([[1, 0.5], [0, 0.7]])
+    first = random.standard_t(4, size=(n, 2)) * [1, 2]
+    return np.vstack([first, random.standard_t(3, size=(n, 2)) @ turn + [6.0, 2.0]])
+
+
+def student_log_likelihood(X, weights, means, scales, v):
+    """By SciPy; rows that lack columns by the marginal t of the others."""
+    of_each = np.zeros((len(weights), len(X)))
+    gaps = np.isnan(X)
+    for k, (weight, mean, scale) in enumerate(zip(weights, means, scales, strict=True)):
+        for pattern in np.unique(gaps, axis=0):
+            mine, has = (gaps == pattern).all(axis=1), np.flatnonzero(~pattern)
+            law = multivariate_t(mean[has], scale[np.ix_(has, has)], v[k])
+            of_each[k, mine] = np.log(weight) + law.logpdf(X[mine][:, has])
+    return np.logaddexp.reduce(of_each).sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "wish", "gaps"),
+    [
+        ("full", "estimate", False),
+        ("full", "shared", True),
+        ("VEV", "estimate", False),
+        ("tied", 4.0, False),
+        ("diag", "estimate", True),
+        ("spherical", "shared", False),
+    ],
+)
+def test_the_information_of_t_is_the_numerical_second_derivative(name, wish, gaps):
+    X = two_clouds_with_tails()
+    if gaps:
+        X[::4, 0] = X[1::8, 1] = np.nan
+    model = StudentMixture(
+        *(2,),
+        covariance_type=name,
+        degrees_of_freedom=wish,
+        missing_values="marginalize",
+        random_state=0,
+        **TIGHT,
+    ).fit(X)
+    K, D = model.means_.shape
+    curves = Curves(model)
+    directions = curves.directions
+    of_tails = module._tail_directions(model, curves.fitted)
+    n_tails = {"estimate": 2, "shared": 1}.get(wish, 0)
+    assert of_tails.shape == (2, n_tails)
+    jacobian = module._jacobian(
+        *(module._weight_directions(K, K, None), directions, of_tails, None, K, D)
+    )
+    told = information(model, X, None)
+    q = len(told.score) // K
+    gradient = told.score.reshape(K, q)[:, 1 + D : -1]
+    assert np.abs(jacobian.T @ told.score).max() < 1e-3  # at the maximum
+    analytic = jacobian.T @ told.observed @ jacobian
+    analytic -= module._curvature(directions, gradient, jacobian, of_tails)
+    n = len(directions.first)
+    to_weights = jacobian.reshape(K, q, -1)[:, 0]
+
+    def at(free):
+        means = free[1 : 1 + K * D].reshape(K, D)
+        shapes, tails = np.split(free[1 + K * D :], [n])
+        place = curves(to_weights @ free, means, shapes)
+        v = model.degrees_of_freedom_ * np.exp(of_tails @ tails)
+        return student_log_likelihood(X, *place, v)
+
+    p, step = jacobian.shape[1], 1e-3
+    assert p == 1 + K * D + n + n_tails
+    random = np.random.default_rng(0)
+    for i in range(p):  # each parameter by itself, and with a mixture of all
+        a, b = np.eye(p)[i] * step, random.choice([-1.0, 1.0], p) * step
+        numeric = (at(a - b) + at(b - a) - at(a + b) - at(-a - b)) / (4 * step**2)
+        tolerance = 3e-5 * np.abs(analytic).max()
+        assert a @ analytic @ b / step**2 == pytest.approx(numeric, abs=tolerance)
+
+
+def test_scores_of_t_are_numerical_derivatives_row_by_row():
+    X = two_clouds_with_tails(10)
+    model = StudentMixture(2, random_state=0, max_iter=1000).fit(X)
+    told = information(model, X, None)
+    rows = np.array([information(model, X[i : i + 1], None).score for i in range(20)])
+    assert told.outer == pytest.approx(rows.T @ rows, abs=1e-9)
+    v, step = model.degrees_of_freedom_, 1e-4
+    place = model.weights_, model.means_, model.covariances_
+    for k in range(2):
+        move = np.exp(step * np.eye(2)[k])
+        for i, row in enumerate(X[:, np.newaxis]):
+            sides = [
+                student_log_likelihood(row, *place, v * m) for m in (move, 1 / move)
+            ]
+            numeric = (sides[0] - sides[1]) / (2 * step)
+            assert rows[i].reshape(2, -1)[k, -1] == pytest.approx(numeric, abs=1e-7)
+
+
+def test_of_one_t_distribution_they_are_known(random):
+    """The Fisher information of the mean is (v + 1) / (v + 3) of its precision."""
+    v, N = 4.0, 20_000
+    X = random.standard_t(v, size=(N, 1)) * 2
+    held = StudentMixture(degrees_of_freedom=v, reg_covar=0, tol=1e-9, max_iter=500)
+    errors = standard_errors(held.fit(X), X, method="sandwich")
+    expected = 2 * np.sqrt((v + 3) / (v + 1) / N)
+    assert errors.means[0, 0] == pytest.approx(expected, rel=0.03)
+    assert errors.degrees_of_freedom.tolist() == [0]
+    # And of the logarithm of the scale 2 v / (v + 3), so of its square, 4 of them.
+    by_log = np.sqrt((v + 3) / (2 * v) / N)
+    assert errors.covariances[0, 0, 0] == pytest.approx(2 * 4 * by_log, rel=0.03)
+    free = StudentMixture(reg_covar=0, tol=1e-9, max_iter=500).fit(X)
+    of_free = standard_errors(free, X, method="sandwich")
+
+    def product(x, i, j):
+        """Of derivatives by the logarithms of the scale and of v, and the density."""
+        scores = []
+        for scale, power in ((1e-4, 0.0), (0.0, 1e-4)):
+            up = student_t(v * np.exp(power), scale=2 * np.exp(scale)).logpdf(x)
+            down = student_t(v * np.exp(-power), scale=2 * np.exp(-scale)).logpdf(x)
+            scores.append((up - down) / 2e-4)
+        return scores[i] * scores[j] * student_t(v, scale=2).pdf(x)
+
+    x = 2 * np.sinh(np.linspace(-8, 8, 8001))
+    fisher = [[trapezoid(product(x, i, j), x) for j in (0, 1)] for i in (0, 1)]
+    by_logs = np.sqrt(np.diag(np.linalg.inv(fisher)) / N)
+    assert of_free.degrees_of_freedom[0] == pytest.approx(v * by_logs[1], rel=0.1)
+    assert of_free.covariances[0, 0, 0] == pytest.approx(8 * by_logs[0], rel=0.05)
+    assert "degrees of freedom 0." in str(of_free)
+
+
+@pytest.mark.exhaustive
+def test_of_t_they_agree_with_the_bootstrap():
+    X = two_clouds_with_tails(800)
+    model = StudentMixture(2, random_state=0, **TIGHT).fit(X)
+    errors = standard_errors(model, X, method="sandwich")
+    by_fits = standard_errors(model, X, n_bootstrap=80, random_state=0)
+    for name in ("weights", "means", "covariances", "degrees_of_freedom"):
+        found, expected = getattr(errors, name), getattr(by_fits, name)
+        assert found == pytest.approx(expected, rel=0.35)
+        low, high = errors.interval(name)
+        assert (low + high) / 2 == pytest.approx(getattr(model, f"{name}_"))
+
+
+def test_components_of_t_are_taken_one_by_one_where_there_are_too_many(monkeypatch):
+    X = two_clouds_with_tails()
+    X[150:] += 200
+    model = StudentMixture(2, random_state=0, **TIGHT).fit(X)
+    together = standard_errors(model, X, method="sandwich")
+    monkeypatch.setattr(module, "_MOST", 5)
+    apart = standard_errors(model, X, method="sandwich")
+    assert apart.by_component
+    for part in ("means", "covariances", "degrees_of_freedom"):
+        assert getattr(apart, part) == pytest.approx(getattr(together, part), rel=1e-3)
+    model.set_params(degrees_of_freedom="shared").fit(X)
+    with pytest.raises(ValueError, match="which share their degrees_of_freedom"):
+        standard_errors(model, X, method="sandwich")

@@ -314,3 +314,14 @@ def test_warnings_are_of_the_chosen_fit_alone(recwarn):
     GaussianMixtureSelector([1, 2, 3], ["full"], random_state=0).fit(X)
     assert not [w for w in recwarn if issubclass(w.category, RegularizationWarning)]
     assert "GaussianMixtureSelector" in dir(fastem)
+
+
+def test_a_callback_is_told_of_each_fold():
+    told = []
+    selector = GaussianMixtureSelector([2, 3], ["diag"], random_state=0, verbose=1)
+    selector.set_params(criterion="held_out").fit(clouds(300), callback=told.append)
+    assert [progress.fold for progress in told] == [0, 0, *range(1, 6), *range(1, 6)]
+    assert [progress.n_left for progress in told] == [1, 0, *range(9, -1, -1)]
+    assert [progress.n_done for progress in told[2:]] == list(range(1, 11))
+    assert {progress.n_rows for progress in told} == {300}
+    assert told[2].seconds_left > 0 == told[-1].seconds_left

@@ -70,7 +70,7 @@ def said_without_end():
 def test_statistics_are_those_of_each_row_by_itself(
     name, noise, fewest_rows, monkeypatch
 ):
-    monkeypatch.setattr(row_by_row, "FEWEST_ROWS", fewest_rows)
+    monkeypatch.setattr(row_by_row, "fewest_rows", lambda *_: fewest_rows)
     X, mixture = problem(name, noise)
     row_weights = np.random.default_rng(1).uniform(size=N)
     step = GroupedExpectation(
@@ -105,7 +105,7 @@ def test_tails_are_summed_row_by_row_as_in_groups(name, monkeypatch):
     parameters = replace(parameters_of(mixture, name), degrees_of_freedom=v)
     found = []
     for fewest_rows in (1, N):
-        monkeypatch.setattr(row_by_row, "FEWEST_ROWS", fewest_rows)
+        monkeypatch.setattr(row_by_row, "fewest_rows", lambda *_, n=fewest_rows: n)
         found.append(statistics_of(read_only(X), parameters, name))
     in_groups, by_rows = found
     twin = reference.Robust(*mixture, degrees_of_freedom=v)
@@ -121,7 +121,7 @@ def test_tails_are_summed_row_by_row_as_in_groups(name, monkeypatch):
 
 @pytest.mark.parametrize("fewest_rows", [1, N], ids=["groups", "rows"])
 def test_groups_side_by_side_have_the_bits_of_one_thread(fewest_rows, monkeypatch):
-    monkeypatch.setattr(row_by_row, "FEWEST_ROWS", fewest_rows)
+    monkeypatch.setattr(row_by_row, "fewest_rows", lambda *_: fewest_rows)
     monkeypatch.setattr(grid, "_LEAST_WORK", 1.0)
     X, mixture = problem("full")
     X = read_only(np.tile(X, (20, 1)))
@@ -158,7 +158,7 @@ def test_a_fit_is_that_of_each_row_by_itself(name, dtype):
 @pytest.mark.parametrize("noise", [False, True], ids=["", "noise"])
 @pytest.mark.parametrize("name", IN_SHORT)
 def test_answers_are_those_of_marginal_densities(name, noise, fewest_rows, monkeypatch):
-    monkeypatch.setattr(row_by_row, "FEWEST_ROWS", fewest_rows)
+    monkeypatch.setattr(row_by_row, "fewest_rows", lambda *_: fewest_rows)
     X, mixture = problem(name, noise)
     model = marginalizing(mixture, name, max_iter=0).fit(X)
     bounds = model.noise_bounds_ if noise else None

@@ -245,3 +245,23 @@ def test_labels_that_cannot_be_used_are_errors(labels, settings, text):
     X, _, _ = problem("full")
     with pytest.raises((ValueError, TypeError), match=text):
         GaussianMixture(K, **settings).fit(X, labels=labels)
+
+
+@pytest.mark.parametrize("name", ["tied", "EEV"])
+def test_known_rows_that_count_nothing_are_no_rows(name):
+    X, _, _ = problem("full")
+    labels = np.arange(N) % 2
+    counts = (labels == 0).astype(float)
+    model = GaussianMixture(2, covariance_type=name, random_state=0)
+    with pytest.warns(match="component 1, of weight 0"):
+        model.fit(X, sample_weight=counts, labels=labels)
+    alone = GaussianMixture(1, covariance_type=name).fit(X[labels == 0])
+    assert model.lower_bound_ == pytest.approx(alone.lower_bound_, rel=1e-12)
+    assert model.weights_.tolist() == [1, 0]
+    assert_close(model.means_[:1], alone.means_, 1e-12)
+
+
+def test_each_component_needs_rows_to_start_from():
+    X, _, _ = problem("full")
+    with pytest.raises(ValueError, match="no row of component 2, and something is"):
+        GaussianMixture(K).fit(X, labels=np.arange(N) % 2)

@@ -153,6 +153,21 @@ def test_an_image_counts_all_rows_by_their_weights(
     assert len(display.ax_.images) == 1
 
 
+@pytest.mark.parametrize("max_points", [100, 1000])
+def test_rows_outside_of_what_is_shown_are_counted(model, table, max_points):
+    table.loc[:2, "speed"] = 1e4
+    (plane,) = coloured_rows(
+        [View.of_columns([0, 1], NAMES)], model, table, max_points=max_points
+    )
+    values = table.to_numpy()[:, :2]
+    lows, highs = np.transpose(plane.limits)
+    outside = int(((values < lows) | (values >= highs)).any(axis=1).sum())
+    assert plane.n_outside == outside >= 3
+    words = words_of(ClusterDisplay(model, plane).plot().ax_.get_legend())
+    assert f"{outside} rows lie outside of what is shown." in words
+    assert f"{600 - outside}" == f"{plane.counts.sum():.0f}"
+
+
 def test_few_values_are_spread_in_images_as_in_points(random):
     X = np.column_stack([random.normal(size=3000), random.integers(3, size=3000)])
     model = GaussianMixture.from_parameters([1.0], [[0.0, 1.0]], [np.eye(2)])

@@ -84,3 +84,23 @@ def test_rows_with_gaps_count_with_the_values_they_have(csv, rows):
 def test_held_out_rows_choose(csv):
     said = run("select", csv, "-k", "2-4", *FEW, "--criterion", "held_out")
     assert "3 components, by the lowest Held-out -2 log L." in said
+    assert "30 of 30 fits without a fold:" in said
+
+
+def test_labels_say_what_is_known(csv, rows, tmp_path):
+    kinds = np.array(["near", "far", "off"])[np.arange(300) // 100]
+    table = pd.DataFrame(rows, columns=["a", "b"])
+    table["kind"] = np.where(np.arange(300) % 9 == 0, kinds, None)
+    data, model = tmp_path / "labelled.csv", tmp_path / "model.json"
+    table.to_csv(data, index=False)
+    given = ("--labels", "kind", "--covariance", "diag")
+    said = run("select", data, "-k", "2-4", *given, "-o", model)
+    assert "of 34 of 300 rows (far is 0, near is 1, off is 2)." in said
+    assert "2 fitted to all rows, 1 without a fit" in said
+    labels = table["kind"].map({"far": 0, "near": 1, "off": 2}).to_numpy()
+    selector = GaussianMixtureSelector([2, 3, 4], ["diag"], random_state=0)
+    best = selector.fit(table[["a", "b"]], labels=labels).best_estimator_
+    assert np.array_equal(load_model(model).means_, best.means_)
+    assert "but there are 2 components: raise -k" in run(
+        "select", data, "-k", "1-2", *given, code=1
+    )
