@@ -25,7 +25,7 @@ The guides stand where the work is done:
 - `fastem.choice`: a call that chooses the structure and how many components.
 - `fastem.decisions`: from a mixture to a decision: anomalies with a stated rate of
   false alarms, classes, regression.
-- `fastem.report`: pictures and summaries of a fitted mixture.
+- `fastem.report`: reports for colleagues, pictures and summaries of a fitted mixture.
 - `fastem.starts`: where EM starts, and which start suits which table.
 - `fastem.groups`: rows with missing values, and rows of known components.
 - `fastem.em`: long fits: when to stop, what is left to gain, checkpoints, and what
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from fastem.report.page import Summary
     from fastem.report.pair_pictures import PairsDisplay
     from fastem.report.pictures import ClusterDisplay
+    from fastem.report.reporting import Report, report
     from fastem.report.scaling import fit_standardized
     from fastem.report.summary import summary
     from fastem.report.uncertainty_pictures import UncertaintyDisplay
@@ -100,6 +101,7 @@ __all__ = [
     "PairsDisplay",
     "Progress",
     "RegularizationWarning",
+    "Report",
     "SelectionDisplay",
     "SelectionProgress",
     "SelectionResults",
@@ -119,6 +121,7 @@ __all__ = [
     "load_model",
     "merge_components",
     "overlap",
+    "report",
     "save_model",
     "stability",
     "standard_errors",
@@ -151,6 +154,7 @@ _HOMES = {
     "MixtureClassifier": "fastem.decisions.classifier",
     "Progress": "fastem.em.progress",
     "RegularizationWarning": "fastem.em.ridge",
+    "Report": "fastem.report.reporting",
     "SelectionDisplay": "fastem.report.choice_pictures",
     "SelectionProgress": "fastem.choice.selector",
     "SelectionResults": "fastem.choice.results",
@@ -168,6 +172,7 @@ _HOMES = {
     "fit_standardized": "fastem.report.scaling",
     "merge_components": "fastem.choice.merging",
     "overlap": "fastem.choice.overlap",
+    "report": "fastem.report.reporting",
     "load_model": "fastem.decisions.files",
     "save_model": "fastem.decisions.files",
     "stability": "fastem.choice.stability",
@@ -180,8 +185,8 @@ def __getattr__(name: str) -> Any:
     """A public name from where it is at home, or a package of this one."""
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = value
-        return value
+        # Importing has set `report` already: to the package, which can be called.
+        return globals().setdefault(name, value)
     if find_spec(f"fastem.{name}") is None:
         raise AttributeError(f"module 'fastem' has no attribute {name!r}")
     return import_module(f"fastem.{name}")

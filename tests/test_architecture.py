@@ -29,6 +29,7 @@ COMPILERS = {"numba", "llvmlite"}
 OPTIONAL = [
     "dask",
     "distributed",
+    "jinja2",
     "matplotlib",
     "pandas",
     "polars",

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.special import ndtri
 
 from fastem.checks.counting import check_sample_weight
 from fastem.choice.frames import frame_of
+from fastem.choice.intervals import wilson_interval
 from fastem.mixture import GaussianMixture
 from fastem.statistics import Array
 
@@ -206,7 +206,7 @@ default='predict_proba'
     filled = n_rows > 0
     n_rows = n_rows[filled]
     right = summed(weights * is_right)[filled] / n_rows
-    low, high = _interval(right, n_rows, level)
+    low, high = wilson_interval(right, n_rows, level)
     return Calibration(
         edges[:-1][filled],
         edges[1:][filled],
@@ -267,11 +267,3 @@ def _matched(
         components, groups = linear_sum_assignment(-of_components)
         matched[components] = groups
     return matched
-
-
-def _interval(share: Array, n: Array, level: float) -> tuple[Array, Array]:
-    """Wilson's, of a share of n rows."""
-    z = float(ndtri((1 + level) / 2))
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)

@@ -1,5 +1,39 @@
 """What is told to people about a fitted mixture: numbers, tables and pictures.
 
+Reports
+=======
+This package is a function too. ``fastem.report(model, X)`` describes clusters for a
+colleague (`pip install 'fastem[report]'` for pages):
+
+>>> import numpy as np
+>>> import pandas as pd
+>>> import fastem
+>>> random = np.random.default_rng(0)
+>>> is_large = np.arange(600) < 200
+>>> table = pd.DataFrame({"length": random.normal(np.where(is_large, 80, 50), 5)})
+>>> table["kind"] = np.where(is_large, "pike", "perch")
+>>> table["caught"] = random.random(600) < np.where(is_large, 0.6, 0.2)
+>>> model = fastem.GaussianMixture(2, random_state=0).fit(table[["length"]])
+>>> report = fastem.report(model, table, outcome="caught")
+>>> report.to_html("fish.html")
+>>> print(report.sentences[1])  # doctest: +NORMALIZE_WHITESPACE
+length is much higher (about 80; all rows 59.9). Though not used to find the clusters,
+kind is pike for 99.8% (all rows 33%). caught is True for 60% (53% to 67%; all rows
+33%).
+
+The page is one file, which needs no network: a sentence for each cluster in the
+columns' own units, pictures, and tables; what became of the rows of each cluster, with
+intervals; which rows are torn between which clusters; and what there is to know before
+one believes it, such as a fit that had not converged. Columns that the mixture does not
+know are told of too: texts, truth values and few numbers by their shares, other numbers
+by their means. ``print(report)`` says the same as text, and ``report.to_frame()`` has
+a row for each cluster.
+
+A scikit-learn pipeline that ends with a mixture is described by the columns of the
+table that it takes, in their units: means are those of the rows, each counting to the
+degree that it belongs. Of a :class:`fastem.GaussianMixtureSelector` the alternatives
+are shown. On the command line it is `fastem report model.json rows.csv -o page.html`.
+
 Pictures
 ========
 A display draws on your axes, or on a new figure (`pip install 'fastem[plot]'`), and
@@ -60,3 +94,26 @@ Gaussian mixture of 2 components, covariance full (...), 1,000 rows x 4 columns.
 0          0     529  0.0    -0.5
 1          1     471  2.1     0.6
 """
+
+import sys
+from inspect import Signature, signature
+from types import ModuleType
+from typing import Any
+
+
+class _Callable(ModuleType):
+    """A package that is called: ``fastem.report(model, X)`` makes a report."""
+
+    def __call__(self, model: Any, X: Any, **given: Any) -> Any:
+        from fastem.report.reporting import report
+
+        return report(model, X, **given)
+
+    @property
+    def __signature__(self) -> Signature:
+        from fastem.report.reporting import report
+
+        return signature(report)
+
+
+sys.modules[__name__].__class__ = _Callable

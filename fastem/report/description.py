@@ -105,19 +105,36 @@ def distinctive_traits(
         every column.
     """
     names = column_names(model) if columns is None else columns
-    mean, deviation = overall_moments(model) if overall is None else overall
-    differences = (model.means_ - mean) / deviation
-    spreads = np.sqrt(component_variances(model)) / deviation
+    whole = overall_moments(model) if overall is None else overall
+    deviations = np.sqrt(component_variances(model))
+    return distinctive_traits_of(
+        model.means_, deviations, names, whole, n_traits=n_traits, smallest=smallest
+    )
+
+
+def distinctive_traits_of(
+    means: Array,
+    deviations: Array,
+    names: Sequence[str],
+    overall: tuple[Array, Array],
+    *,
+    n_traits: int = 3,
+    smallest: float = 0.25,
+) -> list[list[Trait]]:
+    """The same of components with these means and deviations: (K, D)."""
+    mean, deviation = overall
+    differences = (means - mean) / deviation
+    spreads = deviations / deviation
     return [
         [
             Trait(
                 names[j],
-                float(model.means_[k, j]),
+                float(means[k, j]),
                 float(differences[k, j]),
                 float(spreads[k, j]),
             )
             for j in np.argsort(-np.abs(differences[k]), kind="stable")[:n_traits]
             if abs(differences[k, j]) >= smallest
         ]
-        for k in range(len(model.means_))
+        for k in range(len(means))
     ]

@@ -77,6 +77,10 @@ class Summary:
         its mean, under its own name, and how far that is from all rows' in their
         standard deviations, with `` (sd)`` after the name.
         """
+        return frame_of(self.columns_of_frame())
+
+    def columns_of_frame(self) -> dict[str, Sequence[Any]]:
+        """What the columns of that DataFrame are."""
         K = len(self.means)
         background = background_of_model(self.model)
         numbers, weights = list(range(K)), self.model.weights_.tolist()
@@ -92,10 +96,11 @@ class Summary:
                 sure.unsure.tolist(),
             )
         rest = [np.nan] * (len(numbers) - K)
-        for j, name in enumerate(self.columns):
+        for j, column in enumerate(self.columns):
+            name = f"{column} (mean)" if column in columns else column
             columns[name] = [*self.means[:, j].tolist(), *rest]
             columns[f"{name} (sd)"] = [*self.differences[:, j].tolist(), *rest]
-        return frame_of(columns)
+        return columns
 
     def __str__(self) -> str:
         return _page(self)
@@ -104,18 +109,19 @@ class Summary:
 def _page(summary: Summary) -> str:
     """All that a summary knows, in words."""
     sections = [
-        _title(summary),
+        title_of_summary(summary),
         _reading(summary),
         "\n".join(_components(summary)),
         _certainty(summary),
         _overlap(summary),
         _missing(summary),
-        "\n".join(_criteria(summary)),
+        "\n".join(criteria_of(summary)),
     ]
     return "\n\n".join(section for section in sections if section)
 
 
-def _title(summary: Summary) -> str:
+def title_of_summary(summary: Summary) -> str:
+    """Which mixture it is, and of what."""
     model, rows = summary.model, summary.rows
     structure = structure_of(model.covariance_type)
     kind = "Gaussian" if degrees_of_freedom_of(model) is None else "Student"
@@ -201,15 +207,28 @@ def _values(summary: Summary, k: int, j: int) -> str:
 
 def _spread(summary: Summary, k: int) -> Iterator[str]:
     """The column in which a component's spread differs most, if that is much."""
-    ratios = summary.deviations[k] / summary.overall_deviations
-    j = int(np.abs(np.log(ratios)).argmax())
-    times = max(ratios[j], 1 / ratios[j])
-    if times >= _WIDER:
-        how = "far" if ratios[j] > 1 else "near"
+    found = widest_or_narrowest(summary, k)
+    if found is not None:
+        j, times, is_wider = found
+        how = "far" if is_wider else "near"
         yield (
             f"{summary.columns[j]}  {_values(summary, k, j)}  {times:.1f} times as "
             f"{how} from the mean"
         )
+
+
+def widest_or_narrowest(summary: Summary, k: int) -> tuple[int, float, bool] | None:
+    """The column in which a component's spread differs most, if that is much.
+
+    Its number, how many times as wide or as narrow it is, and whether it is wider.
+    """
+    ratios = summary.deviations[k] / summary.overall_deviations
+    with np.errstate(divide="ignore"):
+        sizes = np.abs(np.log(ratios))
+    sizes[~np.isfinite(sizes)] = 0.0  # of no spread at all
+    j = int(sizes.argmax())
+    times = float(np.exp(sizes[j]))
+    return (j, times, bool(ratios[j] > 1)) if times >= _WIDER else None
 
 
 def _certainty(summary: Summary) -> str:
@@ -269,7 +288,7 @@ def _missing(summary: Summary) -> str:
     return fill(text, _WIDTH)
 
 
-def _criteria(summary: Summary) -> Iterator[str]:
+def criteria_of(summary: Summary) -> Iterator[str]:
     """What the mixture is compared by, and with what it was compared."""
     rows, results = summary.rows, summary.results
     if rows is not None:

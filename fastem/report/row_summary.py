@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from fastem import kernels
 from fastem.checks.counting import RowCount
-from fastem.checks.rows import read_only
+from fastem.checks.rows import Rows, read_only
 from fastem.mixture import GaussianMixture
 from fastem.mixture.criteria import parts_of
 from fastem.report.memberships import Certainty, Tally
@@ -55,7 +56,11 @@ class RowSummary:
 
 
 def summarize_rows(
-    model: GaussianMixture, X: Any, sample_weight: ArrayLike | str | None = None
+    model: GaussianMixture,
+    X: Any,
+    sample_weight: ArrayLike | str | None = None,
+    *,
+    follow: Callable[[Rows, Array], object] | None = None,
 ) -> RowSummary:
     """Read the rows once, block by block.
 
@@ -65,6 +70,8 @@ def summarize_rows(
         Fitted, or made from parameters.
     X : array-like of shape (N, D), or what ``fit`` can read block by block
     sample_weight : array-like of shape (N,), or name of a column, default=None
+    follow : callable, default=None
+        Given memberships and weights of all rows, a part after the other.
     """
     ask = model._row_answers()
     n_components, n_features = model.means_.shape
@@ -90,6 +97,8 @@ def summarize_rows(
                 densities = ask(kernels.log_likelihood_pass, values)
                 w = weights[part] if len(weights) else np.ones(len(values))
                 tally.add(degrees, w)
+                if follow is not None:
+                    follow(degrees, w)
                 log_likelihood += float(w @ densities)
                 largest = np.log(degrees.max(axis=1).astype(np.float64))
                 of_largest += float(w @ largest)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from fastem.choice.overlap import overlap
+from fastem.choice.results import SelectionResults
 from fastem.choice.selector import GaussianMixtureSelector
 from fastem.mixture import GaussianMixture
 from fastem.report.description import (
@@ -19,7 +20,7 @@ from fastem.report.description import (
     overall_moments,
 )
 from fastem.report.page import Summary
-from fastem.report.row_summary import summarize_rows
+from fastem.report.row_summary import RowSummary, summarize_rows
 
 # Draws from each of Student's components; and the most K D for overlaps, which take
 # some seconds there, and grow with its square.
@@ -97,6 +98,16 @@ default=None
         raise ValueError("sample_weight is given without X: pass the rows it weighs")
     names = column_names(model, feature_names)
     rows = None if X is None else summarize_rows(model, X, sample_weight)
+    return summary_of(model, names, rows, results)
+
+
+def summary_of(
+    model: GaussianMixture,
+    names: tuple[str, ...],
+    rows: RowSummary | None,
+    results: SelectionResults | None,
+) -> Summary:
+    """The summary of a mixture, of which all that needs rows is known."""
     overall = overall_moments(model)
     if rows is not None:
         # Where all rows have one value, units are the mixture's.

@@ -31,3 +31,16 @@ def sentence_of(certainty: Certainty) -> str:
         f"probability above 0.9), {unsure:.1%} are in doubt (0.5 at most); on average "
         f"the likeliest component has {mean:.3f}."
     )
+
+
+def percent(share: float) -> str:
+    """A share as 45%, or 4.5% where it is small; little does not round to none."""
+    if not math.isfinite(share):
+        return "-"
+    if min(share, 1 - share) < 1e-6:
+        return f"{share:.0%}"
+    if share < 0.001:
+        return "<0.1%"
+    if share > 0.999:
+        return ">99.9%"
+    return f"{share:.0%}" if 0.0995 <= share < 0.995 else f"{share:.1%}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastem.sources.arrow import numbers, turn, type_of
 from fastem.sources.blocks import (
@@ -117,13 +118,17 @@ class ParquetBlocks:
     def labels(self) -> LabelColumn:
         """The column of labels, of all rows that are not left out."""
         assert self._labels is not None
-        kept = None
-        if self.n_dropped:
-            blocks = self.blocks(_ROWS_TO_LOOK_AT)
-            kept = np.concatenate(
-                [np.ones(b.n_rows, bool) if b.kept is None else b.kept for b in blocks]
-            )
-        return LabelColumn.read(self.carried([self._labels]), self._labels).of(kept)
+        column = LabelColumn.read(self.carried([self._labels]), self._labels)
+        return column.of(self.kept())
+
+    def kept(self) -> NDArray[np.bool_] | None:
+        """For each row of all files whether it is used; None if all are."""
+        if not self.n_dropped:
+            return None
+        blocks = self.blocks(_ROWS_TO_LOOK_AT)
+        return np.concatenate(
+            [np.ones(b.n_rows, bool) if b.kept is None else b.kept for b in blocks]
+        )
 
     def _check_no_key(self, asked: Sequence[str]) -> None:
         for name in asked:

@@ -96,6 +96,7 @@ def open_table(
     labels: str | None = None,
     notation: Notation | None = None,
     carry: Sequence[str] = (),
+    carry_unused: bool = False,
 ) -> AnyTable:
     """:func:`read_table`, or blocks of a folder or a large Parquet file.
 
@@ -118,9 +119,12 @@ def open_table(
             labels=labels,
             notation=notation,
             carry=carry,
+            carry_unused=carry_unused,
         )
     check_notation(path, notation)
     source = ParquetBlocks(path, columns, weights, labels, drop_missing=drop_missing)
+    if carry_unused:
+        carry = [name for name in source.unused if name not in source.index]
     carried = CarriedColumns(tuple(carry), source.carried(carry)) if carry else None
     return Table(
         *(path, source.names, source, None, None),
@@ -139,6 +143,7 @@ def read_table(
     labels: str | None = None,
     notation: Notation | None = None,
     carry: Sequence[str] = (),
+    carry_unused: bool = False,
 ) -> Table[Rows]:
     """Read the numeric columns of a CSV, TSV, Parquet or NPY file.
 
@@ -161,6 +166,8 @@ def read_table(
         How the values of a CSV file are written.
     carry : sequence of str, default=()
         Columns to be taken along as they are.
+    carry_unused : bool, default=False
+        Whether all others are that do not number the rows, in place of ``carry``.
 
     Returns
     -------
@@ -181,6 +188,8 @@ def read_table(
     names = choose_columns(file, columns, weights, labels)
     check_known(file, carry)
     used = {*names, weights, labels}
+    if carry_unused:
+        carry = [name for name in file.kinds if name not in {*used, *file.index}]
     read = {name: file.read(name) for name in names}
     of_rows = None if weights is None else file.read(weights).astype(np.float64)
 

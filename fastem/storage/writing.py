@@ -7,7 +7,11 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-_MODULES = {"io": "pyarrow", "plot": "matplotlib"}
+_MODULES = {
+    "io": ("pyarrow",),
+    "plot": ("matplotlib",),
+    "report": ("matplotlib", "jinja2"),
+}
 
 PathLike = str | os.PathLike[str]
 
@@ -30,7 +34,7 @@ def check_writable(
         What its name may end in; '' is a folder.
     data : path
         The input, which it must not replace.
-    extra : {'io', 'plot'}, default=None
+    extra : {'io', 'plot', 'report'}, default=None
         What must be installed to write it.
     overwrite : bool, default=False
         Whether it may exist: a file, or a folder of nothing but Parquet files.
@@ -57,9 +61,11 @@ def check_writable(
             "name another file"
         )
     _check_apart(path, Path(data))
-    if extra is not None and find_spec(_MODULES[extra]) is None:
+    needed = () if extra is None else _MODULES[extra]
+    lacking = [name for name in needed if find_spec(name) is None]
+    if lacking:
         raise ImportError(
-            f"{path} cannot be written without {_MODULES[extra]}: "
+            f"{path} cannot be written without {lacking[0]}: "
             f"pip install 'fastem[{extra}]'"
         )
     if is_folder:

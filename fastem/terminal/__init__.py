@@ -1,7 +1,8 @@
-"""The command line: fit, select, predict and info for files.
+"""The command line: fit, select, predict, info and report for files.
 
-Install `fastem[cli]`, and `fastem[cli,plot]` for pictures. Tables are CSV, TSV,
-Parquet, Arrow or NPY files, folders of Parquet files, or CSV on standard input (`-`).
+Install `fastem[cli]`, and `fastem[cli,report]` for pictures and reports. Tables are
+CSV, TSV, Parquet, Arrow or NPY files, folders of Parquet files, or CSV on standard
+input (`-`).
 
     $ fastem fit cars.csv -k 3 --standardize --output model.json --plot clusters.png
     $ fastem predict model.json cars.csv --output memberships.parquet
@@ -44,6 +45,12 @@ which seem to number the rows. A column of numbers with a few `?` is text, and a
 comma is the decimal mark.
 
     $ fastem fit people.csv -k 2 --na-values '?' --decimal , --drop-missing
+
+`fastem report` writes a page for colleagues: a sentence for each cluster, pictures,
+tables of all columns of the file, also those that the model does not know, and what
+became of the rows (`--outcome`). It needs no network, and can be sent by mail.
+
+    $ fastem report model.json cars.csv --output clusters.html
 
 Outputs that exist are never replaced unless `--overwrite` is given, files and folders
 alike; of folders only such as hold nothing but Parquet files.

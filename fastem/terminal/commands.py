@@ -1,13 +1,13 @@
-"""The commands: fit, select, predict, info."""
+"""The commands: fit, select, predict, info, report."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 import fastem
-from fastem.decisions.files import open_model, save_model
+from fastem.decisions.files import save_model
 from fastem.em.ridge import RELATIVE
 from fastem.mixture import GaussianMixture, StudentMixture
 from fastem.mixture.model_file import ModelFile
@@ -19,10 +19,10 @@ from fastem.report.memberships import measure_certainty, write_memberships
 from fastem.report.pictures import draw_clusters
 from fastem.report.summary import summary
 from fastem.report.wording import number
-from fastem.sources.data_files import SUFFIXES
 from fastem.terminal import display
 from fastem.terminal.applications import answer_table, print_application, refuse
 from fastem.terminal.console import plain_messages
+from fastem.terminal.model_path import open_any_model
 from fastem.terminal.options import (
     ModelPath,
     Overwrite,
@@ -36,6 +36,7 @@ from fastem.terminal.options import (
     order_of_components,
     split,
 )
+from fastem.terminal.reporting import report_command
 from fastem.terminal.selection import select
 from fastem.terminal.table_fit import (
     fit_table,
@@ -70,27 +71,6 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"fastem {fastem.__version__}")
         raise typer.Exit
-
-
-def _open_model(path: Path, data: Path | None = None) -> Any:
-    """A mixture's file, or an estimator around one; an error says what else it is."""
-    is_table = path.is_dir() or path.name.lower().endswith(SUFFIXES)
-    if is_table and data is not None and data.suffix.lower() == ".json":
-        raise ValueError(
-            f"{path} is no model, but a table: the model comes first, as in "
-            f"fastem predict {data} {path}"
-        )
-    if is_table:
-        raise ValueError(
-            f"{path} is no model: name the file that fastem fit --output has saved "
-            "(.json)"
-        )
-    if not path.exists():
-        raise FileNotFoundError(
-            f"there is no file {path}: name the model that fastem fit --output has "
-            "saved"
-        )
-    return open_model(path)
 
 
 @app.callback()
@@ -380,7 +360,7 @@ def predict(
 ) -> None:
     """Say which component each row belongs to, and how surely."""
     with plain_messages():
-        file = _open_model(model, data)
+        file = open_any_model(model, data)
         if not isinstance(file, ModelFile):
             of_mixtures = {
                 "--outliers-below": outliers_below,
@@ -445,7 +425,7 @@ def info(
 ) -> None:
     """Describe a model on a page, and the rows of a table by it."""
     with plain_messages():
-        file = _open_model(model, data)
+        file = open_any_model(model, data)
         if not isinstance(file, ModelFile):
             refuse({"DATA": data}, file, model)
             print_application(file)
@@ -485,3 +465,12 @@ def info(
         bic, aic = file.fit.get("bic"), file.fit.get("aic")
         if isinstance(bic, float) and isinstance(aic, float):
             display.print_criteria(Criteria(bic, aic))
+
+
+app.command(
+    "report",
+    epilog=example(
+        "fastem report model.json cars.csv --output clusters.html",
+        "fastem report model.json cars.csv -o clusters.html --outcome stolen",
+    ),
+)(report_command)

@@ -91,6 +91,7 @@ def open_for_model(
     *,
     weights: str | None = None,
     keep: Sequence[str] = (),
+    keep_all: bool = False,
 ) -> AnyTable:
     """The table to ask a model about, which takes gaps as the options say.
 
@@ -111,6 +112,7 @@ def open_for_model(
         weights=weights,
         notation=notation(na_values, decimal),
         carry=keep,
+        carry_unused=keep_all,
     )
     n_columns = model.means_.shape[1]
     if len(table.names) != n_columns:
@@ -124,7 +126,7 @@ def open_for_model(
             else f"--columns names {len(table.names)}, {needed}"
         )
     ignored = [name for name in table.unused if name not in keep]
-    if ignored:
+    if ignored and not keep_all:
         say(f"Ignored, not in the model: {listed(ignored)}.")
     say_dropped(table)
     return table

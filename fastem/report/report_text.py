@@ -1,0 +1,247 @@
+"""A report as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import fill, indent, wrap
+from typing import Any
+
+import numpy as np
+
+from fastem.report.agreement import Agreement
+from fastem.report.column_tallies import LevelColumn, NumberColumn
+from fastem.report.doubtful_rows import Doubts
+from fastem.report.outcomes import Outcome
+from fastem.report.page import criteria_of, title_of_summary
+from fastem.report.report_contents import Contents
+from fastem.report.wording import counted, number, percent
+
+_WIDTH = 79
+_MOST_LEVELS = 8  # of a column that are listed
+_MOST_PAIRS = 5
+_MOST_ROWS = 8
+
+
+def called(component: int) -> str:
+    """What a cluster is called; -1 is the background."""
+    return "Noise" if component < 0 else f"Cluster {component}"
+
+
+def lead_of(contents: Contents) -> str:
+    """What was divided into how many clusters, by which columns."""
+    summary = contents.summary
+    assert summary.rows is not None
+    names = summary.columns
+    told = ", ".join(names[:_MOST_LEVELS])
+    if len(names) > _MOST_LEVELS:
+        told += f" and {counted(len(names) - _MOST_LEVELS, 'more column')}"
+    noise = " and rows that belong to none" * (-1 in contents.components)
+    clusters = counted(len(summary.means), "cluster")
+    rows = counted(summary.rows.n_rows, "row")
+    return f"{rows} in {clusters}{noise}, by {told}."
+
+
+def weight_of(contents: Contents, component: int) -> float:
+    """A cluster's share of all rows."""
+    model: Any = contents.summary.model
+    return float(model.noise_weight_ if component < 0 else model.weights_[component])
+
+
+def size_of(contents: Contents, component: int) -> str:
+    """How large a cluster is, and how sure its rows are."""
+    rows = contents.summary.rows
+    assert rows is not None
+    n_rows = rows.certainty.n_rows[component]
+    text = f"{percent(weight_of(contents, component))} of all rows"
+    if n_rows:
+        sure = percent(float(rows.certainty.sure[component]))
+        text += f"; {counted(n_rows, 'row')} most likely here, {sure} of them surely"
+    return text
+
+
+def text_of(contents: Contents) -> str:
+    """The whole report."""
+    title = contents.title
+    parts = [
+        f"{title}\n{'=' * len(title)}",
+        fill(lead_of(contents), _WIDTH),
+        *(_cluster(contents, k) for k in contents.components),
+        *_beside(contents),
+    ]
+    if contents.outcome is not None:
+        parts.append("\n".join(_outcome(contents, contents.outcome)))
+    if contents.agreement is not None:
+        parts.append("\n".join(_agreement(contents, contents.agreement)))
+    parts.append("\n".join(_doubts(contents.doubts)))
+    of_fit = title_of_summary(contents.summary), *criteria_of(contents.summary)
+    parts.append("\n".join(of_fit))
+    notes = [*gaps_of(contents), *contents.notes]
+    if notes:
+        told = [
+            fill(note, _WIDTH, initial_indent="- ", subsequent_indent="  ")
+            for note in notes
+        ]
+        parts.append("\n".join(["To know:", *told]))
+    return "\n\n".join(parts)
+
+
+def _cluster(contents: Contents, k: int) -> str:
+    head = f"{called(k)} ({size_of(contents, k)})"
+    lines = wrap(contents.sentences[k], _WIDTH - 4)
+    return "\n".join([*wrap(head, _WIDTH), indent("\n".join(lines), "    ")])
+
+
+def _beside(contents: Contents) -> Iterator[str]:
+    """The table's other columns, one after the other."""
+    order = contents.components
+    for column in contents.beside:
+        heads = [called(k).removeprefix("Cluster ") for k in order]
+        if isinstance(column, NumberColumn):
+            values = column.overall_mean, *(column.means[k] for k in order)
+            rows = [("mean", [number(float(value)) for value in values])]
+        else:
+            shares = np.vstack([column.overall, column.shares[list(order)]])
+            rows = [
+                (level, [percent(float(share)) for share in shares[:, j]])
+                for j, level in listed_levels(column)
+            ]
+        yield "\n".join(_grid(f"{column.name}, by cluster", ["all", *heads], rows))
+
+
+def listed_levels(column: LevelColumn) -> list[tuple[int, str]]:
+    """Those to be listed: the most frequent, if there are many."""
+    if len(column.levels) <= _MOST_LEVELS:
+        return list(enumerate(column.levels))
+    most = np.sort(np.argsort(-column.overall, kind="stable")[:_MOST_LEVELS])
+    return [(int(j), column.levels[j]) for j in most]
+
+
+def _outcome(contents: Contents, outcome: Outcome) -> Iterator[str]:
+    for j in range(outcome.values.shape[1]):
+        what = f" = {outcome.levels[j]}" if outcome.levels else ", mean"
+        show = percent if outcome.levels else number
+        rows = [
+            (
+                called(k),
+                [show(a[k, j]) for a in (outcome.values, outcome.low, outcome.high)],
+            )
+            for k in contents.components
+        ]
+        ends = outcome.overall, outcome.overall_low, outcome.overall_high
+        rows.append(("All rows", [show(float(a[j])) for a in ends]))
+        head = f"{outcome.name}{what}, 95% interval"
+        yield from _grid(head, ["", "from", "to"], rows)
+    yield fill(note_on_outcome(outcome), _WIDTH)
+
+
+def note_on_outcome(outcome: Outcome) -> str:
+    """How intervals are meant."""
+    text = (
+        "Each row counts in each cluster to the degree that it belongs there, and the "
+        "sum of these degrees is the number of rows for the interval."
+    )
+    if outcome.missing:
+        text += f" Of {percent(outcome.missing)} of the rows it is not known."
+    return text
+
+
+def _agreement(contents: Contents, agreement: Agreement) -> Iterator[str]:
+    shown = range(min(len(agreement.labels), _MOST_LEVELS))
+    rows = [
+        (called(k), [f"{agreement.counts[k, j]:,.6g}" for j in shown])
+        for k in contents.components
+    ]
+    heads = [agreement.labels[j] for j in shown]
+    yield from _grid(f"Rows by cluster and {agreement.name}", heads, rows)
+    yield fill(sentence_of_agreement(agreement), _WIDTH)
+
+
+def sentence_of_agreement(agreement: Agreement) -> str:
+    """What the index says."""
+    index = agreement.adjusted_rand
+    how = (
+        "nearly the same groups"
+        if index > 0.9
+        else "much alike"
+        if index > 0.65
+        else "alike in part"
+        if index > 0.3
+        else "hardly alike"
+        if index > 0.05
+        else "not alike"
+    )
+    text = (
+        f"Adjusted Rand index {index:.2f}: clusters and labels are {how} (1 is the "
+        "same, 0 as by chance)."
+    )
+    if agreement.missing:
+        text += f" {percent(agreement.missing)} of the rows have no label."
+    return text
+
+
+def _doubts(doubts: Doubts) -> Iterator[str]:
+    yield fill(sentence_of_doubts(doubts), _WIDTH)
+    for first, second, n_rows in doubts.pairs[:_MOST_PAIRS]:
+        yield f"    between {_pair(first, second)}: {counted(n_rows, 'row')}"
+    if doubts.rows:
+        names = ", ".join(row.name for row in doubts.rows[:_MOST_ROWS])
+        yield fill(f"Torn most: rows {names}.", _WIDTH)
+    if doubts.noise_rows:
+        names = ", ".join(row.name for row in doubts.noise_rows[:_MOST_ROWS])
+        yield fill(f"In no cluster, most surely: rows {names}.", _WIDTH)
+
+
+def sentence_of_doubts(doubts: Doubts) -> str:
+    """How many rows are not sure."""
+    if not doubts.n_rows:
+        return "Every row is sure of its cluster, to more than 90%."
+    rows = counted(doubts.n_rows, "row")
+    return (
+        f"{rows} ({percent(doubts.share)}) are not sure: they belong to their "
+        "likeliest cluster to 90% or less."
+    )
+
+
+def _pair(first: int, second: int) -> str:
+    if min(first, second) < 0:
+        return f"{max(first, second)} and noise"
+    return f"{first} and {second}"
+
+
+def gaps_of(contents: Contents) -> Iterator[str]:
+    """Which columns lack values, in a sentence."""
+    rows = contents.summary.rows
+    assert rows is not None
+    shares = dict(zip(contents.summary.columns, rows.missing.tolist(), strict=True))
+    shares |= {column.name: column.missing for column in contents.beside}
+    gappy = sorted((n for n in shares if shares[n] > 0), key=lambda n: -shares[n])
+    if gappy:
+        told = [
+            f"{name} in {percent(shares[name])} of the rows"
+            for name in gappy[:_MOST_LEVELS]
+        ]
+        more = len(gappy) - len(told)
+        told += [f"and {counted(more, 'more column')}"] * bool(more)
+        yield f"Values are missing: {', '.join(told)}."
+
+
+def _grid(
+    head: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]
+) -> Iterator[str]:
+    """A table of text: names to the left, figures to the right, cut to the width."""
+    first = min(max(len(name) for name, _ in rows), 24)
+    widths = [
+        min(max(len(head), *(len(cells[j]) for _, cells in rows)), 14) + 2
+        for j, head in enumerate(heads)
+    ]
+    n_shown = len(widths)
+    while n_shown > 1 and first + 4 + sum(widths[:n_shown]) > _WIDTH:
+        n_shown -= 1
+    yield head
+    cells = [f"{head[: w - 2]:>{w}}" for head, w in zip(heads, widths, strict=True)]
+    yield f"    {'':{first}}{''.join(cells[:n_shown])}"
+    for name, values in rows:
+        cells = [f"{v[: w - 2]:>{w}}" for v, w in zip(values, widths, strict=True)]
+        yield f"    {name[:first]:{first}}{''.join(cells[:n_shown])}"
+    if n_shown < len(widths):
+        yield f"    ({counted(len(widths) - n_shown, 'more column')})"
