@@ -10,6 +10,7 @@ import fastem
 from scripts.examples.tables import OUTPUT, load_shuttle
 
 RATES = (0.001, 0.01, 0.05)
+STRUCTURES = ["VVV", "EEE"]
 
 
 def main(readings, is_anomalous, folder, n_components=range(1, 7)):
@@ -24,7 +25,7 @@ def main(readings, is_anomalous, folder, n_components=range(1, 7)):
     # Sensors jump: tails of Student's t, else jumps would be components.
     selector = fastem.GaussianMixtureSelector(
         n_components,
-        ["VVV", "EEE"],
+        STRUCTURES,
         estimator=fastem.StudentMixture(reg_covar="relative", max_iter=1000),
         random_state=0,
     ).fit(known)
@@ -49,6 +50,12 @@ def main(readings, is_anomalous, folder, n_components=range(1, 7)):
         f"To have at most 10 % of the flagged be ordinary: {sure.sum():,} flagged, "
         f"{np.mean(~truth[sure]):.1%} ordinary"
     )
+    fastem.report(
+        detector.mixtures_[0],
+        unknown.assign(anomalous=truth),
+        outcome="anomalous",
+        title="Readings of a shuttle's sensors",
+    ).to_html(folder / "anomalies.html")
     picture = fastem.AnomalyDisplay.from_estimator(detector, unknown, n_rows=8)
     picture.figure_.savefig(folder / "anomalies.png")
     return found

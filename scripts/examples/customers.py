@@ -5,41 +5,47 @@ Fitted to numbers only; the categories and who left describe segments afterwards
 
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.compose import make_column_transformer
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 import fastem
 from scripts.examples.tables import OUTPUT, load_customers
 
-NUMBERS = ["tenure", "monthly_charges", "total_charges"]
+# What is paid in all is a product: its root is as the months are.
+NUMBERS = make_column_transformer(
+    (FunctionTransformer(np.sqrt), ["total_charges"]),
+    ("passthrough", ["tenure", "monthly_charges"]),
+    verbose_feature_names_out=False,
+).set_output(transform="pandas")
+STRUCTURES = ["VVV", "VVE", "EVV", "VVI"]
 
 
 def main(customers, folder, n_components=range(2, 7)):
     """Choose segments, say what they are and who leaves; compare with k-means."""
-    numbers = customers[NUMBERS].astype(float)
-    # What is paid in all is a product: its root is as the months are.
-    numbers["total_charges"] **= 0.5
-    has_left = customers["churn"] == "Yes"
-
+    known, has_left = customers.drop(columns="churn"), customers["churn"] == "Yes"
     # 'icl' is for clusters; new customers have paid nothing yet, and lack the total.
     selector = fastem.GaussianMixtureSelector(
         n_components,
-        ["VVV", "VVE", "EVV", "VVI"],
+        STRUCTURES,
         criterion="icl",
         missing_values="marginalize",
         random_state=0,
-    ).fit(numbers)
+    )
+    steps = make_pipeline(NUMBERS, selector).fit(known)
     model = selector.best_estimator_.sort_components("tenure")
     print(selector.results_)
-    print(fastem.summary(model, numbers))
+    report = fastem.report(
+        steps, known, outcome=has_left.rename("left"), title="Who leaves?"
+    )
+    report.to_html(folder / "customers.html")
+    for segment, sentence in enumerate(report.sentences):
+        print(f"segment {segment}: {sentence}")
 
-    segments = model.predict(numbers)
-    rates = has_left.groupby(segments).mean()
-    contracts = customers["contract"].groupby(segments).agg(lambda c: c.mode()[0])
-    for segment, rate in rates.items():
-        print(f"segment {segment}: {rate:.1%} left; usual: {contracts[segment]}")
-
+    numbers, segments = steps[0].transform(known), steps.predict(known)
     scaled = (numbers / numbers.std()).fillna(0.0)
-    k_means = KMeans(len(rates), n_init=5, random_state=0).fit_predict(scaled)
+    k_means = KMeans(len(model.weights_), n_init=5, random_state=0).fit_predict(scaled)
     areas = [
         roc_auc_score(has_left, has_left.groupby(of_rows).transform("mean"))
         for of_rows in (segments, k_means)
@@ -52,7 +58,7 @@ def main(customers, folder, n_components=range(2, 7)):
         model, numbers, columns=["tenure", "monthly_charges"]
     )
     picture.figure_.savefig(folder / "customers.png")
-    return np.array(rates), areas
+    return areas
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Truth is what the mixture says of the photograph without noise.
 """
 
 import numpy as np
+import pandas as pd
 from scipy.ndimage import gaussian_filter
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
@@ -53,10 +54,12 @@ def main(photograph, folder, n_components=range(2, 6)):
     alike["k-means, pixels smoothed"] = share_alike(of_soft_pixels, of_clean)
     for what, percent in alike.items():
         print(f"{what}: {percent:.1f} % of pixels as without noise")
+    some = pd.DataFrame(soft.reshape(-1, 3)[::10], columns=["red", "green", "blue"])
+    fastem.report(model, some, title="Stained tissue").to_html(folder / "image.html")
     picture = fastem.MembershipMapDisplay(smoothed, colors=model.means_ / 255).plot()
     picture.figure_.savefig(folder / "image.png")
     return alike
 
 
 if __name__ == "__main__":
-    main(load_photograph("ihc.png"), OUTPUT)
+    main(load_photograph(), OUTPUT)

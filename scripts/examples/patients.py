@@ -5,36 +5,43 @@ What is missing is left open: each patient counts with what was measured.
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 import fastem
 from scripts.examples.tables import OUTPUT, load_patients
 
 AS_LOGARITHMS = ["bili", "chol", "copper", "alk.phos", "ast", "trig", "protime"]
-MEASURED = [*AS_LOGARITHMS, "age", "albumin", "platelet"]
+MEASURED = make_column_transformer(
+    (FunctionTransformer(np.log10), AS_LOGARITHMS),
+    ("passthrough", ["age", "albumin", "platelet"]),
+    verbose_feature_names_out=False,
+).set_output(transform="pandas")
+STRUCTURES = ["VVV", "EEE", "VVI", "VEE"]
 
 
 def main(patients, folder, n_components=range(1, 5)):
     """Choose profiles; say who died; fill values that were hidden for the purpose."""
-    values = patients[MEASURED].astype(float)
-    values[AS_LOGARITHMS] = np.log10(values[AS_LOGARITHMS])
-    n_complete = values.notna().all(axis=1).sum()
-    print(f"{n_complete} of {len(values)} patients have all {len(MEASURED)} values")
-
+    known = patients.drop(columns=["id", "time", "status"])
     selector = fastem.GaussianMixtureSelector(
         n_components,
-        ["VVV", "EEE", "VVI", "VEE"],
+        STRUCTURES,
         missing_values="marginalize",
         random_state=0,
-    ).fit(values)
+    )
+    steps = make_pipeline(MEASURED, selector).fit(known)
     model = selector.best_estimator_.sort_components("bili")
     print(selector.results_)
-    print(fastem.summary(model, values))
-    died = (patients["status"] == 2).groupby(model.predict(values)).mean()
-    for profile, rate in died.items():
-        print(f"profile {profile}: {rate:.0%} died within the study")
+    fates = patients["status"].map({0: "alive", 1: "transplant", 2: "died"})
+    report = fastem.report(steps, known, outcome=fates, title="Profiles of patients")
+    report.to_html(folder / "patients.html")
+    for profile, sentence in enumerate(report.sentences):
+        print(f"profile {profile}: {sentence}")
 
+    values = steps[0].transform(known)
     random, errors = np.random.default_rng(0), {}
     hidden = values.notna() & (random.random(values.shape) < 0.1)
     shown = (values - values.mean()) / values.std()
@@ -56,7 +63,7 @@ def main(patients, folder, n_components=range(1, 5)):
     )
     picture.ax_.set_xlabel("bilirubin, mg/dl, as a logarithm to base 10")
     picture.figure_.savefig(folder / "patients.png")
-    return np.array(died), errors
+    return errors
 
 
 if __name__ == "__main__":

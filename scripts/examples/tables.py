@@ -54,7 +54,7 @@ def load_shuttle() -> tuple[pd.DataFrame, np.ndarray]:
     return readings.drop(columns="anomaly"), readings["anomaly"].to_numpy() == 1
 
 
-def load_photograph(name: str) -> np.ndarray:
-    """Red, green and blue of pixels, 0 to 255: (H, W, 3)."""
-    file = _member("scikit-image==0.26.0", f"skimage/data/{name}")
+def load_photograph() -> np.ndarray:
+    """Red, green and blue of a stained piece of tissue, 0 to 255: (512, 512, 3)."""
+    file = _member("scikit-image==0.26.0", "skimage/data/ihc.png")
     return np.asarray(Image.open(file).convert("RGB"), dtype=float)
