@@ -42,8 +42,10 @@ def main(readings, is_anomalous, folder, n_components=range(1, 7)):
             ("IsolationForest", scores < np.quantile(usual, rate)),
         ):
             alarms, seen = flagged[~truth].mean(), flagged[truth].mean()
-            print(f"{rate:.1%} false alarms asked for, {name}: {alarms:.2%}")
-            print(f"    and {seen:.1%} of {truth.sum():,} anomalies are found")
+            print(
+                f"{rate:.1%} false alarms are asked for; {name}: {alarms:.2%}, "
+                f"{seen:.1%} of anomalies found"
+            )
             found[name, rate] = alarms, seen
     sure = detector.p_values(unknown, adjust="bh") <= 0.1
     print(
@@ -56,7 +58,7 @@ def main(readings, is_anomalous, folder, n_components=range(1, 7)):
         outcome="anomalous",
         title="Readings of a shuttle's sensors",
     ).to_html(folder / "anomalies.html")
-    picture = fastem.AnomalyDisplay.from_estimator(detector, unknown, n_rows=8)
+    picture = fastem.AnomalyDisplay.from_estimator(detector, unknown, n_rows=5)
     picture.figure_.savefig(folder / "anomalies.png")
     return found
 

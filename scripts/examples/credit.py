@@ -75,7 +75,7 @@ def main(loans, folder, n_components=range(2, 7)):
             is_bad[new], p, strategy="quantile", n_bins=8, name=name, ax=ax
         ).ax_
     ax.set(xlabel="probability of a bad loan", ylabel="share of bad loans")
-    ax.figure.savefig(folder / "credit.png")
+    ax.figure.savefig(folder / "credit.png", bbox_inches="tight")
     return told
 
 
