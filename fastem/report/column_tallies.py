@@ -201,6 +201,9 @@ class ColumnTally:
     def told(self) -> Told | None:
         """What has been counted; None, with ``untold`` for the reason, if nothing."""
         levels = self.as_levels()
+        if levels is not None and len(levels.levels) == 1:
+            self.untold = f"it is {levels.levels[0]} wherever it has a value"
+            return None
         if self._moments is None and levels is not None:
             n_levels = len(levels.levels)
             if n_levels > max(_FEW, self._n_values // 2):

@@ -15,7 +15,7 @@ from fastem.report.column_tallies import ColumnTally, LevelColumn, NumberColumn
 from fastem.statistics import Array
 
 LEVEL = 0.95
-_YES = {"1", "true", "yes", "y"}
+YES = {"1", "true", "yes", "y"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _of_levels(column: LevelColumn) -> Outcome:
 def _event(column: LevelColumn) -> int:
     """The one of two levels that is told of: yes, or else the rarer."""
     for j, level in enumerate(column.levels):
-        if level.casefold() in _YES:
+        if level.casefold() in YES:
             return j
     return int(np.argmin(column.overall))
 

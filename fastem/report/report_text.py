@@ -6,18 +6,16 @@ from collections.abc import Iterator, Sequence
 from textwrap import fill, indent, wrap
 from typing import Any
 
-import numpy as np
-
 from fastem.report.agreement import Agreement
-from fastem.report.column_tallies import LevelColumn, NumberColumn
+from fastem.report.column_tallies import NumberColumn
 from fastem.report.doubtful_rows import Doubts
+from fastem.report.level_tables import MOST_LEVELS, level_tables
 from fastem.report.outcomes import Outcome
 from fastem.report.page import criteria_of, title_of_summary
 from fastem.report.report_contents import Contents
 from fastem.report.wording import counted, number, percent
 
 _WIDTH = 79
-_MOST_LEVELS = 8  # of a column that are listed
 _MOST_PAIRS = 5
 _MOST_ROWS = 8
 
@@ -32,9 +30,9 @@ def lead_of(contents: Contents) -> str:
     summary = contents.summary
     assert summary.rows is not None
     names = summary.columns
-    told = ", ".join(names[:_MOST_LEVELS])
-    if len(names) > _MOST_LEVELS:
-        told += f" and {counted(len(names) - _MOST_LEVELS, 'more column')}"
+    told = ", ".join(names[:MOST_LEVELS])
+    if len(names) > MOST_LEVELS:
+        told += f" and {counted(len(names) - MOST_LEVELS, 'more column')}"
     noise = " and rows that belong to none" * (-1 in contents.components)
     clusters = counted(len(summary.means), "cluster")
     rows = counted(summary.rows.n_rows, "row")
@@ -87,33 +85,28 @@ def text_of(contents: Contents) -> str:
 
 def _cluster(contents: Contents, k: int) -> str:
     head = f"{called(k)} ({size_of(contents, k)})"
-    lines = wrap(contents.sentences[k], _WIDTH - 4)
+    lines = wrap(contents.sentences[k], _WIDTH - 4, break_on_hyphens=False)
     return "\n".join([*wrap(head, _WIDTH), indent("\n".join(lines), "    ")])
 
 
 def _beside(contents: Contents) -> Iterator[str]:
-    """The table's other columns, one after the other."""
+    """The table's other columns: numbers in one table, levels in others."""
     order = contents.components
-    for column in contents.beside:
-        heads = [called(k).removeprefix("Cluster ") for k in order]
-        if isinstance(column, NumberColumn):
-            values = column.overall_mean, *(column.means[k] for k in order)
-            rows = [("mean", [number(float(value)) for value in values])]
-        else:
-            shares = np.vstack([column.overall, column.shares[list(order)]])
-            rows = [
-                (level, [percent(float(share)) for share in shares[:, j]])
-                for j, level in listed_levels(column)
-            ]
-        yield "\n".join(_grid(f"{column.name}, by cluster", ["all", *heads], rows))
-
-
-def listed_levels(column: LevelColumn) -> list[tuple[int, str]]:
-    """Those to be listed: the most frequent, if there are many."""
-    if len(column.levels) <= _MOST_LEVELS:
-        return list(enumerate(column.levels))
-    most = np.sort(np.argsort(-column.overall, kind="stable")[:_MOST_LEVELS])
-    return [(int(j), column.levels[j]) for j in most]
+    heads = ["all", *(called(k).removeprefix("Cluster ") for k in order)]
+    numbers = [
+        (column.name, [number(float(v)) for v in (column.overall_mean, *own)])
+        for column in contents.beside
+        if isinstance(column, NumberColumn)
+        for own in [column.means[list(order)]]
+    ]
+    if numbers:
+        yield "\n".join(_grid("Means of other columns, by cluster", heads, numbers))
+    for table in level_tables(contents):
+        lines = [
+            (name, [percent(float(share)) for share in shares])
+            for name, shares in table.lines
+        ]
+        yield "\n".join(_grid(f"{table.name}, by cluster", heads, lines))
 
 
 def _outcome(contents: Contents, outcome: Outcome) -> Iterator[str]:
@@ -146,7 +139,7 @@ def note_on_outcome(outcome: Outcome) -> str:
 
 
 def _agreement(contents: Contents, agreement: Agreement) -> Iterator[str]:
-    shown = range(min(len(agreement.labels), _MOST_LEVELS))
+    shown = range(min(len(agreement.labels), MOST_LEVELS))
     rows = [
         (called(k), [f"{agreement.counts[k, j]:,.6g}" for j in shown])
         for k in contents.components
@@ -218,7 +211,7 @@ def gaps_of(contents: Contents) -> Iterator[str]:
     if gappy:
         told = [
             f"{name} in {percent(shares[name])} of the rows"
-            for name in gappy[:_MOST_LEVELS]
+            for name in gappy[:MOST_LEVELS]
         ]
         more = len(gappy) - len(told)
         told += [f"and {counted(more, 'more column')}"] * bool(more)
@@ -229,7 +222,7 @@ def _grid(
     head: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]
 ) -> Iterator[str]:
     """A table of text: names to the left, figures to the right, cut to the width."""
-    first = min(max(len(name) for name, _ in rows), 24)
+    first = min(max(len(name) for name, _ in rows), 30)
     widths = [
         min(max(len(head), *(len(cells[j]) for _, cells in rows)), 14) + 2
         for j, head in enumerate(heads)

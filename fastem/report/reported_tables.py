@@ -45,6 +45,8 @@ class ReportedTable:
         What the table calls a row, given its number.
     drawn : (GaussianMixture, rows, tuple of str)
         What pictures show: in the columns' own units where that can be.
+    notes : tuple of str
+        What is not told of the table.
     """
 
     rows: Any
@@ -54,6 +56,7 @@ class ReportedTable:
     used: tuple[str, ...]
     row_name: Callable[[int], str]
     drawn: tuple[GaussianMixture, Any, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
 
 
 def table_of(
@@ -118,7 +121,11 @@ def _without_others(subject: Subject, X: Any, sample_weight: Any) -> ReportedTab
     beside = ColumnsInMemory({})
     names = column_names(subject.mixture)
     drawn = subject.mixture, X, names
-    return ReportedTable(X, names, sample_weight, beside, (), str, drawn)
+    notes: tuple[str, ...] = ()
+    if not isinstance(X, np.ndarray | list | tuple):
+        kind = type(X).__name__
+        notes = (f"Of a {kind} only the columns of the mixture are told of.",)
+    return ReportedTable(X, names, sample_weight, beside, (), str, drawn, notes)
 
 
 def _of_files(subject: Subject, path: Path, sample_weight: Any) -> ReportedTable:

@@ -208,7 +208,7 @@ def report_on(
         summary,
         sentences_of(summary, told, used, of_outcome, agreement),
         tuple(told),
-        *(of_outcome, agreement, doubts, (*notes, *warned, *left_out)),
+        *(of_outcome, agreement, doubts, (*notes, *table.notes, *warned, *left_out)),
         drawn_rows_of(table),
     )
 

@@ -55,7 +55,8 @@ class RowTallies:
             if name not in beside.names:
                 raise ValueError(
                     f"{argument} is {name!r}, which is no column of X beside those "
-                    f"of the mixture: {', '.join(map(repr, beside.names)) or 'none'}"
+                    f"of the mixture: {', '.join(map(repr, beside.names)) or 'none'}. "
+                    "It may be an array too"
                 )
         values = {k: v for k, v in given.items() if v is not None and k not in names}
         self._given = ColumnsInMemory({k: _flat(v, k) for k, v in values.items()})

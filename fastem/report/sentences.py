@@ -45,6 +45,9 @@ def sentences_of(
     made_from = [column for column in beside if column.name in used]
     others = [column for column in beside if column.name not in used]
     for k in range(n_clusters):
+        if k == len(summary.means) and not _has_rows(summary, k):
+            told.append("No row belongs to none of the clusters.")
+            continue
         sentences = [_apart(summary, made_from, k)]
         found = list(_of_columns(others, k))
         if found:
@@ -56,6 +59,11 @@ def sentences_of(
             sentences.append(_of_labels(agreement, k))
         told.append(" ".join(f"{text}." for text in sentences if text))
     return tuple(told)
+
+
+def _has_rows(summary: Summary, k: int) -> bool:
+    """Whether any row's likeliest cluster it is."""
+    return summary.rows is None or bool(summary.rows.certainty.n_rows[k])
 
 
 def _apart(summary: Summary, made_from: Sequence[Told], k: int) -> str:
@@ -145,7 +153,7 @@ def _of_labels(agreement: Agreement, k: int) -> str:
     label, share = agreement.most_of(k)
     if share != share:
         return ""
-    return f"{percent(share)} of its rows with a label are {label}"
+    return f"By {agreement.name}, {percent(share)} are {label}"
 
 
 def _listed(phrases: Sequence[str]) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 from fastem.mixture.tails import degrees_of_freedom_of
 from fastem.report.agreement import Agreement
 from fastem.report.colors import NOISE, component_colors, is_light
-from fastem.report.column_tallies import LevelColumn, NumberColumn
+from fastem.report.column_tallies import NumberColumn
 from fastem.report.doubtful_rows import Doubts, TornRow
+from fastem.report.level_tables import LevelTable, level_tables
 from fastem.report.outcomes import Outcome
 from fastem.report.page import title_of_summary
 from fastem.report.report_contents import Contents
@@ -25,7 +26,6 @@ from fastem.report.report_text import (
     called,
     gaps_of,
     lead_of,
-    listed_levels,
     note_on_outcome,
     sentence_of_agreement,
     sentence_of_doubts,
@@ -101,11 +101,7 @@ def _shown(contents: Contents) -> dict[str, Any]:
         "spread": "scale"
         if degrees_of_freedom_of(summary.model) is not None
         else "standard deviation",
-        "levels": [
-            _levels(contents, column)
-            for column in contents.beside
-            if isinstance(column, LevelColumn)
-        ],
+        "levels": [_levels(table) for table in level_tables(contents)],
         "outcomes": _outcomes(contents, contents.outcome),
         "agreement": _agreement(contents, contents.agreement),
         "doubts": _doubts(contents.doubts),
@@ -134,7 +130,8 @@ def _means(contents: Contents) -> list[dict[str, Any]]:
             for k in order
         ]
         overall = summary.overall_means[j], summary.overall_deviations[j]
-        lines.append(_line(name, overall, values, is_beside=False))
+        lines.append(_line(name, overall, values))
+    n_own = len(lines)
     for column in contents.beside:
         if isinstance(column, NumberColumn):
             values = [
@@ -142,11 +139,12 @@ def _means(contents: Contents) -> list[dict[str, Any]]:
                 for k in order
             ]
             overall = column.overall_mean, column.overall_deviation
-            lines.append(_line(column.name, overall, values, is_beside=True))
+            lines.append(_line(column.name, overall, values))
+            lines[-1]["begins_beside"] = len(lines) == n_own + 1
     return lines
 
 
-def _line(name: str, overall: Any, values: Any, *, is_beside: bool) -> dict[str, Any]:
+def _line(name: str, overall: Any, values: Any) -> dict[str, Any]:
     cells = [
         {
             "mean": number(float(mean)) if np.isfinite(mean) else "-",
@@ -162,7 +160,7 @@ def _line(name: str, overall: Any, values: Any, *, is_beside: bool) -> dict[str,
         "mean": mean,
         "spread": spread,
         "cells": cells,
-        "is_beside": is_beside,
+        "begins_beside": False,
     }
 
 
@@ -173,20 +171,16 @@ def _tint(difference: float) -> int:
     return round(100 * min(abs(float(difference)) / _FULL_TINT, 1.0))
 
 
-def _levels(contents: Contents, column: LevelColumn) -> dict[str, Any]:
-    lines = []
-    listed = listed_levels(column)
-    for j, level in listed:
-        shares = [float(column.shares[k, j]) for k in contents.components]
-        lines.append(
-            {
-                "name": level,
-                "overall": percent(float(column.overall[j])),
-                "cells": [(percent(s), _width(s)) for s in shares],
-            }
-        )
-    left = len(column.levels) - len(listed)
-    return {"name": column.name, "lines": lines, "left": left}
+def _levels(table: LevelTable) -> dict[str, Any]:
+    lines = [
+        {
+            "name": name,
+            "overall": percent(float(shares[0])),
+            "cells": [(percent(float(s)), _width(float(s))) for s in shares[1:]],
+        }
+        for name, shares in table.lines
+    ]
+    return {"name": table.name, "lines": lines, "left": table.n_left}
 
 
 def _width(share: float) -> str:

@@ -63,6 +63,8 @@ def test_levels_have_weighted_shares(random, memberships, kind):
     expected = [memberships[values == name].sum(axis=0) for name in told.levels]
     np.testing.assert_allclose(told.counts.T, expected)
     np.testing.assert_allclose(told.shares.sum(axis=1), 1)
+    w = memberships.sum(axis=1)
+    assert told.missing == pytest.approx(w[::9].sum() / w.sum())
     frame = told.to_frame()
     np.testing.assert_allclose(frame["most"], told.shares[:, 0])
 
