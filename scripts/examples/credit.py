@@ -31,7 +31,7 @@ ALL_COLUMNS = make_column_transformer(
     (LOGARITHM, ["Seniority", "Income", "Assets", "Debt", "Amount", "Price"]),
     remainder="passthrough",
 )
-STRUCTURES = ["VVV", "VVE", "EEE"]
+STRUCTURES = ["VVV", "EEE"]
 
 
 def main(loans, folder, n_components=range(2, 7)):

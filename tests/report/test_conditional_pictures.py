@@ -79,6 +79,11 @@ def test_one_value_holds_for_all_curves_and_others_may_be_anything(model):
     )
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert texts[1].startswith("age = 60, height = 170\n")
+    # By regression on both, in the second component.
+    slopes = np.linalg.solve(COVARIANCE[np.ix_([2, 0], [2, 0])], COVARIANCE[[2, 0], 1])
+    for age, given in zip(ages, display.conditionals, strict=True):
+        expected = MEANS[1, 1] + slopes @ [age - MEANS[1, 2], 170.0 - MEANS[1, 0]]
+        assert given.means_[1, 0] == pytest.approx(expected)
     alone = ConditionalDisplay.from_estimator(model, "weight", {"height": 170.0})
     shares, means, _ = of_weight_given_height(170.0)
     assert alone.conditionals[0].means_.ravel() == pytest.approx(means)
