@@ -12,6 +12,8 @@ from fastem.choice.stability import adjusted_rand
 from fastem.report.column_tallies import ColumnTally
 from fastem.statistics import Array
 
+MOST_LABELS = 24  # that are shown
+
 
 @dataclass(frozen=True)
 class Agreement:

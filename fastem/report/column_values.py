@@ -78,6 +78,8 @@ def levels_of_numbers(values: Array) -> Levels:
 
 def written(level: Any) -> str:
     """A level as people read it."""
+    if isinstance(level, bytes):
+        return level.decode("utf-8", "replace")
     return f"{level:.10g}" if isinstance(level, float) else str(level)
 
 
@@ -108,7 +110,7 @@ def _of_polars(values: Any) -> Array | Levels:
         raise UntoldColumnError(str(values.dtype))
     names = values.drop_nulls().unique().sort()
     codes = values.replace_strict(
-        names, range(len(names)), default=-1, return_dtype=pl.Int64
+        names, list(range(len(names))), default=-1, return_dtype=pl.Int64
     )
     return codes.to_numpy().astype(np.intp), names.to_list()
 

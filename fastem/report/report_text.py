@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import fill, indent, wrap
 from typing import Any
 
-from fastem.report.agreement import Agreement
+from fastem.report.agreement import MOST_LABELS, Agreement
 from fastem.report.column_tallies import NumberColumn
 from fastem.report.doubtful_rows import Doubts
 from fastem.report.level_tables import MOST_LEVELS, level_tables
@@ -139,13 +139,16 @@ def note_on_outcome(outcome: Outcome) -> str:
 
 
 def _agreement(contents: Contents, agreement: Agreement) -> Iterator[str]:
-    shown = range(min(len(agreement.labels), MOST_LEVELS))
+    shown = range(min(len(agreement.labels), MOST_LABELS))
     rows = [
         (called(k), [f"{agreement.counts[k, j]:,.6g}" for j in shown])
         for k in contents.components
     ]
     heads = [agreement.labels[j] for j in shown]
     yield from _grid(f"Rows by cluster and {agreement.name}", heads, rows)
+    more = len(agreement.labels) - len(shown)
+    if more:
+        yield f"    ({counted(more, 'more label')} not shown)"
     yield fill(sentence_of_agreement(agreement), _WIDTH)
 
 
@@ -221,20 +224,35 @@ def gaps_of(contents: Contents) -> Iterator[str]:
 def _grid(
     head: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]
 ) -> Iterator[str]:
-    """A table of text: names to the left, figures to the right, cut to the width."""
+    """A table of text: names to the left, figures to the right.
+
+    What does not fit beside each other stands below.
+    """
     first = min(max(len(name) for name, _ in rows), 30)
+    cells = [heads, *(values for _, values in rows)]
     widths = [
-        min(max(len(head), *(len(cells[j]) for _, cells in rows)), 14) + 2
-        for j, head in enumerate(heads)
+        min(max(len(texts[j]) for texts in cells), 16) + 2 for j in range(len(heads))
     ]
-    n_shown = len(widths)
-    while n_shown > 1 and first + 4 + sum(widths[:n_shown]) > _WIDTH:
-        n_shown -= 1
     yield head
-    cells = [f"{head[: w - 2]:>{w}}" for head, w in zip(heads, widths, strict=True)]
-    yield f"    {'':{first}}{''.join(cells[:n_shown])}"
-    for name, values in rows:
-        cells = [f"{v[: w - 2]:>{w}}" for v, w in zip(values, widths, strict=True)]
-        yield f"    {name[:first]:{first}}{''.join(cells[:n_shown])}"
-    if n_shown < len(widths):
-        yield f"    ({counted(len(widths) - n_shown, 'more column')})"
+    start = 0
+    while start < len(heads):
+        stop, room = start + 1, _WIDTH - 4 - first - widths[start]
+        while stop < len(heads) and widths[stop] <= room:
+            room -= widths[stop]
+            stop += 1
+        names = ["", *(name for name, _ in rows)]
+        for name, texts in zip(names, cells, strict=True):
+            figures = (
+                f"{_short(texts[j], widths[j] - 2):>{widths[j]}}"
+                for j in range(start, stop)
+            )
+            yield f"    {_short(name, first):{first}}{''.join(figures)}".rstrip()
+        start = stop
+
+
+def _short(text: str, width: int) -> str:
+    """As much of both ends of a text as has room: that tells it from others."""
+    if len(text) <= width:
+        return text
+    end = (width - 2) // 2
+    return f"{text[: width - 2 - end]}..{text[-end:]}"

@@ -78,6 +78,8 @@ def _apart(summary: Summary, made_from: Sequence[Told], k: int) -> str:
     phrases += _of_columns(made_from, k)
     if phrases:
         return _listed(phrases)
+    if len(summary.means) == 1:
+        return "All rows: there is one cluster only"
     text = "Near the average of all rows in every column"
     spread = widest_or_narrowest(summary, k)
     if spread is None:

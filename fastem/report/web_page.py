@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastem.mixture.tails import degrees_of_freedom_of
-from fastem.report.agreement import Agreement
+from fastem.report.agreement import MOST_LABELS, Agreement
 from fastem.report.colors import NOISE, component_colors, is_light
 from fastem.report.column_tallies import NumberColumn
 from fastem.report.doubtful_rows import Doubts, TornRow
@@ -242,14 +242,16 @@ def _agreement(contents: Contents, agreement: Agreement | None) -> Any:
         {
             "name": called(k),
             "cells": [
-                (f"{n:,.6g}", _width(float(n / sums[k]))) for n in agreement.counts[k]
+                (f"{n:,.6g}", _width(float(n / sums[k])))
+                for n in agreement.counts[k, :MOST_LABELS]
             ],
         }
         for k in contents.components
     ]
     return {
         "name": agreement.name,
-        "labels": agreement.labels,
+        "labels": agreement.labels[:MOST_LABELS],
+        "left": max(len(agreement.labels) - MOST_LABELS, 0),
         "lines": lines,
         "sentence": sentence_of_agreement(agreement),
     }

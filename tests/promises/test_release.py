@@ -110,7 +110,7 @@ def test_the_wheel_holds_the_package_alone(wheel):
     assert folders == {"fastem", f"fastem-{PROJECT['version']}.dist-info"}
     sources = {str(path.relative_to(ROOT)) for path in ROOT.glob("fastem/**/*.py")}
     assert {name for name in names if name.endswith(".py")} == sources
-    assert "fastem/py.typed" in names
+    assert {"fastem/py.typed", "fastem/report/templates/page.html"} <= names.keys()
 
 
 # The oldest Python with the oldest of everything, the others with the newest.

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from fastem.report import column_values
 from fastem.report.column_tallies import MOST_LEVELS, ColumnTally
 from fastem.report.column_values import part_of
 
@@ -113,3 +114,13 @@ def test_too_many_texts_are_names():
     tally = tallied(values, np.ones((n, 1)))
     assert tally.told() is None
     assert "more than 1,000" in tally.untold
+
+
+def test_texts_need_no_pandas(random, monkeypatch):
+    values = random.choice(["a", "b", None], N, p=[0.6, 0.3, 0.1])
+    expected = tallied(values, np.ones((N, 1))).told()
+    monkeypatch.setattr(column_values, "find_spec", lambda name: None)
+    told = tallied(values, np.ones((N, 1))).told()
+    assert told.levels == expected.levels == ("a", "b")
+    np.testing.assert_array_equal(told.counts, expected.counts)
+    assert told.missing == expected.missing

@@ -142,6 +142,24 @@ def test_what_is_said_is_so(model, table):
     assert "False" not in told  # that is the rest
 
 
+def test_text_has_room_for_many_clusters(random):
+    names = [f"a name that is too long for a table of text, {j}" for j in range(2)]
+    K = 17
+    model = GaussianMixture.from_parameters(
+        np.full(K, 1 / K), 9.0 * np.arange(K)[:, np.newaxis], np.ones((K, 1, 1))
+    )
+    rows = np.repeat(model.means_, 2, axis=0) + [[0.1], [-0.1]] * K
+    table = pd.DataFrame(rows, columns=["x"])
+    table[names] = random.normal(size=(2 * K, 2))
+    model.feature_names_in_ = np.array(["x"], dtype=object)
+    text = str(fastem.report(model, table, labels=np.repeat(np.arange(K), 2)))
+    assert max(map(len, text.splitlines())) <= 79
+    assert "of text, 0 " in text
+    for k in range(K):
+        assert f"Cluster {k} (5.9% of all rows; 2 rows most likely here" in text
+        assert re.search(rf"Cluster {k} .*\b2\b", text)
+
+
 @pytest.mark.parametrize("kind", ["polars", "Arrow", "file", "array"])
 def test_every_kind_of_table_is_told_alike(model, table, kind, tmp_path):
     expected = fastem.report(model, table, labels="make", outcome="stolen")
