@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from fastem.report.anomaly_pictures import AnomalyDisplay
     from fastem.report.calibration_pictures import CalibrationDisplay
     from fastem.report.choice_pictures import SelectionDisplay
+    from fastem.report.conditional_pictures import ConditionalDisplay
+    from fastem.report.map_pictures import MembershipMapDisplay
     from fastem.report.merging_pictures import MergeDisplay
     from fastem.report.page import Summary
     from fastem.report.pair_pictures import PairsDisplay
@@ -82,12 +84,14 @@ __all__ = [
     "CalibrationDisplay",
     "ClusterDisplay",
     "Collapse",
+    "ConditionalDisplay",
     "Convergence",
     "Degeneracy",
     "Explanation",
     "GaussianMixture",
     "GaussianMixtureSelector",
     "LikelihoodRatioTest",
+    "MembershipMapDisplay",
     "MergeDisplay",
     "Merging",
     "MixtureClassifier",
@@ -133,12 +137,14 @@ _HOMES = {
     "CalibrationDisplay": "fastem.report.calibration_pictures",
     "ClusterDisplay": "fastem.report.pictures",
     "Collapse": "fastem.em.maximization",
+    "ConditionalDisplay": "fastem.report.conditional_pictures",
     "Convergence": "fastem.em.convergence",
     "Degeneracy": "fastem.covariances",
     "Explanation": "fastem.decisions.explanation",
     "GaussianMixture": "fastem.mixture",
     "GaussianMixtureSelector": "fastem.choice.selector",
     "LikelihoodRatioTest": "fastem.choice.likelihood_ratio",
+    "MembershipMapDisplay": "fastem.report.map_pictures",
     "MergeDisplay": "fastem.report.merging_pictures",
     "Merging": "fastem.choice.merging",
     "MixtureOutlierDetector": "fastem.decisions.detector",

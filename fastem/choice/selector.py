@@ -91,6 +91,9 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         ``precisions_init``.
     noise : bool, default=False
         Whether rows may belong to no component, whatever ``estimator`` says.
+    missing_values : {'error', 'marginalize'}, default=None
+        What a NaN among the rows is, as :class:`fastem.GaussianMixture` takes it; None
+        for what ``estimator`` says.
     margin : float, default=3.0
         By how many standard errors a candidate may be worse before it is dropped, if it
         is none of the four best. inf drops none, and fits all to all rows in the end.
@@ -143,6 +146,7 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
             name: _OF_A_FIT[name]
             for name in ("noise", "random_state", "n_threads", "verbose")
         },
+        "missing_values": [*_OF_A_FIT["missing_values"], None],
     }
 
     best_estimator_: GaussianMixture
@@ -156,6 +160,7 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         criterion: str = "bic",
         estimator: GaussianMixture | None = None,
         noise: bool = False,
+        missing_values: str | None = None,
         margin: float = 3.0,
         random_state: int | np.random.RandomState | None = None,
         n_threads: int | None = None,
@@ -166,6 +171,7 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         self.criterion = criterion
         self.estimator = estimator
         self.noise = noise
+        self.missing_values = missing_values
         self.margin = margin
         self.random_state = random_state
         self.n_threads = n_threads
@@ -289,9 +295,8 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
     def __sklearn_tags__(self) -> Any:
         """Whether NaN may be among the rows is as the template has it."""
         tags = super().__sklearn_tags__()
-        if self.estimator is not None:
-            of_template = self.estimator.__sklearn_tags__()
-            tags.input_tags.allow_nan = of_template.input_tags.allow_nan
+        of_template = self._estimator().__sklearn_tags__()
+        tags.input_tags.allow_nan = of_template.input_tags.allow_nan
         return tags
 
     @property
@@ -299,11 +304,18 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         check_is_fitted(self)
         return self.best_estimator_
 
-    def _template(self) -> GaussianMixture:
-        """What all candidates have in common; of as many components as the largest."""
-        template: GaussianMixture = (
+    def _estimator(self) -> GaussianMixture:
+        """A copy of what fits are made of, which knows what a NaN is."""
+        estimator: GaussianMixture = (
             usual_estimator() if self.estimator is None else clone(self.estimator)
         )
+        if self.missing_values is not None:
+            estimator.missing_values = self.missing_values
+        return estimator
+
+    def _template(self) -> GaussianMixture:
+        """What all candidates have in common; of as many components as the largest."""
+        template = self._estimator()
         template.n_components = max(self._numbers())
         template.noise = template.noise or self.noise
         check_fixed(template, self._numbers())

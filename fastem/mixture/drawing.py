@@ -11,6 +11,10 @@ from fastem.statistics import Array, Background, MixtureParameters
 # How far a covariance may be off, in units of the columns' standard deviations.
 _TOLERANCE = 1e-9
 
+# Of tails as long as are allowed (0.01 degrees of freedom) one draw in forty would be
+# at infinity, where a float ends.
+_LEAST_DIVISOR = 1e-200
+
 
 def draw_rows(
     parameters: MixtureParameters,
@@ -43,7 +47,7 @@ def draw_rows(
         if v is not None:
             of_component = v[len(drawn)]
             divisors = random.chisquare(of_component, size=(count, 1)) / of_component
-            residuals /= np.sqrt(divisors)
+            residuals /= np.sqrt(np.maximum(divisors, _LEAST_DIVISOR))
         drawn.append(mean + residuals)
     labels = np.arange(K)
     if background is not None:

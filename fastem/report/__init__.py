@@ -67,6 +67,8 @@ which components differ most, in their means or in how they spread.
 | :class:`fastem.CalibrationDisplay` | whether memberships are as right as they claim |
 | :class:`fastem.AnomalyDisplay` | the rows that surprise most, and by which columns |
 | :class:`fastem.SelectionDisplay` | the criterion of each candidate of a choice |
+| :class:`fastem.ConditionalDisplay` | the density of a column, given values of others |
+| :class:`fastem.MembershipMapDisplay` | which pixels of an image belong where |
 
 Rows are read once, also from a folder. More than `max_points` (20,000) of them are
 drawn as an image, which counts all; so a picture of ten million rows takes no more

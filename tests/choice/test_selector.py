@@ -10,9 +10,15 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastem
-from fastem import GaussianMixture, GaussianMixtureSelector, RegularizationWarning
+from fastem import (
+    GaussianMixture,
+    GaussianMixtureSelector,
+    MixtureOutlierDetector,
+    RegularizationWarning,
+)
 from fastem.choice.criteria import CRITERIA, N_FOLDS
 from fastem.choice.search import Search
+from fastem.choice.selector import usual_estimator
 from fastem.covariances import STRUCTURES
 from fastem.training.folds import folds
 
@@ -222,6 +228,30 @@ def test_rows_that_belong_to_none_may_be_told_apart():
     assert chosen(selector) == ("diag", 3)
     assert 0.02 < selector.best_estimator_.noise_weight_ < 0.04
     assert np.mean(selector.predict(noise) == -1) > 0.8
+
+
+def test_missing_values_may_be_said_without_an_estimator():
+    X = clouds(600)
+    X[np.random.default_rng(1).random(600) < 0.2, 1] = np.nan
+    settings = [2, 3], ["diag"]
+    assert (
+        not GaussianMixtureSelector(*settings).__sklearn_tags__().input_tags.allow_nan
+    )
+    selector = GaussianMixtureSelector(
+        *settings, missing_values="marginalize", random_state=0
+    )
+    assert selector.__sklearn_tags__().input_tags.allow_nan
+    template = usual_estimator().set_params(missing_values="marginalize")
+    whole = GaussianMixtureSelector(*settings, estimator=template, random_state=0)
+    np.testing.assert_array_equal(
+        selector.fit(X).best_estimator_.means_, whole.fit(X).best_estimator_.means_
+    )
+    with pytest.raises(ValueError, match="missing"):
+        whole.set_params(missing_values="error").fit(X)
+    detector = MixtureOutlierDetector(selector, random_state=0)
+    assert detector.__sklearn_tags__().input_tags.allow_nan
+    with pytest.raises(ValueError, match="missing_values"):
+        selector.set_params(missing_values="impute").fit(X)
 
 
 def test_rows_with_gaps_count_with_the_values_they_have():

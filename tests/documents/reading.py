@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+FOLDERS = ("tests", "benchmarks", "scripts")
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("tests/**/*.md"), *ROOT.glob("benchmarks/**/*.md")]
+    [*ROOT.glob("*.md"), *(p for f in FOLDERS for p in ROOT.glob(f"{f}/**/*.md"))]
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -1,0 +1,1 @@
+"""Applications of fastem to real tables: see README.md beside this."""
