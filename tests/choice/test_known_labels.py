@@ -286,3 +286,15 @@ def test_labels_are_routed_as_metadata(problem):
 def test_labels_that_cannot_be_used_are_errors(problem, numbers, labels, text):
     with pytest.raises(ValueError, match=text):
         GaussianMixtureSelector(numbers, ["diag"]).fit(problem[0], labels=labels)
+
+
+def test_a_partition_is_one_start(problem):
+    X, _, members = problem
+    told = []
+    model = GaussianMixture(3, n_init=3, max_iter=2, tol=0)
+    rows = model._training_rows(X, None)
+    model._fit_rows(rows, members.astype(np.int32), callback=told.append)
+    assert [(progress.restart, progress.iteration) for progress in told] == [
+        (0, 1),
+        (0, 2),
+    ]
