@@ -28,6 +28,7 @@ from fastem.decisions.classes import (
     rows_of_all,
     rows_of_classes,
 )
+from fastem.em import convergence_warnings
 from fastem.mixture import GaussianMixture
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.statistics import Array, MixtureParameters
@@ -263,7 +264,8 @@ sklearn.discriminant_analysis.LinearDiscriminantAnalysis
         mixtures, shares = [], []
         rows_of = rows_of_classes(template, X, numbers, sample_weight)
         for number, label in enumerate(self.classes_.tolist()):
-            with _errors_named(label):
+            of_class = f"It is the mixture of class {label!r}."
+            with _errors_named(label), convergence_warnings.ending_in(of_class):
                 rows = rows_of(number)
                 mixtures.append(self._mixture_of(rows, template))
             shares.append(rows.n_rows)

@@ -31,6 +31,7 @@ from fastem.decisions.holding_out import (
     parts_in_memory,
     parts_of_source,
 )
+from fastem.em import convergence_warnings
 from fastem.mixture import GaussianMixture
 from fastem.mixture.fitted import unchanged_on_error
 from fastem.runtime.callers import levels_to_caller
@@ -194,7 +195,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             n calibration rows.
         """
         self._validate_params()
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), convergence_warnings.told_once():
             random = check_random_state(self.random_state)
             found: list[tuple[Array, Array]] = []
             mixtures = []

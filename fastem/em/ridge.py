@@ -83,6 +83,10 @@ class RegularizationWarning(UserWarning):
         """The same warning, with names for all columns of the data."""
         return self._but(names=names)
 
+    def ending_in(self, sentence: str) -> "RegularizationWarning":
+        """The same warning, and a sentence more at its end."""
+        return self._but(advice=f"{self.advice}.{sentence.rstrip('.')}")
+
     def in_units(
         self, means: Array, deviations: Array, eps: float
     ) -> "RegularizationWarning":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,7 +21,6 @@ from fastem.em.rounding import warn_of_rounding
 from fastem.mixture.fixed import forget_order
 from fastem.mixture.noise import background_of_fit
 from fastem.mixture.online import OnlineMixture
-from fastem.runtime.callers import levels_to_caller
 from fastem.statistics import Array, MixtureParameters
 from fastem.storage.writing import PathLike
 from fastem.training.fitting import best_fit
@@ -152,7 +150,8 @@ class PlannedMixture(OnlineMixture):
         )
         warning = self._ridge_warning(fitted, rows)
         if warning is not None:
-            warnings.warn(warning, stacklevel=levels_to_caller())
+            ending = convergence_warnings.ending()
+            convergence_warnings.tell(warning.ending_in(ending) if ending else warning)
 
     def _shares(self, fitted: PlannedFit, rows: TrainingRows) -> Array:
         """The components' shares in the rows, which fixed weights do not tell."""

@@ -24,7 +24,7 @@ TIGHT = {
     "tol": 1e-9,
     "max_iter": 3000,
     "accelerate": True,
-    "n_init": 2,
+    "n_init": 1,
 }
 N = 240
 
@@ -90,7 +90,7 @@ def test_the_table_is_that_of_fits_with_labels_from_the_same_starts(
             GaussianMixture(
                 *(candidate.n_components,),
                 covariance_type=candidate.covariance_type,
-                **{**TIGHT, "n_init": 1},
+                **TIGHT,
                 init_params=partition,
             ).fit(X, labels=labels)
             for partition in given
@@ -109,8 +109,7 @@ def test_the_table_is_that_of_fits_with_labels_from_the_same_starts(
     assert chosen(selector) == ("diag", 3)
 
 
-@pytest.mark.parametrize("noise", [False, True])
-@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize(("gaps", "noise"), [(False, False), (True, True)])
 def test_components_are_labels_whatever_else_there_is(problem, gaps, noise):
     X, labels, members = problem
     X, settings = X.copy(), {"reg_covar": "relative"}
@@ -131,15 +130,15 @@ def test_components_are_labels_whatever_else_there_is(problem, gaps, noise):
 
 def test_masks_may_be_of_fewer_components_than_there_are(problem):
     X, labels, _ = problem
-    selector = GaussianMixtureSelector([2, 3, 4], ["diag"], random_state=0)
+    selector = GaussianMixtureSelector([3, 4], ["diag"], random_state=0)
     values = [row.value for row in selector.fit(X, labels=labels).results_]
     for n_columns in (3, 4):
         selector.fit(X, labels=mask_of(labels, n_columns))
         again = [row.value for row in selector.results_]
-        assert again == pytest.approx(values, rel=1e-12, nan_ok=True)
+        assert again == pytest.approx(values, rel=1e-12)
     torn = mask_of(labels, 3)
     torn[labels == 2, 1] = True  # one of two: no number is sure
-    selector.fit(X, labels=torn)
+    selector.set_params(n_components=3).fit(X, labels=torn)
     model = selector.best_estimator_
     expected = labelled_log_likelihood(model, X, torn)
     best = selector.results_.ranked[0]
@@ -200,10 +199,10 @@ def test_samples_have_rows_of_each_label_that_count_as_all(tmp_path):
 
 
 def test_large_tables_lead_to_the_choice_of_all_rows(tmp_path):
-    X = clouds(20_000)
+    X = clouds(7000)
     labels = np.full(len(X), -1)
     labels[:90] = ((X[:90, np.newaxis] - CENTERS) ** 2).sum(axis=2).argmin(axis=1)
-    selector = GaussianMixtureSelector([2, 3, 4], ["diag", "EII"], random_state=0)
+    selector = GaussianMixtureSelector([2, 3], ["diag"], random_state=0)
     table = pd.DataFrame(X, columns=["a", "b"]).assign(kind=labels)
     table.to_parquet(tmp_path / "0.parquet")
     selector.fit(X, labels=labels)
@@ -287,3 +286,15 @@ def test_labels_are_routed_as_metadata(problem):
 def test_labels_that_cannot_be_used_are_errors(problem, numbers, labels, text):
     with pytest.raises(ValueError, match=text):
         GaussianMixtureSelector(numbers, ["diag"]).fit(problem[0], labels=labels)
+
+
+def test_a_partition_is_one_start(problem):
+    X, _, members = problem
+    told = []
+    model = GaussianMixture(3, n_init=3, max_iter=2, tol=0)
+    rows = model._training_rows(X, None)
+    model._fit_rows(rows, members.astype(np.int32), callback=told.append)
+    assert [(progress.restart, progress.iteration) for progress in told] == [
+        (0, 1),
+        (0, 2),
+    ]

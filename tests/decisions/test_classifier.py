@@ -15,6 +15,7 @@ from sklearn.discriminant_analysis import (
     LinearDiscriminantAnalysis,
     QuadraticDiscriminantAnalysis,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.fixes import parse_version
@@ -23,6 +24,7 @@ from fastem import (
     GaussianMixture,
     GaussianMixtureSelector,
     MixtureClassifier,
+    RegularizationWarning,
     SingularCovarianceError,
     StudentMixture,
 )
@@ -302,3 +304,22 @@ def test_what_cannot_be_used_is_said():
     with pytest.raises(ValueError, match="y"):
         failed.fit(X, labels[:-1])
     assert failed.mixtures_ is before
+
+
+def test_warnings_say_of_which_class_they_are():
+    X, y = load_iris(return_X_y=True)
+    X[y == 1, 3] = 1.0
+    with pytest.warns(
+        RegularizationWarning, match=r"^The answer depends on reg"
+    ) as said:
+        MixtureClassifier(GaussianMixture(random_state=0)).fit(X, CLASSES[y])
+    (ridge,) = (str(w.message) for w in said)
+    assert ridge.endswith("It is the mixture of class 'b'.")
+    few = GaussianMixture(2, max_iter=1, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="^Best performing") as said:
+        MixtureClassifier(few).fit(load_iris().data, y)
+    texts = [str(w.message) for w in said]
+    assert [text[-8:] for text in texts] == ["class 0.", "class 1.", "class 2."]
+    with pytest.warns(ConvergenceWarning, match="^Best performing") as said:
+        few.fit(load_iris().data)
+    assert "class" not in str(said[0].message)

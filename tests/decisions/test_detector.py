@@ -305,3 +305,18 @@ def test_it_is_at_home_in_a_pipeline(X, new):
     narrow = make().fit(X.astype("f4"))
     assert narrow.score_samples(X.astype("f4")).dtype == np.float64
     assert fastem.MixtureOutlierDetector is MixtureOutlierDetector
+
+
+def test_what_is_to_be_said_of_each_fold_is_said_once(random):
+    X = random.normal(size=(200, 2))
+    X[:90, 1] = 7.0
+    mixture = GaussianMixture(2, max_iter=2, tol=0, random_state=0)
+    detector = MixtureOutlierDetector(mixture, calibration=3, false_alarm_rate=0.1)
+    with pytest.warns() as said:
+        detector.fit(X)
+    beginnings = [str(w.message).split(". ")[0] for w in said]
+    assert len(detector.mixtures_) == 3
+    assert len(beginnings) == len(set(beginnings)) == 2
+    with pytest.warns() as said:
+        detector.fit(X)  # and again in the next call
+    assert len(said) == 2
