@@ -97,7 +97,7 @@ class ProbabilityMixture(JudgedMixture):
         >>> given.means_, given.covariances_
         (array([[2.]]), array([[[1.75]]]))
         """
-        structure, _ = self._fitted()
+        structure, fitted = self._fitted()
         row = row_of_values(self, values)[np.newaxis]
         numbers = np.flatnonzero(np.isnan(row[0]))
         ask = replace(self._row_answers(), allows_gaps=True)
@@ -110,8 +110,12 @@ class ProbabilityMixture(JudgedMixture):
             v = np.minimum(v, MOST)
         weights = of_row.shares[0] / of_row.shares[0].sum()
         if background is not None:
-            background = replace(background, weight=float(weights[-1]))
+            # Far from all components it is 1 to rounding, and must be less.
+            of_noise = min(float(weights[-1]), float(np.nextafter(1, 0)))
+            background = replace(background, weight=of_noise)
             weights = weights[:-1]
+            if not weights.any():  # shares of what is less than rounding
+                weights = (1 - of_noise) * fitted.weights / fitted.weights.sum()
         return self._of_columns(
             *(numbers, weights, of_row.means[0], covariances, code, background, v)
         )

@@ -154,9 +154,11 @@ def _before_steps(
         table = np.asarray(X)
         columns = {f"x{j}": values for j, values in enumerate(table.T)}
         names = list(columns)
+        in_use = columns_in_use(steps, names)
     else:
         columns, sample_weight = _without_weights(columns, sample_weight)
         names = subject.needed or [name for name in columns if name not in apart]
+        in_use = subject.needed or columns_in_use(steps, names)
         _check_has(columns, names)
         table = chosen_from(X, names)
     rows = steps.transform(table)
@@ -169,7 +171,7 @@ def _before_steps(
         shown = own, _as_array(columns, names), tuple(names)
     return ReportedTable(
         *(rows, after, sample_weight, ColumnsInMemory(columns)),
-        *(columns_in_use(steps, names), _names_of_rows(X), shown),
+        *(tuple(in_use), _names_of_rows(X), shown),
     )
 
 

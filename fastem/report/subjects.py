@@ -56,10 +56,16 @@ class Subject:
 
     @property
     def needed(self) -> list[str] | None:
-        """Names of the columns that a table must have, if they are known."""
+        """Names of the columns that a table must have, if they are known.
+
+        Of those that a pipeline was fitted to, its first step may drop some.
+        """
         known: Any = self.mixture if self.steps is None else self.steps
-        names = getattr(known, "feature_names_in_", None)
-        return None if names is None else [str(name) for name in names]
+        found = getattr(known, "feature_names_in_", None)
+        if found is None:
+            return None
+        names = [str(name) for name in found]
+        return names if self.steps is None else list(columns_in_use(self.steps, names))
 
 
 def subject_of(model: Any) -> Subject:

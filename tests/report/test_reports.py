@@ -234,6 +234,19 @@ def test_any_steps_are_told_by_the_rows(table, page_of):
     assert "pca0" in page_of(report).text
 
 
+@pytest.mark.parametrize("columns", [NAMES, "positions"])
+def test_columns_that_a_pipeline_drops_are_as_if_it_had_not_seen_them(table, columns):
+    if columns == "positions":
+        columns = [list(table).index(name) for name in NAMES]
+    scaled = make_column_transformer((StandardScaler(), columns))
+    pipeline = make_pipeline(scaled, GaussianMixture(3, random_state=0)).fit(table)
+    report = fastem.report(pipeline, table.drop(columns="age"), outcome="stolen")
+    assert report.outcome.name == "stolen"
+    assert {column.name for column in report.beside} == {"make"}
+    with pytest.raises(ValueError, match=f"no column '{NAMES[-1]}'"):
+        fastem.report(pipeline, table.drop(columns=NAMES[-1]))
+
+
 def test_noise_gaps_tails_and_choices_are_told(table, random, page_of):
     rows = table.copy()
     rows.loc[::10, "load"] = np.nan
