@@ -74,7 +74,8 @@ def test_conditional_times_marginal_is_the_joint_density(name):
 def test_far_from_all_components_the_rest_is_the_background():
     model = GaussianMixture.from_parameters(
         *([0.9], [[0.0, 0.0]], [np.eye(2)]),
-        **{"noise_weight": 0.1, "noise_bounds": [[-50, 50], [0, 5]]},
+        noise_weight=0.1,
+        noise_bounds=[[-50, 50], [0, 5]],
     )
     given = model.conditional({0: 45.0})
     assert given.noise_weight_ == pytest.approx(1)
