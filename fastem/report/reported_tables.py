@@ -158,7 +158,7 @@ def _before_steps(
     else:
         columns, sample_weight = _without_weights(columns, sample_weight)
         names = subject.needed or [name for name in columns if name not in apart]
-        in_use = subject.needed or columns_in_use(steps, names)
+        in_use = tuple(subject.needed or columns_in_use(steps, names))
         _check_has(columns, names)
         table = chosen_from(X, names)
     rows = steps.transform(table)
@@ -171,7 +171,7 @@ def _before_steps(
         shown = own, _as_array(columns, names), tuple(names)
     return ReportedTable(
         *(rows, after, sample_weight, ColumnsInMemory(columns)),
-        *(tuple(in_use), _names_of_rows(X), shown),
+        *(in_use, _names_of_rows(X), shown),
     )
 
 
