@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 from fastem import kernels
 from fastem.checks.rows import Rows, read_only
 from fastem.covariances.representations import Representation
+from fastem.em.carrying import CarriedBounds
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 
 # Tables of fewer rows are left as they are: nothing is to be gained.
@@ -29,8 +30,8 @@ _LARGEST_DISTINCT_SHARE = 0.5
 _LEAST_WORK = 5e8
 # Work of the ordering, for each row, column and level of the tree, as measured.
 _ORDERING = 40
-# Passes within which the ordering has to pay for itself.
-_PASSES = 5
+# Passes within which the ordering has to pay for itself: a fit has some dozens.
+_PASSES = 10
 
 # Of pairs that count; of fewer the number is too small to divide by.
 _LEAST_SHARE = 1e-6
@@ -127,6 +128,7 @@ class ExpectationStep:
         self._representation = representation
         self._n_threads = n_threads
         self._is_ordered = False
+        self._bounds = CarriedBounds()
         self.forget()
 
     @property
@@ -138,6 +140,7 @@ class ExpectationStep:
     def forget(self) -> None:
         """Another run begins: what this one needs does not depend on the last."""
         self._leaves_out = False
+        self._bounds.forget()
         # Share of the pairs that a pass with boxes has just computed, to no avail.
         self._refused = math.nan
         # By how much that was more than the share that counts.
@@ -194,6 +197,15 @@ class ExpectationStep:
         reach = None
         if self._leaves_out:
             self._order()
+            if self._bounds.fit(self._X, factors):
+                return self._bounds.sums(
+                    self._X,
+                    self._row_weights,
+                    factors,
+                    parameters.log_weights,
+                    self._representation.scatter_size(*parameters.means.shape),
+                    self._n_threads,
+                )
             reach = kernels.reach_of(factors, parameters.log_weights)
         return kernels.expectation_pass(
             self._X,
@@ -232,7 +244,7 @@ class ExpectationStep:
         saved = (1 - _pair_cost(n_features) * share) * row_work
         if self._is_ordered:
             return saved > 0
-        ordering = _ORDERING * (n_features + 1) * math.log2(n_rows / kernels.NEAR_TILE)
+        ordering = _ORDERING * (n_features + 1) * math.log2(n_rows / kernels.GROUP_ROWS)
         return _PASSES * saved > ordering
 
     def _order(self) -> None:

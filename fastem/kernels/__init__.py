@@ -67,6 +67,14 @@ from fastem.kernels.assignments import (
     seeding_pass,
 )
 from fastem.kernels.background import Uniform
+from fastem.kernels.carried import (
+    Drift,
+    History,
+    bytes_of_history,
+    carries_bounds,
+    drift_of,
+    first_history,
+)
 from fastem.kernels.diagonal import DiagonalFactors
 from fastem.kernels.full import FullFactors
 from fastem.kernels.gappy_answers import GappyAnswers, answer_gappy
@@ -75,6 +83,7 @@ from fastem.kernels.grid import number_of_threads, share
 from fastem.kernels.launch import (
     BACKGROUND,
     PassSums,
+    carried_pass,
     expectation_pass,
     expectation_passes,
     label_pass,
@@ -87,19 +96,22 @@ from fastem.kernels.nearest import Points
 from fastem.kernels.skipping import Reach, reach_of
 from fastem.kernels.tails import StudentTails
 from fastem.kernels.tied import TiedFactors
-from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE
+from fastem.kernels.tiles import CHUNK_ROWS, GROUP_ROWS, NEAR_TILE
 
 __all__ = [
     "BACKGROUND",
     "CHUNK_ROWS",
+    "GROUP_ROWS",
     "NEAR_TILE",
     "OF_BACKGROUND",
     "DiagonalFactors",
+    "Drift",
     "FullFactors",
     "GappyAnswers",
     "GappyFactors",
     "GappySums",
     "GappyTails",
+    "History",
     "PassSums",
     "Points",
     "Reach",
@@ -108,8 +120,13 @@ __all__ = [
     "Uniform",
     "answer_gappy",
     "assignment_pass",
+    "bytes_of_history",
+    "carried_pass",
+    "carries_bounds",
+    "drift_of",
     "expectation_pass",
     "expectation_passes",
+    "first_history",
     "gappy_pass",
     "label_pass",
     "log_likelihood_pass",

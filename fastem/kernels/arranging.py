@@ -5,7 +5,7 @@ import numpy as np
 from fastem.kernels.grid import number_of_threads, share
 from fastem.kernels.merging import merge_equal
 from fastem.kernels.ordering import order_node
-from fastem.kernels.tiles import NEAR_TILE
+from fastem.kernels.tiles import GROUP_ROWS
 
 # Between two calls Python can see a Ctrl-C.
 _ROWS_IN_A_CALL = 1 << 20
@@ -64,9 +64,9 @@ def _merge(
     return first[:n_distinct], sums[:n_distinct]
 
 
-def _waiting() -> np.ndarray:
-    """Space for the nodes of a tree that wait for their turn, one a level."""
-    return np.empty((64, 2), np.intp)
+def _space(n_features: int) -> tuple[np.ndarray, np.ndarray]:
+    """Space to work in, and for the nodes that wait for their turn, one a level."""
+    return np.empty((3, n_features)), np.empty((64, 2), np.intp)
 
 
 def order_rows(
@@ -79,17 +79,19 @@ def order_rows(
     """
     n_sharing = number_of_threads(n_threads)
     nodes = [(0, len(rows))]
+    n_features = rows.shape[1]
+    table = rows, weights, scales, np.empty(len(rows), rows.dtype)
     halves: list[list[tuple[int, int]]] = []
 
     def split(i: int) -> None:
         start, stop = nodes[i]
-        if stop - start > NEAR_TILE:
-            middle = order_node(rows, weights, scales, _waiting(), start, stop, False)
+        if stop - start > GROUP_ROWS:
+            middle = order_node(*table, *_space(n_features), start, stop, False)
             halves[i] = [(start, middle), (middle, stop)]
 
     def order(start: int, stop: int) -> None:
-        if stop - start > NEAR_TILE:
-            order_node(rows, weights, scales, _waiting(), start, stop, True)
+        if stop - start > GROUP_ROWS:
+            order_node(*table, *_space(n_features), start, stop, True)
 
     while nodes and len(nodes) < _NODES:
         halves = [[] for _ in nodes]
