@@ -30,8 +30,9 @@ _LARGEST_DISTINCT_SHARE = 0.5
 _LEAST_WORK = 5e8
 # Work of the ordering, for each row, column and level of the tree, as measured.
 _ORDERING = 40
-# Passes within which the ordering has to pay for itself: a fit has some dozens.
-_PASSES = 10
+# Passes within which the ordering has to pay for itself; twice as many where bounds
+# are carried, which leave out more than a first pass says.
+_PASSES = 5
 
 # Of pairs that count; of fewer the number is too small to divide by.
 _LEAST_SHARE = 1e-6
@@ -244,8 +245,10 @@ class ExpectationStep:
         saved = (1 - _pair_cost(n_features) * share) * row_work
         if self._is_ordered:
             return saved > 0
-        ordering = _ORDERING * (n_features + 1) * math.log2(n_rows / kernels.GROUP_ROWS)
-        return _PASSES * saved > ordering
+        levels = math.log2(n_rows / kernels.smallest_node(n_features))
+        ordering = _ORDERING * (n_features + 1) * levels
+        passes = _PASSES if n_features < kernels.FEWEST_CARRYING else 2 * _PASSES
+        return passes * saved > ordering
 
     def _order(self) -> None:
         if self._is_ordered:

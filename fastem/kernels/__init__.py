@@ -15,11 +15,16 @@ registers), of which only the lower triangle is computed.
 Nothing that cannot change the answer
 =====================================
 Equal rows are merged into one with the sum of their weights. Where most components
-are far from most rows, rows are brought into the order of a k-d tree, once, and
-components whose density is below eps / 64 of the mixture's in the whole box around a
-tile are left out of it. That moves a sum of responsibilities by less than eps / 64 of
-itself (`fastem/kernels/skipping.py` has the proof). The first pass finds out whether
-it pays.
+are far from most rows, rows are brought, once, into an order in which neighbours in
+the table lie close together, and a component is left out where its density is below
+eps / 64 of the mixture's. That moves a sum of responsibilities by less than eps / 64
+of itself (`fastem/kernels/skipping.py` has the proof). The first pass finds out
+whether it pays.
+
+What is that far follows from boxes around tiles; with covariance matrices of five
+columns or more, from what the last pass has computed and how far components have moved
+since: a number for 32 rows and a component, N K / 8 bytes in all and no more than the
+rows take (`fastem/kernels/carried.py`). With or without it, sums have the same bits.
 
 Sums about the component's current mean
 =======================================
@@ -60,7 +65,7 @@ fastem` takes 1.2 to 1.4 times as long as `import sklearn.mixture`: Numba, and m
 of its own.
 """
 
-from fastem.kernels.arranging import merge_equal_rows, order_rows
+from fastem.kernels.arranging import merge_equal_rows, order_rows, smallest_node
 from fastem.kernels.assignments import (
     assignment_pass,
     member_pass,
@@ -96,11 +101,12 @@ from fastem.kernels.nearest import Points
 from fastem.kernels.skipping import Reach, reach_of
 from fastem.kernels.tails import StudentTails
 from fastem.kernels.tied import TiedFactors
-from fastem.kernels.tiles import CHUNK_ROWS, GROUP_ROWS, NEAR_TILE
+from fastem.kernels.tiles import CHUNK_ROWS, FEWEST_CARRYING, GROUP_ROWS, NEAR_TILE
 
 __all__ = [
     "BACKGROUND",
     "CHUNK_ROWS",
+    "FEWEST_CARRYING",
     "GROUP_ROWS",
     "NEAR_TILE",
     "OF_BACKGROUND",
@@ -139,4 +145,5 @@ __all__ = [
     "row_work",
     "seeding_pass",
     "share",
+    "smallest_node",
 ]

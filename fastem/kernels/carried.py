@@ -68,7 +68,7 @@ import numpy as np
 
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import has_groups
-from fastem.kernels.tiles import GROUP_BYTES
+from fastem.kernels.tiles import FEWEST_CARRYING, GROUP_BYTES
 from fastem.kernels.vectors.arithmetic import (
     NARROW_BYTES,
     add,
@@ -110,8 +110,10 @@ class Drift(NamedTuple):
 
 
 def carries_bounds(factors: Any) -> bool:
-    """Whether there is a pass with carried bounds for these factors."""
-    return has_groups(factors) and factors.tails is None
+    """Whether passes with these factors had better carry bounds."""
+    n_features = factors.means.shape[1]
+    is_wide = n_features >= FEWEST_CARRYING
+    return is_wide and has_groups(factors) and factors.tails is None
 
 
 def _n_groups(n_rows: int, dtype: Any) -> int:

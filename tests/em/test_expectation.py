@@ -201,7 +201,7 @@ def test_boxes_that_did_not_pay_are_tried_again_when_fewer_pairs_count():
 def test_a_fit_has_the_same_bits_without_what_passes_leave(
     random, arranges_all, monkeypatch, accelerate
 ):
-    mixture = random_mixture(random, "full", 10, 3, spread=8)
+    mixture = random_mixture(random, "full", 10, 5, spread=5)
     X = draw(random, mixture, 3000)
     start = start_of(mixture, "full")
     start["means_init"] = mixture.means + random.normal(size=mixture.means.shape)
@@ -235,18 +235,18 @@ def test_a_fit_has_the_same_bits_without_what_passes_leave(
 
 
 def test_bounds_that_would_take_more_than_the_rows_are_not_kept(random, monkeypatch):
-    mixture = random_mixture(random, "full", 10, 3)
+    mixture = random_mixture(random, "full", 10, 5)
     X = read_only(draw(random, mixture, 3000))
     factors = FULL.factors(parameters_of(mixture, "full"), X.dtype)
     assert carrying.CarriedBounds.fit(X, factors)
     monkeypatch.setattr(carrying, "_MOST_BYTES", 0)
-    assert carrying.CarriedBounds.fit(X, factors)  # 22 kB, and rows of 72 kB
+    assert carrying.CarriedBounds.fit(X, factors)  # 22 kB, and rows of 120 kB
     monkeypatch.setattr(kernels, "bytes_of_history", lambda *_: X.nbytes + 1)
     assert not carrying.CarriedBounds.fit(X, factors)
 
 
 def test_a_pass_that_is_broken_off_leaves_nothing(random, arranges_all, monkeypatch):
-    mixture = random_mixture(random, "full", 10, 3, spread=20)
+    mixture = random_mixture(random, "full", 10, 5, spread=20)
     X = read_only(draw(random, mixture, 3000))
     step = ExpectationStep(X, read_only(np.empty(0)), FULL, None)
     parameters = parameters_of(mixture, "full")
