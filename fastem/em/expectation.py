@@ -30,8 +30,7 @@ _LARGEST_DISTINCT_SHARE = 0.5
 _LEAST_WORK = 5e8
 # Work of the ordering, for each row, column and level of the tree, as measured.
 _ORDERING = 40
-# Passes within which the ordering has to pay for itself; twice as many where bounds
-# are carried, which leave out more than a first pass says.
+# Passes within which the ordering has to pay for itself.
 _PASSES = 5
 
 # Of pairs that count; of fewer the number is too small to divide by.
@@ -130,6 +129,7 @@ class ExpectationStep:
         self._n_threads = n_threads
         self._is_ordered = False
         self._bounds = CarriedBounds()
+        self._carries = False  # whether the last mixture was one for that
         self.forget()
 
     @property
@@ -196,9 +196,10 @@ class ExpectationStep:
 
     def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
         reach = None
+        self._carries = self._bounds.fit(self._X, factors)
         if self._leaves_out:
             self._order()
-            if self._bounds.fit(self._X, factors):
+            if self._carries:
                 return self._bounds.sums(
                     self._X,
                     self._row_weights,
@@ -242,13 +243,12 @@ class ExpectationStep:
         row_work = kernels.row_work(n_components, n_features)
         if n_rows < _FEWEST_ROWS or n_rows * row_work < _LEAST_WORK:
             return False
-        saved = (1 - _pair_cost(n_features) * share) * row_work
+        saved = (1 - _pair_cost(n_features, self._carries) * share) * row_work
         if self._is_ordered:
             return saved > 0
         levels = math.log2(n_rows / kernels.smallest_node(n_features))
         ordering = _ORDERING * (n_features + 1) * levels
-        passes = _PASSES if n_features < kernels.FEWEST_CARRYING else 2 * _PASSES
-        return passes * saved > ordering
+        return _PASSES * saved > ordering
 
     def _order(self) -> None:
         if self._is_ordered:
@@ -262,14 +262,15 @@ class ExpectationStep:
         self._is_ordered = True
 
 
-def _pair_cost(n_features: int) -> float:
+def _pair_cost(n_features: int, carries: bool) -> float:
     """What a pair costs where components are left out, to one where none is.
 
     As measured with 64 and 128 components: 1.4 at D = 2, 1.5 to 1.6 at 3, 1.3 at 8,
     and 1.0 at 16, where the arithmetic outweighs all else. Once in order, rows stay so:
-    what counts from then on is whether fewer pairs are computed.
+    what counts from then on is whether fewer pairs are computed. Where bounds are
+    carried, a share is that of the pairs that had to be computed, and more were.
     """
-    return max(1.0, 1.65 - 0.045 * n_features)
+    return max(1.3 if carries else 1.0, 1.65 - 0.045 * n_features)
 
 
 def _merged(X: Rows, row_weights: Rows) -> tuple[Rows, Rows]:
