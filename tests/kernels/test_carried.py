@@ -37,10 +37,16 @@ class Passes:
         self.rows, self.weights = read_only(self.rows), read_only(self.weights)
         self.history = self.factors = None
 
+    def go_on_from(self, factors):
+        """Whether the last pass was in the same type, so that groups are the same."""
+        return self.factors is not None and (
+            self.factors.means.dtype == factors.means.dtype
+        )
+
     def sums(self, mixture, n_threads=1, keep=True):
         parameters = parameters_of(mixture, "full")
         factors = FULL.factors(parameters, self.rows.dtype)
-        if self.history is None or not keep:
+        if not (keep and self.go_on_from(factors)):
             history = kernels.first_history(self.rows, factors)
             drift = kernels.drift_of(factors, factors, parameters.log_weights)
             if not keep:  # nothing is known
@@ -149,13 +155,13 @@ def test_no_row_is_nearer_than_its_bound(random, dtype, step, flat):
     thin = np.eye(D) - (1 - flat**0.5) * np.outer(axis, axis)
     mixture = mixture._replace(covariances=thin @ mixture.covariances @ thin)
     passes = Passes(random, mixture, dtype, n_rows=640)
-    size = kernels.GROUP_ROWS * 8 // passes.rows.itemsize
     for n in range(4):
         if n:
             mixture = moved(random, mixture, step)
         parameters = parameters_of(mixture, "full")
         factors = FULL.factors(parameters, dtype)
-        if passes.history is None:
+        size = kernels.GROUP_ROWS * 8 // factors.means.itemsize
+        if not passes.go_on_from(factors):
             bounds = kernels.first_history(passes.rows, factors).nearest
             drift = kernels.drift_of(factors, factors, parameters.log_weights)
         else:
