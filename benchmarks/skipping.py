@@ -4,7 +4,7 @@ import importlib
 import math
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -41,7 +41,8 @@ class PassTimes:
     seconds: float  # of a pass, median of those after the first two
     once: float  # seconds of the fit beyond as many such passes
     log_likelihood: float  # mean of a row at the last pass
-    computed: float = math.nan  # share of the pairs that the passes computed
+    needed: float = math.nan  # share of the pairs in groups and vectors that count
+    computed: float = math.nan  # share of the pairs that the last pass computed
 
 
 def pass_times(X: Rows, model: Any, skip: bool) -> PassTimes:
@@ -63,13 +64,41 @@ def pass_times(X: Rows, model: Any, skip: bool) -> PassTimes:
         precisions_init=model.precisions_,
     )
     passes: list[float] = []
-    with warnings.catch_warnings(), _leaving_out(skip):
+    shares = [(math.nan, math.nan)]
+    with warnings.catch_warnings(), _leaving_out(skip), _recorded(shares):
         warnings.simplefilter("ignore", ConvergenceWarning)
         began = time.perf_counter()
         again.fit(X, callback=lambda told: passes.append(told.seconds))
         whole = time.perf_counter() - began
     seconds = median(passes[_N_FIRST:])
-    return PassTimes(seconds, whole - len(passes) * seconds, again.lower_bound_)
+    once = whole - len(passes) * seconds
+    return PassTimes(seconds, once, again.lower_bound_, *shares[-1])
+
+
+@contextmanager
+def _recorded(shares: list[tuple[float, float]]) -> Iterator[None]:
+    """Write down which shares of the pairs had to be computed, and were."""
+    kernels = importlib.import_module("fastem.kernels")
+
+    def recording(real: Callable[..., Any]) -> Callable[..., Any]:
+        def record(*arguments: Any, **options: Any) -> Any:
+            sums = real(*arguments, **options)
+            is_boxed = options.get("reach") is not None
+            carried = getattr(sums, "computed", math.nan)
+            if math.isnan(carried):
+                shares.append((math.nan, sums.share if is_boxed else 1.0))
+            else:
+                shares.append((sums.share, carried))
+            return sums
+
+        return record
+
+    with ExitStack() as changes:
+        for name in ("expectation_pass", "carried_pass"):
+            if hasattr(kernels, name):
+                spy = recording(getattr(kernels, name))
+                changes.enter_context(mock.patch.object(kernels, name, spy))
+        yield
 
 
 @contextmanager
@@ -125,6 +154,11 @@ def share_that_counts(X: Rows, model: Any) -> float:
     return float((model.predict_proba(X[::step]) > COUNTS).mean())
 
 
+def percent(share: float) -> str:
+    """In a table."""
+    return "-" if math.isnan(share) else f"{100 * share:.0f} %"
+
+
 @dataclass
 class OnAndOff:
     """Runs with pairs left out and without, in turn."""
@@ -143,10 +177,8 @@ class OnAndOff:
         """Times of both, ratio, and what was reached."""
         off, on = self.off[-1].log_likelihood, self.on[-1].log_likelihood
         once = median(a.once for a in self.on) - median(a.once for a in self.off)
-        computed = self.on[-1].computed
         return [
-            f"{100 * self.counts:.0f} %",
-            "-" if math.isnan(computed) else f"{100 * computed:.0f} %",
+            *map(percent, (self.counts, self.on[-1].needed, self.on[-1].computed)),
             number(1e3 * median(one.seconds for one in self.off)),
             number(1e3 * median(one.seconds for one in self.on)),
             times(self.faster),
@@ -158,6 +190,7 @@ class OnAndOff:
 
 HEAD = (
     "pairs that count",
+    "in groups that do",
     "pairs computed",
     "ms a pass, all pairs",
     "ms a pass, some left out",

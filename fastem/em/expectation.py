@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 from fastem import kernels
 from fastem.checks.rows import Rows, read_only
 from fastem.covariances.representations import Representation
+from fastem.em.carrying import CarriedBounds
 from fastem.statistics import Array, MixtureParameters, SufficientStatistics
 
 # Tables of fewer rows are left as they are: nothing is to be gained.
@@ -127,6 +128,8 @@ class ExpectationStep:
         self._representation = representation
         self._n_threads = n_threads
         self._is_ordered = False
+        self._bounds = CarriedBounds()
+        self._carries = False  # whether the last mixture was one for that
         self.forget()
 
     @property
@@ -138,6 +141,7 @@ class ExpectationStep:
     def forget(self) -> None:
         """Another run begins: what this one needs does not depend on the last."""
         self._leaves_out = False
+        self._bounds.forget()
         # Share of the pairs that a pass with boxes has just computed, to no avail.
         self._refused = math.nan
         # By how much that was more than the share that counts.
@@ -192,8 +196,18 @@ class ExpectationStep:
 
     def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
         reach = None
+        self._carries = self._bounds.fit(self._X, factors)
         if self._leaves_out:
             self._order()
+            if self._carries:
+                return self._bounds.sums(
+                    self._X,
+                    self._row_weights,
+                    factors,
+                    parameters.log_weights,
+                    self._representation.scatter_size(*parameters.means.shape),
+                    self._n_threads,
+                )
             reach = kernels.reach_of(factors, parameters.log_weights)
         return kernels.expectation_pass(
             self._X,
@@ -229,10 +243,11 @@ class ExpectationStep:
         row_work = kernels.row_work(n_components, n_features)
         if n_rows < _FEWEST_ROWS or n_rows * row_work < _LEAST_WORK:
             return False
-        saved = (1 - _pair_cost(n_features) * share) * row_work
+        saved = (1 - _pair_cost(n_features, self._carries) * share) * row_work
         if self._is_ordered:
             return saved > 0
-        ordering = _ORDERING * (n_features + 1) * math.log2(n_rows / kernels.NEAR_TILE)
+        levels = math.log2(n_rows / kernels.smallest_node(n_features))
+        ordering = _ORDERING * (n_features + 1) * levels
         return _PASSES * saved > ordering
 
     def _order(self) -> None:
@@ -247,14 +262,15 @@ class ExpectationStep:
         self._is_ordered = True
 
 
-def _pair_cost(n_features: int) -> float:
+def _pair_cost(n_features: int, carries: bool) -> float:
     """What a pair costs where components are left out, to one where none is.
 
     As measured with 64 and 128 components: 1.4 at D = 2, 1.5 to 1.6 at 3, 1.3 at 8,
     and 1.0 at 16, where the arithmetic outweighs all else. Once in order, rows stay so:
-    what counts from then on is whether fewer pairs are computed.
+    what counts from then on is whether fewer pairs are computed. Where bounds are
+    carried, a share is that of the pairs that had to be computed, and more were.
     """
-    return max(1.0, 1.65 - 0.045 * n_features)
+    return max(1.3 if carries else 1.0, 1.65 - 0.045 * n_features)
 
 
 def _merged(X: Rows, row_weights: Rows) -> tuple[Rows, Rows]:

@@ -15,11 +15,16 @@ registers), of which only the lower triangle is computed.
 Nothing that cannot change the answer
 =====================================
 Equal rows are merged into one with the sum of their weights. Where most components
-are far from most rows, rows are brought into the order of a k-d tree, once, and
-components whose density is below eps / 64 of the mixture's in the whole box around a
-tile are left out of it. That moves a sum of responsibilities by less than eps / 64 of
-itself (`fastem/kernels/skipping.py` has the proof). The first pass finds out whether
-it pays.
+are far from most rows, rows are brought, once, into an order in which neighbours in
+the table lie close together, and a component is left out where its density is below
+eps / 64 of the mixture's. That moves a sum of responsibilities by less than eps / 64
+of itself (`fastem/kernels/skipping.py` has the proof). The first pass finds out
+whether it pays.
+
+What is that far follows from boxes around tiles; with covariance matrices of five
+columns or more, from what the last pass has computed and how far components have moved
+since: a number for 32 rows and a component, N K / 8 bytes in all and no more than the
+rows take (`fastem/kernels/carried.py`). With or without it, sums have the same bits.
 
 Sums about the component's current mean
 =======================================
@@ -29,8 +34,8 @@ quarter of the digits.)
 
 A fixed grid
 ============
-Rows are cut into chunks of 1024 whatever the number of threads, each with sums of its
-own, added in the order of the rows: results are the same to the last bit for any
+Rows are cut into chunks of 1024 (4096 with such numbers) whatever the number of
+threads, each with sums of its own, added in the order of the rows: results are the same to the last bit for any
 number of threads. These are Python's: the kernels release the GIL, so that several
 fits may run at once and a forked child may fit with threads.
 
@@ -60,13 +65,21 @@ fastem` takes 1.2 to 1.4 times as long as `import sklearn.mixture`: Numba, and m
 of its own.
 """
 
-from fastem.kernels.arranging import merge_equal_rows, order_rows
+from fastem.kernels.arranging import merge_equal_rows, order_rows, smallest_node
 from fastem.kernels.assignments import (
     assignment_pass,
     member_pass,
     seeding_pass,
 )
 from fastem.kernels.background import Uniform
+from fastem.kernels.carried import (
+    Drift,
+    History,
+    bytes_of_history,
+    carries_bounds,
+    drift_of,
+    first_history,
+)
 from fastem.kernels.diagonal import DiagonalFactors
 from fastem.kernels.full import FullFactors
 from fastem.kernels.gappy_answers import GappyAnswers, answer_gappy
@@ -75,6 +88,7 @@ from fastem.kernels.grid import number_of_threads, share
 from fastem.kernels.launch import (
     BACKGROUND,
     PassSums,
+    carried_pass,
     expectation_pass,
     expectation_passes,
     label_pass,
@@ -88,19 +102,23 @@ from fastem.kernels.rotations import turn_in_planes
 from fastem.kernels.skipping import Reach, reach_of
 from fastem.kernels.tails import StudentTails
 from fastem.kernels.tied import TiedFactors
-from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE
+from fastem.kernels.tiles import CHUNK_ROWS, FEWEST_CARRYING, GROUP_ROWS, NEAR_TILE
 
 __all__ = [
     "BACKGROUND",
     "CHUNK_ROWS",
+    "FEWEST_CARRYING",
+    "GROUP_ROWS",
     "NEAR_TILE",
     "OF_BACKGROUND",
     "DiagonalFactors",
+    "Drift",
     "FullFactors",
     "GappyAnswers",
     "GappyFactors",
     "GappySums",
     "GappyTails",
+    "History",
     "PassSums",
     "Points",
     "Reach",
@@ -109,8 +127,13 @@ __all__ = [
     "Uniform",
     "answer_gappy",
     "assignment_pass",
+    "bytes_of_history",
+    "carried_pass",
+    "carries_bounds",
+    "drift_of",
     "expectation_pass",
     "expectation_passes",
+    "first_history",
     "gappy_pass",
     "label_pass",
     "log_likelihood_pass",
@@ -123,5 +146,6 @@ __all__ = [
     "row_work",
     "seeding_pass",
     "share",
+    "smallest_node",
     "turn_in_planes",
 ]

@@ -84,6 +84,38 @@ def add_scatter(rows, columns, weighted, tile, mean, scatter_out):
 
 
 @subroutine()
+def add_listed_diagonal_scatter(
+    rows, r, tile, mean, places, weighted_out, first_out, scatter_out
+):
+    """Like add_diagonal_scatter, of the vectors of rows at these places alone."""
+    zero = splat_narrow(tile.dtype.type(0))
+    first = repeat_rows(zero, rows)
+    second = repeat_lower_pairs(zero, rows)
+    for n in range(places.shape[0]):
+        b = places[n]
+        residuals = load_residuals(tile, mean, rows, b)
+        weighted = multiply_each(residuals, load_narrow(r, b))
+        store_first_rows(weighted, weighted_out, b)
+        first = add_each(first, weighted)
+        second = add_lower_products(weighted, residuals, second)
+    add_totals_of_rows(first, rows, first_out)
+    add_totals_of_lower_pairs(second, rows, scatter_out)
+
+
+@subroutine()
+def add_listed_scatter(rows, columns, weighted, tile, mean, places, scatter_out):
+    """Like add_scatter, of the vectors of rows at these places alone."""
+    zero = splat_narrow(tile.dtype.type(0))
+    second = repeat_pairs(zero, rows, columns)
+    for n in range(places.shape[0]):
+        b = places[n]
+        left = load_first_rows(weighted, rows, b)
+        right = load_residuals(tile, mean, columns, b)
+        second = add_products(left, right, second)
+    add_totals_of_pairs(second, rows, columns, scatter_out)
+
+
+@subroutine()
 def four_products(matrix, panel, first):
     """Rows first to first + 3 of matrix @ panel, as wide vectors.
 

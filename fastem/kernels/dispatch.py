@@ -18,6 +18,8 @@ _log_densities: dict[type, Callable[..., Any]] = {}
 _accumulate: dict[type, Callable[..., Any]] = {}
 _coefficients: dict[type, Callable[..., Any]] = {}
 _box_distances: dict[type, Callable[..., Any]] = {}
+_group_log_densities: dict[type, Callable[..., Any]] = {}
+_add_vectors: dict[type, Callable[..., Any]] = {}
 _write_rows: dict[type, Callable[..., Any]] = {}
 
 
@@ -36,6 +38,17 @@ def register_factors(
     _box_distances[factors_type] = box_distances
 
 
+def register_groups(
+    factors_type: type,
+    *,
+    log_densities: Callable[..., Any],
+    add_vectors: Callable[..., Any],
+) -> None:
+    """Declare the code that leaves out groups of rows, where a kind has it."""
+    _group_log_densities[factors_type] = log_densities
+    _add_vectors[factors_type] = add_vectors
+
+
 def register_output(output_type: type, write: Callable[..., Any]) -> None:
     """Declare the code for a kind of output: write_rows."""
     _write_rows[output_type] = write
@@ -44,6 +57,11 @@ def register_output(output_type: type, write: Callable[..., Any]) -> None:
 def coefficients(factors):
     """What box_distances needs of each component: (K, R). Never compiled."""
     return _coefficients[type(factors)](factors)
+
+
+def has_groups(factors):
+    """Whether the kind of factors has such code. Never compiled."""
+    return type(factors) in _group_log_densities
 
 
 # The functions below run as written under NUMBA_DISABLE_JIT=1; compiled code
@@ -87,6 +105,29 @@ def box_distances(
     )
 
 
+def group_log_densities(
+    factors, k, tile, scratch, bits, value_out, largest_out, highest_out
+):
+    """Log-densities (B,) of component k for the groups of a tile whose bits are set.
+
+    ``largest`` (B,), of each row, is raised to them; ``highest`` (G,) gets that of each
+    group.
+    """
+    _group_log_densities[type(factors)](
+        factors, k, tile, scratch, bits, value_out, largest_out, highest_out
+    )
+
+
+def add_vectors(factors, k, tile, r, places, scratch, first_out, scatter_out):
+    """Add component k's moments of the vectors of rows that begin at these places.
+
+    ``r`` (B,) are responsibilities times weights; ``places`` are in order.
+    """
+    _add_vectors[type(factors)](
+        factors, k, tile, r, places, scratch, first_out, scatter_out
+    )
+
+
 def write_rows(output, start, stop, values, weights, scratch):
     """Write about rows start:stop, given log-densities (K, B) to use up."""
     _write_rows[type(output)](output, start, stop, values, weights, scratch)
@@ -111,6 +152,18 @@ def _overload_box_distances(
     factors, blocks, center, half_widths, scratch, central_out, nearest_out
 ):
     return _box_distances.get(factors.instance_class)
+
+
+@overload(group_log_densities, jit_options=SUBROUTINE_OPTIONS)
+def _overload_group_log_densities(
+    factors, k, tile, scratch, bits, value_out, largest_out, highest_out
+):
+    return _group_log_densities.get(factors.instance_class)
+
+
+@overload(add_vectors, jit_options=SUBROUTINE_OPTIONS)
+def _overload_add_vectors(factors, k, tile, r, places, scratch, first_out, scatter_out):
+    return _add_vectors.get(factors.instance_class)
 
 
 @overload(write_rows, jit_options=SUBROUTINE_OPTIONS)

@@ -7,7 +7,8 @@ import numpy as np
 from fastem.kernels.background import Uniform
 from fastem.kernels.blocks import add_diagonal_scatter, add_scatter, add_squared_rows
 from fastem.kernels.compilation import subroutine
-from fastem.kernels.dispatch import register_factors
+from fastem.kernels.dispatch import register_factors, register_groups
+from fastem.kernels.full_groups import add_vectors, log_densities_of_groups
 from fastem.kernels.tails import StudentTails, log_density_at
 from fastem.kernels.vectors.arithmetic import (
     load_narrow,
@@ -133,4 +134,7 @@ register_factors(
     accumulate=_accumulate,
     coefficients=_coefficients,
     box_distances=_box_distances,
+)
+register_groups(
+    FullFactors, log_densities=log_densities_of_groups, add_vectors=add_vectors
 )

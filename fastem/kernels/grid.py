@@ -114,12 +114,12 @@ def _cut(length: int, n_parts: int) -> Iterator[tuple[int, int]]:
 
 
 def _segments(
-    n_rows: int, row_work: float, chunk_bytes: int
+    n_rows: int, row_work: float, chunk_rows: int, chunk_bytes: int
 ) -> Iterator[tuple[int, int]]:
     """Start and stop of consecutive runs of whole chunks."""
-    by_work = int(_SEGMENT_WORK / (row_work * CHUNK_ROWS))
+    by_work = int(_SEGMENT_WORK / (row_work * chunk_rows))
     by_memory = _SEGMENT_BYTES // max(chunk_bytes, 1)
-    rows = CHUNK_ROWS * max(_FEWEST_CHUNKS, min(by_work, by_memory))
+    rows = chunk_rows * max(_FEWEST_CHUNKS, min(by_work, by_memory))
     for start in range(0, n_rows, rows):
         yield start, min(start + rows, n_rows)
 
@@ -133,6 +133,7 @@ def walk(
     n_sums: int,
     row_work: float,
     n_threads: int | None,
+    chunk_rows: int = CHUNK_ROWS,
 ) -> Iterator[np.ndarray]:
     """Walk over the rows; for each segment, the sums of its chunks, (C, n_sums).
 
@@ -143,8 +144,8 @@ def walk(
     def work_on(start: int, stop: int, sums: np.ndarray) -> None:
         kernel(*arguments, space(stop - start), start, stop, sums)
 
-    for first, last in _segments(n_rows, row_work, 8 * n_sums):
-        n_chunks = -(-(last - first) // CHUNK_ROWS)
+    for first, last in _segments(n_rows, row_work, chunk_rows, 8 * n_sums):
+        n_chunks = -(-(last - first) // chunk_rows)
         sums = np.empty((n_chunks, n_sums))
         work = (last - first) * row_work
         most = min(n_chunks, number_of_threads(n_threads))
@@ -152,7 +153,7 @@ def walk(
         n_parts = min(n_chunks, _THREAD_PARTS * n_sharing, int(work / _PART_WORK))
         parts = []
         for a, b in _cut(n_chunks, max(n_sharing, n_parts)):
-            start, stop = first + a * CHUNK_ROWS, min(first + b * CHUNK_ROWS, last)
+            start, stop = first + a * chunk_rows, min(first + b * chunk_rows, last)
             parts.append((start, stop, sums[a:b]))
         if n_sharing > 1:
             # An empty walk has the kernel compiled or loaded by this thread: another

@@ -3,13 +3,15 @@
 The functions here are what the rest of fastem sees of the kernels.
 """
 
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastem.kernels import passes
+from fastem.kernels import passes, sparse
 from fastem.kernels.background import number_of_backgrounds
+from fastem.kernels.carried import Drift, History
 from fastem.kernels.grid import add_in_order, walk
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 from fastem.kernels.skipping import Reach
@@ -23,12 +25,13 @@ class PassSums(NamedTuple):
     """What an expectation pass returns, added up over all rows."""
 
     log_likelihood: float
-    share: float  # of the (row, component) pairs: computed, or worth computing
+    share: float  # of the (row, component) pairs: computed with boxes, else had to be
     weights: np.ndarray  # (K,) sums of responsibilities
     background: float  # sum of those of the background; 0 if there is none
     tails: np.ndarray  # (2, K), sums of r u and of r (log u - u); (2, 0) of Gaussians
     first: np.ndarray  # (K, D) sums of responsibility x (row - mean)
     scatter: np.ndarray  # flat; its meaning is the structure's
+    computed: float = math.nan  # share of the pairs, where bounds are carried
 
 
 def row_work(n_components: int, n_features: int) -> float:
@@ -97,6 +100,50 @@ def expectation_pass(
         totals[tails_start:first_start].reshape(2, -1),
         totals[first_start:scatter_start].reshape(n_components, n_features),
         totals[scatter_start:],
+    )
+
+
+def carried_pass(
+    X: np.ndarray,
+    row_weights: np.ndarray,
+    factors: Any,
+    scatter_size: int,
+    drift: Drift,
+    history: History,
+    n_threads: int | None = None,
+) -> PassSums:
+    """Like :func:`expectation_pass`, without the pairs that bounds leave out.
+
+    Of factors that carry bounds. ``drift`` leads from those of the last pass, which has
+    left ``history``, to these; the history is brought up to date.
+    """
+    n_rows = X.shape[0]
+    n_components, n_features = factors.means.shape
+    weights_stop = 2 + n_components
+    first_start = weights_stop + number_of_backgrounds(factors.background)
+    scatter_start = first_start + n_components * n_features
+    totals = np.zeros(scatter_start + scatter_size + 1)
+    for sums in walk(
+        sparse.sparse_chunks,
+        (X, row_weights, factors, drift, history),
+        partial(sparse.sparse_space, factors, history.nearest.shape[1]),
+        n_rows=n_rows,
+        n_sums=totals.size,
+        row_work=row_work(*factors.means.shape),
+        n_threads=n_threads,
+        chunk_rows=sparse.SPARSE_CHUNK,
+    ):
+        add_in_order(sums, totals, n_threads)
+    n_pairs = n_rows * n_components
+    return PassSums(
+        float(totals[0]),
+        totals[-1] / n_pairs,
+        totals[2:weights_stop],
+        float(totals[weights_stop:first_start].sum()),
+        np.empty((2, 0)),
+        totals[first_start:scatter_start].reshape(n_components, n_features),
+        totals[scatter_start:-1],
+        totals[1] / n_pairs,
     )
 
 

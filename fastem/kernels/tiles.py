@@ -34,6 +34,13 @@ _LINE_BYTES = 64
 # Where far components are left out of each tile. Of 64, 128 and 256 rows, this took
 # the least time on flights, ocean and pixels with 16 to 256 components.
 NEAR_TILE = 128
+# Rows are brought into order down to so many. A group of rows that has one bound for
+# each component is as many float64, or twice as many float32: a wide vector, or more.
+GROUP_ROWS = 32
+GROUP_BYTES = 8 * GROUP_ROWS
+# Columns from which on bounds are carried. With 4 (ocean, 64 components) a pair costs
+# so little that boxes around tiles took three quarters of the time.
+FEWEST_CARRYING = 5
 
 # Rows in a chunk. The grid must not depend on the number of threads, and had
 # better not depend on N, so that any table cut at multiples of it gives the same

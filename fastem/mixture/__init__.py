@@ -116,8 +116,8 @@ covariances)` |
 rounding of the data |
 | float32 | float32 throughout | rows and tiles float32, long sums float64, \
 parameters float64 |
-| memory | several arrays of rows x components | none, except the answer of \
-`predict_proba` |
+| memory | several arrays of rows x components | the answer of `predict_proba`; else \
+at most a bit for each pair |
 | rows with missing values | an error | `missing_values='marginalize'`, as \
 :mod:`fastem.groups` has it; `impute` |
 | rows of known components | - | `fit(X, labels=...)` |

@@ -34,7 +34,7 @@ class GaussianMixture(PlannedMixture):
     A drop-in for :class:`sklearn.mixture.GaussianMixture`: the same parameters,
     attributes and methods, and from the same start the same numbers after the same
     number of iterations. What it adds: ``sample_weight``, ``n_threads``,
-    :meth:`from_parameters`, and memory that does not grow with rows x components.
+    :meth:`from_parameters`, and no array of rows x components (N K / 8 bytes at most).
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import pytest
 from fastem import GaussianMixture, kernels
 from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
-from fastem.em import expectation
+from fastem.em import carrying, expectation
 from fastem.em.expectation import ExpectationStep
 from tests import reference
 from tests.mixtures import (
@@ -39,13 +39,18 @@ def clusters(random, covariance_type):
 def step_and_passes(X, row_weights, name, monkeypatch):
     """An expectation step, and a list of what its passes are called with."""
     calls = []
-    real = kernels.expectation_pass
+    real, real_carried = kernels.expectation_pass, kernels.carried_pass
 
     def spy(X, row_weights, factors, scatter_size, n_threads, reach):
         calls.append((len(X), reach is not None))
         return real(X, row_weights, factors, scatter_size, n_threads, reach)
 
+    def spy_on_carried(X, *rest):
+        calls.append((len(X), True))
+        return real_carried(X, *rest)
+
     monkeypatch.setattr(kernels, "expectation_pass", spy)
+    monkeypatch.setattr(kernels, "carried_pass", spy_on_carried)
     weights = np.empty(0) if row_weights is None else row_weights
     step = ExpectationStep(
         read_only(X), read_only(weights), STRUCTURES[name].representation, None
@@ -190,3 +195,70 @@ def test_boxes_that_did_not_pay_are_tried_again_when_fewer_pairs_count():
     assert not leaves_out_after(0.9)  # with boxes: they hide how few count
     assert not leaves_out_after(0.6)  # that is how few: they hide a third of the rest
     assert leaves_out_after(0.3)  # with boxes that will be 0.45
+
+
+@pytest.mark.parametrize("accelerate", [False, True])
+def test_a_fit_has_the_same_bits_without_what_passes_leave(
+    random, arranges_all, monkeypatch, accelerate
+):
+    mixture = random_mixture(random, "full", 10, 5, spread=5)
+    X = draw(random, mixture, 3000)
+    start = start_of(mixture, "full")
+    start["means_init"] = mixture.means + random.normal(size=mixture.means.shape)
+
+    def fit():
+        return GaussianMixture(**start, tol=1e-7, accelerate=accelerate).fit(X)
+
+    computed = []
+    real = kernels.carried_pass
+
+    def spy(*arguments):
+        sums = real(*arguments)
+        computed.append(sums.computed)
+        return sums
+
+    monkeypatch.setattr(kernels, "carried_pass", spy)
+    with_bounds, n_passes, least = fit(), len(computed), min(computed)
+    real_sums = carrying.CarriedBounds.sums
+
+    def forgetful(bounds, *arguments):
+        bounds.forget()
+        return real_sums(bounds, *arguments)
+
+    monkeypatch.setattr(carrying.CarriedBounds, "sums", forgetful)
+    without = fit()
+    assert n_passes > 5
+    assert least < min(computed[n_passes:])  # without, boxes were all there was
+    assert with_bounds.lower_bounds_ == without.lower_bounds_
+    for name in ("weights_", "means_", "covariances_"):
+        assert (getattr(with_bounds, name) == getattr(without, name)).all()
+
+
+def test_bounds_that_would_take_more_than_the_rows_are_not_kept(random, monkeypatch):
+    mixture = random_mixture(random, "full", 10, 5)
+    X = read_only(draw(random, mixture, 3000))
+    factors = FULL.factors(parameters_of(mixture, "full"), X.dtype)
+    assert carrying.CarriedBounds.fit(X, factors)
+    monkeypatch.setattr(carrying, "_MOST_BYTES", 0)
+    assert carrying.CarriedBounds.fit(X, factors)  # 22 kB, and rows of 120 kB
+    monkeypatch.setattr(kernels, "bytes_of_history", lambda *_: X.nbytes + 1)
+    assert not carrying.CarriedBounds.fit(X, factors)
+
+
+def test_a_pass_that_is_broken_off_leaves_nothing(random, arranges_all, monkeypatch):
+    mixture = random_mixture(random, "full", 10, 5, spread=20)
+    X = read_only(draw(random, mixture, 3000))
+    step = ExpectationStep(X, read_only(np.empty(0)), FULL, None)
+    parameters = parameters_of(mixture, "full")
+    expected = [step(parameters) for _ in range(3)][-1]
+    assert step._bounds._past is not None
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(kernels, "carried_pass", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            step(parameters)
+    assert step._bounds._past is None
+    np.testing.assert_array_equal(step(parameters).scatter, expected.scatter)

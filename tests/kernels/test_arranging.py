@@ -95,3 +95,40 @@ def test_the_order_is_the_same_for_any_number_of_threads(random):
         orders.append(weights)
     np.testing.assert_array_equal(orders[0], orders[1])
     np.testing.assert_array_equal(orders[0], orders[2])
+
+
+def spans(rows, axis):
+    """Of groups of rows along an axis, on average."""
+    size = kernels.GROUP_ROWS
+    groups = (rows[: len(rows) // size * size] @ axis).reshape(-1, size)
+    return np.ptp(groups, axis=1).mean()
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float64", pytest.param("float32", marks=pytest.mark.exhaustive)]
+)
+@pytest.mark.parametrize("n_rows", [1, 32, 33, 65, 1000, 20_000])
+def test_many_columns_are_ordered_along_the_axes_of_the_rows(random, n_rows, dtype):
+    # They spread along the diagonal most, and every column spreads alike.
+    axis = np.full(6, 6**-0.5)
+    before = random.normal(size=(n_rows, 6)) + 30 * random.normal(size=(n_rows, 1)) * (
+        axis
+    )
+    before = before.astype(dtype)
+    rows, weights = before.copy(), np.arange(n_rows).astype(dtype)
+    kernels.order_rows(rows, weights, np.ones(6), 1)
+    np.testing.assert_array_equal(before[weights.astype(int)], rows)
+    assert len(np.unique(weights)) == n_rows
+    if n_rows == 20_000:
+        assert spans(rows, axis) < 0.1 * spans(before, axis)
+        again, numbers = before.copy(), np.arange(n_rows).astype(dtype)
+        kernels.order_rows(again, numbers, np.ones(6), 2)
+        np.testing.assert_array_equal(numbers, weights)
+
+
+@pytest.mark.parametrize("values", [1, 2])
+def test_ties_in_many_columns_are_ordered_too(random, values):
+    before = random.integers(0, values, size=(5000, 6)).astype(float)
+    rows, weights = before.copy(), np.arange(5000.0)
+    kernels.order_rows(rows, weights, np.ones(6), None)
+    np.testing.assert_array_equal(before[weights.astype(int)], rows)

@@ -1,4 +1,4 @@
-"""Memory does not grow with rows x components: measured in a process of its own."""
+"""No array of rows x components is made: measured in a process of its own."""
 
 import subprocess
 import sys

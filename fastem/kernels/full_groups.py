@@ -1,0 +1,86 @@
+"""The full structure where groups of rows, and vectors of rows, are left out."""
+
+import numpy as np
+
+from fastem.kernels.blocks import (
+    add_listed_diagonal_scatter,
+    add_listed_scatter,
+    add_squared_rows,
+)
+from fastem.kernels.compilation import subroutine
+from fastem.kernels.tiles import GROUP_BYTES
+from fastem.kernels.vectors.arithmetic import (
+    largest_lane,
+    load_wide,
+    maximum,
+    multiply_add,
+    splat_wide,
+    store,
+    wide_lanes,
+)
+from fastem.kernels.vectors.stacks import BLOCK_ROWS, block_at
+
+
+def log_densities_of_groups(
+    factors, k, tile, scratch, bits, value_out, largest_out, highest_out
+):
+    """Log-densities of component k, for the groups whose bits are set."""
+    n_features = tile.shape[0]
+    lanes = wide_lanes(tile)
+    rows = GROUP_BYTES // tile.itemsize
+    residuals = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
+    mean, whitener = factors.means[k], factors.whiteners[k]
+    number = tile.dtype.type
+    minus_half, zero = splat_wide(number(-0.5)), splat_wide(number(0))
+    log_normalizer = splat_wide(factors.log_normalizers[k])
+    rest = n_features % 4
+    n_fours = n_features - rest
+    for g in range(highest_out.shape[0]):
+        if (bits >> g) & 1:
+            highest = splat_wide(number(-np.inf))
+            for b in range(g * rows, (g + 1) * rows, lanes):
+                place = whitener, mean, tile, b, residuals
+                distance = zero
+                for i in range(0, n_fours, 4):
+                    four = (i, i + 1, i + 2, i + 3)
+                    distance = add_squared_rows(four, *place, distance)
+                i = n_fours
+                if rest == 1:
+                    distance = add_squared_rows((i,), *place, distance)
+                elif rest == 2:
+                    distance = add_squared_rows((i, i + 1), *place, distance)
+                elif rest == 3:
+                    distance = add_squared_rows((i, i + 1, i + 2), *place, distance)
+                log_density = multiply_add(minus_half, distance, log_normalizer)
+                highest = maximum(log_density, highest)
+                store(log_density, value_out, b)
+                store(maximum(log_density, load_wide(largest_out, b)), largest_out, b)
+            highest_out[g] = largest_lane(highest)
+
+
+@subroutine()
+def _add_listed_rows(rows, r, tile, mean, places, weighted, first_out, scatter_out):
+    """Add the moments of a block of rows of the scatter."""
+    add_listed_diagonal_scatter(
+        rows, r, tile, mean, places, weighted, first_out, scatter_out
+    )
+    for j in range(0, rows[0], BLOCK_ROWS):
+        add_listed_scatter(rows, block_at(j), weighted, tile, mean, places, scatter_out)
+
+
+def add_vectors(factors, k, tile, r, places, scratch, first_out, scatter_out):
+    """Add the moments of component k, of the vectors of rows at these places."""
+    n_components, n_features = factors.means.shape
+    scatter = scatter_out.reshape(n_components, n_features, n_features)
+    rest = n_features % BLOCK_ROWS
+    n_whole = n_features - rest
+    place = r, tile, factors.means[k], places, scratch, first_out[k], scatter[k]
+    for i in range(0, n_whole, BLOCK_ROWS):
+        _add_listed_rows(block_at(i), *place)
+    i = n_whole
+    if rest == 1:
+        _add_listed_rows((i,), *place)
+    elif rest == 2:
+        _add_listed_rows((i, i + 1), *place)
+    elif rest == 3:
+        _add_listed_rows((i, i + 1, i + 2), *place)

@@ -1,0 +1,211 @@
+"""Carried bounds: never above a distance, and the same bits as without them."""
+
+import numpy as np
+import pytest
+
+from fastem import kernels
+from fastem.checks.rows import read_only
+from fastem.covariances import STRUCTURES
+from tests import reference
+from tests.mixtures import assert_close, draw, parameters_of, random_mixture, with_noise
+
+FULL = STRUCTURES["full"].representation
+N_COMPUTED = kernels.PassSums._fields.index("computed")
+
+
+def moved(random, mixture, step):
+    """The mixture some iterations later."""
+    K, D = mixture.means.shape
+    scales = np.sqrt(np.einsum("kjj->kj", mixture.covariances))
+    turns = np.eye(D) + step * random.normal(size=(K, D, D))
+    return mixture._replace(
+        means=mixture.means + step * scales * random.normal(size=(K, D)),
+        covariances=turns @ mixture.covariances @ turns.transpose(0, 2, 1),
+    )
+
+
+class Passes:
+    """Rows in order, and passes over them, each with what the last has left."""
+
+    def __init__(self, random, mixture, dtype="float64", n_rows=3000, weighted=True):
+        self.rows = draw(random, mixture, n_rows).astype(dtype)
+        self.weights = np.empty(0, dtype)
+        if weighted:
+            self.weights = random.uniform(0.5, 2, n_rows).astype(dtype)
+        D = self.rows.shape[1]
+        kernels.order_rows(self.rows, self.weights, np.ones(D), 1)
+        self.rows, self.weights = read_only(self.rows), read_only(self.weights)
+        self.history = self.factors = None
+
+    def go_on_from(self, factors):
+        """Whether the last pass was in the same type, so that groups are the same."""
+        return self.factors is not None and (
+            self.factors.means.dtype == factors.means.dtype
+        )
+
+    def sums(self, mixture, n_threads=1, keep=True):
+        parameters = parameters_of(mixture, "full")
+        factors = FULL.factors(parameters, self.rows.dtype)
+        if not (keep and self.go_on_from(factors)):
+            history = kernels.first_history(self.rows, factors)
+            drift = kernels.drift_of(factors, factors, parameters.log_weights)
+            if not keep:  # nothing is known
+                history = kernels.History(
+                    np.zeros_like(history.nearest), np.zeros_like(history.labels)
+                )
+        else:
+            history = self.history
+            drift = kernels.drift_of(self.factors, factors, parameters.log_weights)
+        sums = kernels.carried_pass(
+            *(self.rows, self.weights, factors),
+            *(FULL.scatter_size(*mixture.means.shape), drift, history, n_threads),
+        )
+        if keep:
+            self.history, self.factors = history, factors
+        return sums
+
+
+def assert_same_bits(one, other):
+    for n, (a, b) in enumerate(zip(one, other, strict=True)):
+        if n != N_COMPUTED:
+            np.testing.assert_array_equal(a, b)
+
+
+def assert_sums_of(passes, mixture, sums, tolerance):
+    """That the sums are those of the twin."""
+    factors = FULL.factors(parameters_of(mixture, "full"), passes.rows.dtype)
+    about = factors.center + factors.means
+    rows = passes.rows.astype(np.float64)
+    weights = passes.weights if len(passes.weights) else None
+    twin = reference.expectation(rows, mixture, weights, about)
+    assert_close(sums.log_likelihood, twin.log_likelihood, tolerance)
+    assert_close(sums.weights, twin.weights, tolerance)
+    scatter = np.tril(sums.scatter.reshape(twin.scatter.shape))
+    assert_close(scatter, np.tril(twin.scatter), 10 * tolerance)
+
+
+# A kernel takes seconds to compile.
+NARROW = pytest.param("float32", marks=pytest.mark.exhaustive)
+
+
+@pytest.mark.parametrize("dtype", ["float64", NARROW])
+@pytest.mark.parametrize("D", [1, 2, 3, 4, 5, 8, 17])
+def test_sums_are_those_of_the_twin_and_have_the_bits_of_all_pairs(random, dtype, D):
+    tolerance = {"float64": 1e-12, "float32": 2e-5}[dtype]
+    mixture = random_mixture(random, "full", 12, D, spread=20)
+    passes = Passes(random, mixture, dtype, n_rows=1500 + D, weighted=D % 2)
+    for step in (0, 0.1, 0.03, 0.03, 0.01):
+        mixture = moved(random, mixture, step)
+        sums = passes.sums(mixture)
+        assert_sums_of(passes, mixture, sums, tolerance)
+        everything = passes.sums(mixture, keep=False)
+        assert everything.computed > 0.95  # but for the last group's padding: all
+        assert_same_bits(sums, everything)
+    # The test must not pass because nothing is left out.
+    assert sums.share <= sums.computed < 0.5 or D == 1
+
+
+def test_components_that_jump_are_found_wherever_they_are(random):
+    mixture = random_mixture(random, "full", 8, 3, spread=20)
+    passes = Passes(random, mixture)
+    passes.sums(mixture)
+    mixture.means[:] = mixture.means[::-1]
+    mixture.covariances[2] *= 1e4
+    mixture.covariances[5] *= 1e-4
+    sums = passes.sums(mixture)
+    assert_sums_of(passes, mixture, sums, 1e-12)
+    assert_same_bits(sums, passes.sums(mixture, keep=False))
+    assert passes.sums(mixture).computed < 0.9
+
+
+def test_any_number_of_threads_gives_the_same_bits(random):
+    mixture = random_mixture(random, "full", 40, 8, spread=20)
+    one, two = (Passes(np.random.default_rng(1), mixture, n_rows=30_000) for _ in "12")
+    for step in (0, 0.1, 0.02):
+        mixture = moved(random, mixture, step)
+        sums = one.sums(mixture, n_threads=1)
+        np.testing.assert_array_equal(sums.computed, two.sums(mixture, 2).computed)
+        assert_same_bits(sums, one.sums(mixture, n_threads=2, keep=False))
+        np.testing.assert_array_equal(one.history.nearest, two.history.nearest)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("volume", [1.0, 1e6, 1e300])
+def test_noise_takes_its_share(random, volume):
+    plain = random_mixture(random, "full", 10, 3, spread=20)
+    passes = Passes(random, plain)
+    mixture = with_noise(plain, volume=volume)
+    for step in (0, 0.05, 0.01):
+        mixture = moved(random, mixture, step)
+        sums = passes.sums(mixture)
+        assert_sums_of(passes, mixture, sums, 1e-12)
+        assert_same_bits(sums, passes.sums(mixture, keep=False))
+    assert sums.computed < 0.6
+    assert sums.background > 0
+
+
+@pytest.mark.parametrize("dtype", ["float64", NARROW])
+@pytest.mark.parametrize("step", [1e-6, 0.01, 0.3])
+@pytest.mark.parametrize("flat", [1.0, 1e-6])
+def test_no_row_is_nearer_than_its_bound(random, dtype, step, flat):
+    K, D = 6, 5
+    mixture = random_mixture(random, "full", K, D, spread=5)
+    # Nearly all in a plane that lies across the columns.
+    axis = np.full(D, D**-0.5)
+    thin = np.eye(D) - (1 - flat**0.5) * np.outer(axis, axis)
+    mixture = mixture._replace(covariances=thin @ mixture.covariances @ thin)
+    passes = Passes(random, mixture, dtype, n_rows=640)
+    for n in range(4):
+        if n:
+            mixture = moved(random, mixture, step)
+        parameters = parameters_of(mixture, "full")
+        factors = FULL.factors(parameters, dtype)
+        size = kernels.GROUP_ROWS * 8 // factors.means.itemsize
+        if not passes.go_on_from(factors):
+            bounds = kernels.first_history(passes.rows, factors).nearest
+            drift = kernels.drift_of(factors, factors, parameters.log_weights)
+        else:
+            bounds = passes.history.nearest
+            drift = kernels.drift_of(passes.factors, factors, parameters.log_weights)
+        bounds = np.maximum(bounds * drift.shrink - drift.shift, 0)[:, :K]
+        means = factors.center + factors.means
+        residuals = passes.rows.astype(np.longdouble)[:, None] - means
+        whitened = np.einsum("kij,nkj->nki", factors.whiteners, residuals)
+        distances = np.sqrt((whitened**2).sum(axis=2)).reshape(-1, size, K).min(axis=1)
+        assert (bounds <= distances * (1 + 1e-12)).all()
+        if n and flat == 1 and step < 0.1:
+            # They bound something.
+            assert np.median(bounds / distances) > 0.5
+        passes.sums(mixture)
+
+
+def test_what_is_no_number_or_too_far_is_computed_again(random):
+    mixture = random_mixture(random, "full", 6, 3, spread=20)
+    passes = Passes(random, mixture)
+    rows = passes.rows.copy()
+    rows[-1] = 1e160  # whose square is no number
+    passes.rows = read_only(rows)
+    with np.errstate(all="ignore"):
+        passes.sums(mixture)
+    assert (passes.history.nearest[-1] == 0).all()
+    assert (passes.history.nearest[0] > 0).any()
+
+
+def test_an_empty_component_stays_empty(random):
+    mixture = random_mixture(random, "full", 4, 3, spread=20)
+    mixture.weights[:] = 0.5, 0.25, 0.25, 0
+    passes = Passes(random, mixture)
+    for _ in range(2):
+        assert passes.sums(mixture).weights[3] == 0
+
+
+@pytest.mark.interpreted
+def test_few_rows_have_the_bits_of_all_pairs(random):
+    mixture = random_mixture(random, "full", 4, 3, spread=20)
+    passes = Passes(random, mixture, n_rows=210)
+    for step in (0, 0.05):
+        mixture = moved(random, mixture, step)
+        sums = passes.sums(mixture)
+        assert_sums_of(passes, mixture, sums, 1e-12)
+        assert_same_bits(sums, passes.sums(mixture, keep=False))
+    assert sums.computed < 0.9
