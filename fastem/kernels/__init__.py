@@ -35,9 +35,9 @@ quarter of the digits.)
 A fixed grid
 ============
 Rows are cut into chunks of 1024 (4096 with such numbers) whatever the number of
-threads, each with sums of its own, added in the order of the rows: results are the same to the last bit for any
-number of threads. These are Python's: the kernels release the GIL, so that several
-fits may run at once and a forked child may fit with threads.
+threads, each with sums of its own, added in the order of the rows: results are the same
+to the last bit for any number of threads. These are Python's: the kernels release the
+GIL, so that several fits may run at once and a forked child may fit with threads.
 
 >>> import numpy as np
 >>> from fastem import GaussianMixture
