@@ -111,6 +111,15 @@ def test_a_page_is_whole_and_names_every_cluster(model, table, page_of):
     assert page_of(again).text == page.text
 
 
+def test_dollars_in_names_are_no_formulas(random, page_of):
+    prices = pd.DataFrame(
+        random.normal(size=(60, 2)), columns=["$\\frac{$", "US$ by $"]
+    )
+    prices.iloc[:30] += 10
+    model = GaussianMixture(2, random_state=0).fit(prices)
+    assert "US$ by $" in page_of(fastem.report(model, prices)).words
+
+
 def test_what_is_said_is_so(model, table):
     report = fastem.report(model, table, labels="make", outcome="stolen")
     clusters = model.predict(table[NAMES])
