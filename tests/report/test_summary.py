@@ -188,6 +188,15 @@ def test_a_column_that_no_row_has_is_told_in_units_of_the_mixture():
     assert summary.differences[0, 1] < 0 < summary.differences[1, 1]
 
 
+@pytest.mark.filterwarnings("ignore:Criteria count rows")
+def test_counts_by_weights_may_be_larger_than_integers(model, table):
+    huge = fastem.summary(model, table, sample_weight=np.full(len(table), 2.0**70))
+    plain = fastem.summary(model, table)
+    np.testing.assert_allclose(
+        huge.rows.certainty.n_rows, plain.rows.certainty.n_rows * 2.0**70
+    )
+
+
 def test_what_cannot_be_summarized_is_refused(model, table):
     with pytest.raises(ValueError, match="sample_weight is given without X"):
         fastem.summary(model, sample_weight=[1.0])
