@@ -155,6 +155,9 @@ class ColumnTally:
 
     def _add_numbers(self, values: Array, memberships: Array) -> None:
         there = ~np.isnan(values)
+        if np.isinf(values).any():
+            self.untold = "it holds infinite numbers"
+            return
         self._missing += float(memberships[~there].sum())
         if not there.any():
             return

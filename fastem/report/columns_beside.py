@@ -103,7 +103,15 @@ class ColumnsOfFile:
 
 def columns_of(table: Any) -> dict[str, Any] | None:
     """The columns of a table in memory by their names; None of what has none."""
-    return dict(_columns_of(table)) or None
+    columns: dict[str, Any] = {}
+    for name, column in _columns_of(table):
+        if name in columns:
+            raise ValueError(
+                f"X has several columns that are called {name!r}: give each a name of "
+                "its own, or leave the others out"
+            )
+        columns[name] = column
+    return columns or None
 
 
 def _columns_of(table: Any) -> Iterator[tuple[str, Any]]:

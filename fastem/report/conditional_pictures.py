@@ -100,7 +100,7 @@ class ConditionalDisplay:
     @classmethod
     def from_estimator(
         cls,
-        model: GaussianMixture,
+        model: Any,
         column: str | int,
         given: Mapping[Any, Any],
         *,
@@ -112,7 +112,7 @@ class ConditionalDisplay:
 
         Parameters
         ----------
-        model : GaussianMixture
+        model : GaussianMixture, or GaussianMixtureSelector
             Fitted, or made from parameters.
         column : str or int
             Whose density is asked for.
@@ -135,11 +135,26 @@ class ConditionalDisplay:
         ------
         ImportError
             If matplotlib is not installed.
+        TypeError
+            If the model is no mixture, or ``given`` no mapping.
         ValueError
             If there is no such column or value, or a background of which only the
             volume is known.
         """
+        if hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        if not isinstance(model, GaussianMixture):
+            raise TypeError(
+                "model must be a fitted mixture or a selector, but is a "
+                f"{type(model).__name__}: of a pipeline pass the last step, with "
+                "values as the steps before make them"
+            )
+        model._fitted()  # raises if there are no parameters
         names = column_names(model, feature_names)
+        if not hasattr(given, "items"):
+            raise TypeError(
+                f"given must be a mapping from columns to values, but is {given!r}"
+            )
         known = dict(enumerate(names))
 
         def number(name: Any, what: str) -> int:

@@ -73,8 +73,21 @@ def panels_within(ax: Axes, n_rows: int, n_columns: int, **grid: Any) -> Any:
     return panels
 
 
+def without_formulas(figure: Any) -> Any:
+    """The same figure, in whose texts dollars stand for nothing else.
+
+    Names of columns may have several, as of prices, which matplotlib takes for TeX.
+    """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    return figure
+
+
 def write_figure(figure: Any, path: PathLike) -> None:
     """Write it to a file, of the kind that its name ends in."""
+    without_formulas(figure)
     with complete_or_absent(path) as temporary:
         suffix = Path(path).suffix[1:].lower()
         figure.savefig(temporary, format=suffix, dpi=_DOTS_PER_INCH)

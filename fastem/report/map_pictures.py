@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.pipeline import Pipeline
 
 from fastem.report.colors import NOISE, colors_of_memberships, component_colors
 from fastem.report.figures import axes_or_new, panels_within
@@ -126,7 +127,8 @@ class MembershipMapDisplay:
             )
         height, width = pixels.shape[:2]
         degrees = model.predict_proba(pixels.reshape(height * width, -1))
-        chosen = getattr(model, "best_estimator_", model)
+        last = model[-1] if isinstance(model, Pipeline) else model
+        chosen = getattr(last, "best_estimator_", last)
         return cls(
             np.asarray(degrees).reshape(height, width, -1),
             has_noise=hasattr(chosen, "noise_weight_"),

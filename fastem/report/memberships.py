@@ -116,7 +116,8 @@ class Tally:
 def _whole(counts: Array) -> NDArray[Any]:
     """As integers, unless weights made them others."""
     rounded = np.rint(counts)
-    return rounded.astype(np.int64) if np.array_equal(rounded, counts) else counts
+    is_whole = np.array_equal(rounded, counts) and (counts < 2.0**63).all()
+    return rounded.astype(np.int64) if is_whole else counts
 
 
 def probability_blocks(model: GaussianMixture, X: Any) -> Generator[Rows]:

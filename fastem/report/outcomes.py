@@ -81,6 +81,9 @@ def outcome_of(tally: ColumnTally) -> Outcome:
         If nothing can be told of the column.
     """
     levels, numbers = tally.as_levels(), tally.as_numbers()
+    if levels is not None and len(levels.levels) > 1:
+        tally.told()  # knows texts that are names of rows
+        levels = None if tally.untold else levels
     if levels is not None and (numbers is None or len(levels.levels) <= 2):
         return _of_levels(levels)
     if numbers is None:

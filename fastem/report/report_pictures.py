@@ -12,7 +12,7 @@ from fastem.choice.results import SelectionResults
 from fastem.report.choice_pictures import SelectionDisplay
 from fastem.report.component_marks import held_by_rings
 from fastem.report.drawn_rows import DrawnRows
-from fastem.report.figures import new_figure
+from fastem.report.figures import new_figure, without_formulas
 from fastem.report.pictures import ClusterDisplay, coloured_rows
 from fastem.report.report_contents import Contents, Drawn
 from fastem.report.reported_tables import ReportedTable
@@ -119,7 +119,7 @@ def _picture(figure: Any, alt: str) -> Picture:
     width, height = (round(size * _DOTS_PER_INCH) for size in figure.get_size_inches())
     written = BytesIO()
     # No version in it: the same rows give the same page.
-    figure.savefig(
+    without_formulas(figure).savefig(
         written, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None}
     )
     content = base64.b64encode(written.getvalue()).decode("ascii")

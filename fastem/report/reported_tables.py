@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from fastem.checks.rows import check_collected
 from fastem.mixture import GaussianMixture
 from fastem.report.column_values import library_of, read_column
 from fastem.report.columns_beside import (
@@ -73,6 +74,14 @@ def table_of(
         raise TypeError(
             "X is a record-batch reader, of which nothing is left after a pass, and a "
             "report makes two: pass X.read_all(), or the path"
+        )
+    if type(X).__name__ == "LazyFrame":
+        check_collected(X)
+    named = sample_weight if isinstance(sample_weight, str) else None
+    if named is not None and named in (subject.needed or ()):
+        raise ValueError(
+            f"sample_weight is {named!r}, a column that the clusters were made from: "
+            "name another one, or pass an array"
         )
     if subject.steps is not None:
         return _before_steps(subject, X, sample_weight, apart)

@@ -117,10 +117,10 @@ def _flat(values: Any, argument: str) -> Any:
     """Values (n,) of any kind."""
     if isinstance(values, list | tuple):
         values = np.asarray(values, dtype=None if _is_plain(values) else object)
-    if getattr(values, "ndim", 1) != 1:
+    if getattr(values, "ndim", int(hasattr(values, "__len__"))) != 1:
         raise ValueError(
-            f"{argument} has the shape {values.shape}: it must have one value for each "
-            "row, or be the name of a column"
+            f"{argument} has the shape {np.shape(values)}: it must have one value "
+            "for each row, or be the name of a column"
         )
     return values
 

@@ -140,7 +140,10 @@ def in_own_units(steps: Pipeline, mixture: GaussianMixture) -> GaussianMixture |
         if found is None:
             return None
         origin, unit = found[0] + found[1] * origin, found[1] * unit
-    return Scaling(origin, unit).to_original_units(mixture)
+    own = Scaling(origin, unit).to_original_units(mixture)
+    if hasattr(own, "feature_names_in_"):
+        del own.feature_names_in_  # of what the steps made of the columns
+    return own
 
 
 def _scale_of(step: Any, n_columns: int) -> tuple[Array, Array] | None:

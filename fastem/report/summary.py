@@ -110,9 +110,12 @@ def summary_of(
     """The summary of a mixture, of which all that needs rows is known."""
     overall = overall_moments(model)
     if rows is not None:
-        # Where all rows have one value, units are the mixture's.
-        varies = rows.deviations > 0
-        overall = rows.means, np.where(varies, rows.deviations, overall[1])
+        # Where all rows have one value, units are the mixture's; where none, all.
+        varies, is_empty = rows.deviations > 0, rows.missing > 1 - 1e-9
+        overall = (
+            np.where(is_empty, overall[0], rows.means),
+            np.where(varies, rows.deviations, overall[1]),
+        )
     n_components, n_features = model.means_.shape
     overlaps = None
     if n_components * n_features <= _MOST_OVERLAPPING:

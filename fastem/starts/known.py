@@ -96,8 +96,10 @@ def with_all_named(
             break
 
         def distance(cluster: int) -> float:
+            if not taken:  # no row is known to be of one component
+                return 0.0
             apart = (clusters.centers[cluster] - np.array(taken)) / scales
-            return float((apart**2).sum(axis=1).min()) if len(taken) else 0.0
+            return float((apart**2).sum(axis=1).min())
 
         farthest = max(sorted(left), key=distance)
         left.remove(farthest)

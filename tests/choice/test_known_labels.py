@@ -6,6 +6,7 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from sklearn import config_context
+from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -145,6 +146,15 @@ def test_masks_may_be_of_fewer_components_than_there_are(problem):
     assert best.n_components == 3
     price = model._n_parameters() * np.log(N)
     assert best.value == pytest.approx(price - 2 * expected, rel=1e-10)
+
+
+def test_labels_that_say_nothing_leave_all_rows_to_the_fit(problem):
+    X, _, truth = problem
+    nothing = np.full(len(X), -1)
+    model = GaussianMixture(3, random_state=0).fit(X, labels=nothing)
+    assert adjusted_rand_score(truth, model.predict(X)) > 0.9
+    selector = GaussianMixtureSelector([1, 3], ["full"], random_state=0)
+    assert selector.fit(X, labels=nothing).best_estimator_.n_components == 3
 
 
 def test_known_rows_are_not_torn(problem):

@@ -98,6 +98,7 @@ def test_few_values_are_levels(values, levels):
         (pl.Series([datetime.date(2020, 1, 1)] * N), "Date"),
         ([f"name {i}" for i in range(N)], "seem to be names"),
         (np.full(N, np.nan), "no value"),
+        (np.append(np.arange(N - 1.0), np.inf), "infinite"),
         ([1.0] * (N // 2) + ["a"] * (N // 2), "in another"),
     ],
 )

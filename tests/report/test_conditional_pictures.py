@@ -6,8 +6,16 @@ import pandas as pd
 import pytest
 from scipy.integrate import trapezoid
 from scipy.stats import multivariate_t, norm, t
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from fastem import ConditionalDisplay, GaussianMixture, StudentMixture
+from fastem import (
+    ConditionalDisplay,
+    GaussianMixture,
+    GaussianMixtureSelector,
+    StudentMixture,
+)
 
 NAMES = ["height", "weight", "age"]
 MEANS = np.array([[160.0, 60.0, 30.0], [180.0, 90.0, 50.0]])
@@ -129,6 +137,21 @@ def test_tails_are_those_of_students_t():
 def test_what_cannot_be_drawn_is_named(model, column, given, settings, message):
     with pytest.raises(ValueError, match=message):
         ConditionalDisplay.from_estimator(model, column, given, **settings)
+
+
+def test_what_is_no_mixture_is_refused_by_name(model):
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    chosen = GaussianMixtureSelector([1], ["full"]).fit(X)
+    display = ConditionalDisplay.from_estimator(chosen, 0, {1: 0.0})
+    best = chosen.best_estimator_.conditional({1: 0.0}).ppf([0.5])
+    assert display.quantiles_[0, 1] == pytest.approx(best[0])
+    steps = make_pipeline(StandardScaler(), GaussianMixture()).fit(X)
+    with pytest.raises(TypeError, match="but is a Pipeline: of a pipeline pass"):
+        ConditionalDisplay.from_estimator(steps, 0, {1: 0.0})
+    with pytest.raises(NotFittedError):
+        ConditionalDisplay.from_estimator(GaussianMixture(), 0, {1: 0.0})
+    with pytest.raises(TypeError, match="given must be a mapping"):
+        ConditionalDisplay.from_estimator(model, "age", [1.0])
 
 
 def test_a_background_is_part_of_it_if_its_bounds_are_known():

@@ -4,6 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib import colors as mcolors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from fastem import GaussianMixture, GaussianMixtureSelector, MembershipMapDisplay
 
@@ -148,3 +150,10 @@ def test_an_image_of_another_shape_is_named(image):
         MembershipMapDisplay.from_estimator(mixture(), image[np.newaxis])
     with pytest.raises(ValueError, match="kind must be one of"):
         MembershipMapDisplay.from_estimator(mixture(), image, kind="hard")
+
+
+def test_the_background_of_a_pipelines_mixture_is_one(image):
+    model = GaussianMixture(3, noise=True, random_state=0)
+    steps = make_pipeline(StandardScaler(), model).fit(image.reshape(-1, 2))
+    display = MembershipMapDisplay.from_estimator(steps, image, names=["a", "b", "c"])
+    assert display.has_noise

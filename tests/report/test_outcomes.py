@@ -71,6 +71,9 @@ def test_an_outcome_of_names_is_an_error(clusters):
     tally.add(values, np.ones((len(values), 1)))
     with pytest.raises(ValueError, match="outcome 'id' cannot be told: it has more"):
         outcome_of(tally)
+    few = tallied(values[: len(clusters)], clusters)
+    with pytest.raises(ValueError, match="seem to be names of rows"):
+        outcome_of(few)
 
 
 def test_agreement_is_scikit_learns(random, clusters):

@@ -111,6 +111,15 @@ def test_a_page_is_whole_and_names_every_cluster(model, table, page_of):
     assert page_of(again).text == page.text
 
 
+def test_dollars_in_names_are_no_formulas(random, page_of):
+    prices = pd.DataFrame(
+        random.normal(size=(60, 2)), columns=["$\\frac{$", "US$ by $"]
+    )
+    prices.iloc[:30] += 10
+    model = GaussianMixture(2, random_state=0).fit(prices)
+    assert "US$ by $" in page_of(fastem.report(model, prices)).words
+
+
 def test_what_is_said_is_so(model, table):
     report = fastem.report(model, table, labels="make", outcome="stolen")
     clusters = model.predict(table[NAMES])
@@ -199,7 +208,11 @@ def test_weights_are_repetitions(model, table, random):
 
 
 @pytest.mark.parametrize(
-    "scaler", [StandardScaler(), RobustScaler(), MinMaxScaler(), "several"]
+    "scaler",
+    [
+        *(StandardScaler(), RobustScaler(), MinMaxScaler(), "several"),
+        StandardScaler().set_output(transform="pandas"),
+    ],
 )
 def test_a_pipeline_is_told_in_the_columns_own_units(table, scaler):
     steps = [StandardScaler(), RobustScaler()] if scaler == "several" else [scaler]
@@ -324,6 +337,8 @@ def test_what_has_no_clusters_is_refused_by_name(table, name, in_pipeline):
         ({"outcome": np.zeros(301)}, "outcome has 301 values, but X has 300 rows"),
         ({"outcome": np.zeros((300, 2))}, "must have one value for each row"),
         ({"sample_weight": "w"}, "X has no column 'w'"),
+        ({"sample_weight": "load"}, "sample_weight is 'load', a column that the"),
+        ({"labels": 3}, r"labels has the shape \(\): it must have one value"),
     ],
 )
 def test_what_cannot_be_used_is_an_error(model, table, given, said):
@@ -337,6 +352,10 @@ def test_a_table_must_have_the_columns(model, table):
     nameless = GaussianMixture(2, random_state=0).fit(table[NAMES].to_numpy())
     with pytest.raises(ValueError, match="fit it to X\\[columns\\]"):
         fastem.report(nameless, table)
+    with pytest.raises(ValueError, match="several columns that are called 'age'"):
+        fastem.report(model, pd.concat([table, table[["age"]]], axis=1))
+    with pytest.raises(TypeError, match=r"pass X\.collect\(\)"):
+        fastem.report(model, pl.from_pandas(table).lazy())
     with pytest.raises(TypeError, match=r"pass X\.read_all"):
         fastem.report(model, pa.Table.from_pandas(table).to_reader())
 

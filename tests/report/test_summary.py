@@ -176,6 +176,27 @@ def test_rows_of_one_value_have_units_too():
     assert "likeliest one for 0\n" in str(summary)
 
 
+def test_a_column_that_no_row_has_is_told_in_units_of_the_mixture():
+    model = GaussianMixture.from_parameters(
+        *([0.5, 0.5], [[0.0, 10.0], [4.0, 30.0]], [1.0, 1.0]),
+        covariance_type="spherical",
+        missing_values="marginalize",
+    )
+    X = np.column_stack([[0.0, 0.0, 4.0, 4.0], np.full(4, np.nan)])
+    summary = fastem.summary(model, X)
+    assert summary.overall_means == pytest.approx([2, 20])
+    assert summary.differences[0, 1] < 0 < summary.differences[1, 1]
+
+
+@pytest.mark.filterwarnings("ignore:Criteria count rows")
+def test_counts_by_weights_may_be_larger_than_integers(model, table):
+    huge = fastem.summary(model, table, sample_weight=np.full(len(table), 2.0**70))
+    plain = fastem.summary(model, table)
+    np.testing.assert_allclose(
+        huge.rows.certainty.n_rows, plain.rows.certainty.n_rows * 2.0**70
+    )
+
+
 def test_what_cannot_be_summarized_is_refused(model, table):
     with pytest.raises(ValueError, match="sample_weight is given without X"):
         fastem.summary(model, sample_weight=[1.0])
