@@ -52,7 +52,8 @@ def main(patients, folder, n_components=range(1, 5)):
         "means": SimpleImputer(),
     }
     filled = {name: filler.fit_transform(shown) for name, filler in fillers.items()}
-    filled["fastem"] = clone(model).fit(shown).impute(shown)
+    again = clone(model).set_params(n_init=10, random_state=0)
+    filled["fastem"] = again.fit(shown).impute(shown)
     print(f"{len(truth)} values hidden and filled again, error in deviations:")
     for name, rows in filled.items():
         errors[name] = np.sqrt(np.mean((rows[hidden] - truth) ** 2))
