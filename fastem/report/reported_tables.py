@@ -166,8 +166,9 @@ def _before_steps(
         in_use = columns_in_use(steps, names)
     else:
         columns, sample_weight = _without_weights(columns, sample_weight)
-        names = subject.needed or [name for name in columns if name not in apart]
-        in_use = tuple(subject.needed or columns_in_use(steps, names))
+        needed = subject.needed
+        names = needed or [name for name in columns if name not in apart]
+        in_use = tuple(needed or columns_in_use(steps, names))
         _check_has(columns, names)
         table = chosen_from(X, names)
     rows = steps.transform(table)

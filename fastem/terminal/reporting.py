@@ -104,14 +104,15 @@ def _of_mixture(
     if table.n_dropped:
         rows = counted(table.n_dropped, "row")
         notes.append(f"Left out: {rows} with missing values.")
+    subject = subject_of(file.model)
     reported = table_of_rows(
-        subject_of(file.model),
+        subject,
         values,
         file.columns or table.names,
         table.weights,
         ColumnsOfFile(table.carried, kept),
     )
-    return report_on(subject_of(file.model), reported, notes=notes, **asked)
+    return report_on(subject, reported, notes=notes, **asked)
 
 
 def _frame_of(table: DataFile) -> Any:
