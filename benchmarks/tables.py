@@ -4,10 +4,12 @@ Each is downloaded once and kept as an array in the user's cache folder. Where t
 fails, a benchmark does without.
 """
 
+import gzip
 import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -24,6 +26,11 @@ FLIGHT_COLUMNS = (
     *("month", "hour", "dep_time", "arr_time"),
     *("dep_delay", "arr_delay", "air_time", "distance"),
 )
+
+# Light that a cell scatters, its pulse's width, and its fluorescence: areas and widths
+# say what the heights say again.
+CYTOMETER_COLUMNS = ("FSC-A", "FSC-W", "SSC-A", "SSC-W", "V2-A", "Y2-A", "B1-A")
+_LINEAR = 150.0  # below such a signal the arcsine is linear, above logarithmic
 
 _LAND = -1e9  # what is missing is -1e10
 
@@ -90,6 +97,43 @@ def _read_photograph(file: str) -> Rows:
     return pixels.reshape(-1, 3).astype(np.float64)
 
 
+def _read_cytometry() -> Rows:
+    """Cells of eleven wells as a flow cytometer saw them."""
+    with zipfile.ZipFile(from_pip("FlowCytometryTools==0.5.1")) as wheel:
+        wells = [
+            _read_fcs(wheel.read(name))
+            for name in sorted(wheel.namelist())
+            if "/Plate0" in name and name.endswith(".fcs")
+        ]
+    return _standardized(np.arcsinh(np.concatenate(wells) / _LINEAR))
+
+
+def _read_fcs(content: bytes) -> Rows:
+    """The columns of a file of version 3.0 (Seamer et al. 1997) in float32."""
+    # The header holds, eight digits each, where text and data begin and end.
+    begin, end, data, _ = (int(content[at : at + 8]) for at in (10, 18, 26, 34))
+    text = content[begin : end + 1].decode("latin-1")
+    fields = text[1:].split(text[0])
+    said = dict(zip(fields[::2], fields[1::2], strict=False))
+    names = [said[f"$P{i}N"] for i in range(1, int(said["$PAR"]) + 1)]
+    n_values = int(said["$TOT"]) * len(names)
+    values = np.frombuffer(content, "<f4", n_values, data).reshape(-1, len(names))
+    return values[:, [names.index(name) for name in CYTOMETER_COLUMNS]].astype(float)
+
+
+def _read_fashion(n_components: int) -> Rows:
+    """Pictures of clothes by their first principal components."""
+    from sklearn.decomposition import PCA
+
+    (path,) = from_apt("dataset-fashion-mnist").rglob("train-images-idx3-ubyte.gz")
+    pixels = np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=16)
+    pictures = pixels.reshape(-1, 28 * 28).astype(np.float64)
+    found: Rows = PCA(n_components, svd_solver="covariance_eigh").fit_transform(
+        pictures
+    )
+    return np.ascontiguousarray(found / found[:, 0].std())
+
+
 TABLES = {
     table.name: table
     for table in (
@@ -120,6 +164,25 @@ TABLES = {
             872_000,
             3,
             lambda: _read_photograph("hubble_deep_field.jpg"),
+        ),
+        RealTable(
+            "cytometry",
+            "cells of eleven wells, PyPI FlowCytometryTools 0.5.1, arcsinh(x / 150), "
+            "standardised",
+            110_000,
+            7,
+            _read_cytometry,
+        ),
+        *(
+            RealTable(
+                f"fashion-{n}",
+                f"{n} principal components of fashion-MNIST, Debian "
+                "dataset-fashion-mnist",
+                60_000,
+                n,
+                partial(_read_fashion, n),
+            )
+            for n in (16, 32)
         ),
     )
 }
