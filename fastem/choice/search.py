@@ -3,23 +3,14 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 import numpy as np
 
-from fastem.checks.labels import Partition
-from fastem.choice.candidates import Attempt, Candidate, Fitter, is_complete
+from fastem.choice.candidates import Attempt, Candidate, Fitter
 from fastem.choice.criteria import Criterion
-from fastem.choice.known import (
-    lacking,
-    likeliest_labels,
-    may_be,
-    partitions_of_known,
-    rows_among,
-)
-from fastem.choice.starting import Starts
+from fastem.choice.first_fits import FirstFits
+from fastem.choice.known import rows_among
 from fastem.mixture import GaussianMixture
-from fastem.mixture.online import AUTO
 from fastem.runtime import compiling
 from fastem.starts.subsample import enough_rows
 from fastem.statistics import Array
@@ -95,6 +86,8 @@ class Search:
         many standard errors, as the rows of a round tell it, but for the four best.
         inf drops none.
     random_state : RandomState
+    n_jobs : int or None
+        Processes that share the structures among them, as joblib counts them.
     report : callable
         Told of each attempt, of how many rows it is to, and of how many attempts are
         still to come with as many.
@@ -108,6 +101,7 @@ class Search:
     criterion: Criterion
     margin: float
     random_state: np.random.RandomState
+    n_jobs: int | None = None
     report: Callable[[Attempt, int, int], object] = lambda *_: None
     report_fold: Callable[[Attempt, int, int, float], object] = lambda *_: None
 
@@ -146,78 +140,17 @@ class Search:
     def _first(
         self, candidates: Sequence[Candidate], rows: RowsInMemory
     ) -> list[Attempt]:
-        """Fits from partitions that all candidates with as many components share.
-
-        And from one of its own: that of the same structure with a component less, of
-        which one is cut in two.
-        """
         tol = self.template.tol if rows is self.rows else _SAMPLE_TOL
-        fitter = Fitter(self.template, rows, tol)
-        starts = Starts.of(rows, self.random_state)
-        seed = int(self.random_state.randint(2**31))
-        n_left = len(candidates)
-        attempts: dict[Candidate, Attempt] = {}
-        ordered = sorted(candidates, key=lambda candidate: candidate.n_components)
-        for K, group in groupby(ordered, lambda candidate: candidate.n_components):
-            shared = self._partitions(starts, rows, K, _random_of(seed, K))
-            for candidate in group:
-                own: list[Partition] = []
-                before = Candidate(candidate.covariance_type, K - 1)
-                if before in attempts:
-                    random_state = _random_of(seed, K)
-                    own = self._splits(starts, rows, attempts[before], random_state)
-                partitions = [p for p in shared + own if is_complete(p, K)]
-                judged = []
-                if self.template.n_init == AUTO:
-                    judged = fitter.judged(candidate, _random_of(seed, K))
-                attempt = fitter.from_partitions(candidate, partitions, judged)
-                n_left -= 1
-                attempts[candidate] = attempt
-                self.report(attempt, rows.shape[0], n_left)
-        return [attempts[candidate] for candidate in candidates]
-
-    def _partitions(
-        self,
-        starts: Starts,
-        rows: RowsInMemory,
-        n_components: int,
-        random_state: np.random.RandomState,
-    ) -> list[Partition]:
-        if lacking(rows, n_components):
-            return []
-        n_threads, n_init = self.template.n_threads, self.template.n_init
-        if n_components == 1:
-            found = [np.zeros(len(starts.scaled), np.int32)]
-        else:
-            found = [starts.from_tree(n_components)]
-            for _ in range(0 if isinstance(n_init, str) else n_init):
-                clusters = starts.from_kmeans(n_components, random_state, n_threads)
-                found.append(clusters)
-        if rows.known is None:
-            return list(found)
-        try:
-            return partitions_of_known(
-                rows, found, n_components, random_state, n_threads
-            )
-        except ValueError:  # something is known of each row
-            return []
-
-    def _splits(
-        self,
-        starts: Starts,
-        rows: RowsInMemory,
-        attempt: Attempt,
-        random_state: np.random.RandomState,
-    ) -> list[Partition]:
-        if attempt.model is None:
-            return []
-        n_threads = self.template.n_threads
-        K = attempt.candidate.n_components
-        labels = likeliest_labels(attempt.model, rows)
-        split = starts.from_split(
-            labels, K, random_state, n_threads, may_be(rows, component=K)
+        fits = FirstFits.of(
+            Fitter(self.template, rows, tol),
+            {candidate.n_components for candidate in candidates},
+            self.random_state,
         )
-        return [] if split is None else [split]
+        attempts: dict[Candidate, Attempt] = {}
+        for attempt in fits.of_all(candidates, self.n_jobs):
+            attempts[attempt.candidate] = attempt
+            self.report(attempt, rows.shape[0], len(candidates) - len(attempts))
+        return [attempts[candidate] for candidate in candidates]
 
     def _next(
         self, attempts: Sequence[Attempt], rows: TrainingRows, tol: float
@@ -306,8 +239,3 @@ def _of_attempt(rows: RowsInMemory, attempt: Attempt) -> RowsInMemory:
 def _error_of_mean(values: Array, weights: Array, n: float) -> float:
     mean = float(weights @ values)
     return math.sqrt(float(weights @ (values - mean) ** 2) / n)
-
-
-def _random_of(seed: int, n_components: int) -> np.random.RandomState:
-    """Random numbers that do not depend on what else is tried."""
-    return np.random.RandomState((seed + n_components) % 2**32)

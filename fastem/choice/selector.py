@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -101,6 +101,12 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         Seed of the draws and of k-means.
     n_threads : int or None, default=None
         Largest number of threads to use; None for what ``estimator`` says.
+    n_jobs : int or None, default=None
+        Number of processes, as scikit-learn counts them, that share the fits to the
+        first rows, which are the most: each takes a structure with all numbers of
+        components. What is chosen is the same; a process starts in some seconds. Fits
+        to more rows are shared by threads. None for one, or what a
+        ``joblib.parallel_config`` says.
     verbose : int, default=0
         1 prints a line for each fit.
 
@@ -146,6 +152,7 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
             name: _OF_A_FIT[name]
             for name in ("noise", "random_state", "n_threads", "verbose")
         },
+        "n_jobs": [Integral, None],
         "missing_values": [*_OF_A_FIT["missing_values"], None],
     }
 
@@ -164,6 +171,7 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         margin: float = 3.0,
         random_state: int | np.random.RandomState | None = None,
         n_threads: int | None = None,
+        n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
         self.n_components = n_components
@@ -175,6 +183,7 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         self.margin = margin
         self.random_state = random_state
         self.n_threads = n_threads
+        self.n_jobs = n_jobs
         self.verbose = verbose
 
     def fit(
@@ -364,7 +373,7 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         report = SelectionReport(self.verbose, callback)
         search = Search(
             *(template, rows, CRITERIA[self.criterion], self.margin),
-            *(check_random_state(self.random_state), report.of_rows),
+            *(check_random_state(self.random_state), self.n_jobs, report.of_rows),
             lambda attempt, *told: report.of_fold(attempt, rows.shape[0], *told),
         )
         outcomes = search.outcomes(candidates)

@@ -1,9 +1,11 @@
 """The choice among candidates."""
 
+import pickle
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +18,9 @@ from fastem import (
     MixtureOutlierDetector,
     RegularizationWarning,
 )
+from fastem.choice.candidates import Candidate, Fitter
 from fastem.choice.criteria import CRITERIA, N_FOLDS
+from fastem.choice.first_fits import FirstFits
 from fastem.choice.search import Search
 from fastem.choice.selector import usual_estimator
 from fastem.covariances import STRUCTURES
@@ -37,6 +41,14 @@ def clouds(n_rows, seed=0, n_columns=2):
 
 def chosen(selector):
     return selector.covariance_type_, selector.n_components_
+
+
+def figures(results):
+    return [(row.n_components, row.value, row.n_iter, row.reason) for row in results]
+
+
+def pickled(something):
+    return pickle.loads(pickle.dumps(something))
 
 
 def of_random_starts(estimator):
@@ -228,6 +240,36 @@ def test_rows_that_belong_to_none_may_be_told_apart():
     assert chosen(selector) == ("diag", 3)
     assert 0.02 < selector.best_estimator_.noise_weight_ < 0.04
     assert np.mean(selector.predict(noise) == -1) > 0.8
+
+
+def test_structures_may_be_shared_by_workers():
+    X = clouds(300)
+    selector = GaussianMixtureSelector([1, 2], ["full", "EVI"])
+    selector.set_params(random_state=0)
+    alone = selector.fit(X).results_
+    told: list[int] = []
+    with joblib.parallel_config("threading", n_jobs=2):
+        shared = selector.fit(X, callback=lambda one: told.append(one.n_left)).results_
+    assert told == list(range(len(alone)))[::-1]
+    assert figures(shared) == figures(alone)
+    # What goes to another process, and comes back from there.
+    estimator = usual_estimator()
+    rows = estimator._training_rows(X, None, None)
+    fitter = Fitter(estimator, rows, tol=0.5)
+    fits = FirstFits.of(fitter, {1, 2}, np.random.RandomState(0))
+    some = [Candidate("EVI", K) for K in (1, 2)]
+    sent, ours = (list(each.of_all(some, 1)) for each in (pickled(fits), fits))
+    for there, here in zip(pickled(sent), ours, strict=True):
+        assert there.log_likelihood == here.log_likelihood
+        assert (there.reason, there.n_iter) == (here.reason, here.n_iter)
+
+
+@pytest.mark.exhaustive
+def test_structures_may_be_shared_by_processes():
+    selector = GaussianMixtureSelector([1, 2], ["full", "VII"], random_state=0)
+    alone = selector.fit(clouds(300)).results_
+    shared = selector.set_params(n_jobs=2).fit(clouds(300)).results_
+    assert figures(shared) == figures(alone)
 
 
 def test_missing_values_may_be_said_without_an_estimator():
