@@ -91,6 +91,14 @@ def select(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     overwrite: Overwrite = False,
     threads: Threads = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Processes that share the forms among them, for long searches: each "
+            "starts in some seconds.",
+        ),
+    ] = 1,
 ) -> None:
     """Choose the form of the covariances and the number of components."""
     with plain_messages():
@@ -115,6 +123,7 @@ def select(
             noise=noise,
             random_state=seed,
             n_threads=threads,
+            n_jobs=jobs,
         )
         _fit(selector, table)
         model = selector.best_estimator_
