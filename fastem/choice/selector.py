@@ -330,6 +330,9 @@ class GaussianMixtureSelector(DensityMixin, BaseEstimator):  # type: ignore[misc
         check_fixed(template, self._numbers())
         if self.n_threads is not None:
             template.n_threads = self.n_threads
+        if template.random_state is None and isinstance(self.random_state, Integral):
+            # So that a copy of what is chosen fits other rows alike each time.
+            template.random_state = self.random_state
         if template.noise and template.noise_weight_init is None:
             # Not that of the rows that a partition leaves out.
             template.noise_weight_init = NOISE_WEIGHT

@@ -237,6 +237,7 @@ def test_rows_that_belong_to_none_may_be_told_apart():
     selector = GaussianMixtureSelector([2, 3, 4], ["diag"], noise=True)
     selector.set_params(random_state=0, n_threads=1).fit(X)
     assert selector.best_estimator_.n_threads == 1
+    assert selector.best_estimator_.random_state == 0
     assert chosen(selector) == ("diag", 3)
     assert 0.02 < selector.best_estimator_.noise_weight_ < 0.04
     assert np.mean(selector.predict(noise) == -1) > 0.8
