@@ -3,14 +3,15 @@
 Most components are far from most rows, and a pass that has computed by how much knows
 it of the next pass as well, when the components have moved a little. This is what
 Elkan (ICML 2003) and Hamerly (SDM 2010) do for the Euclidean distances of k-means;
-here it is done for the distances of Gaussian components, which change shape as well.
+here it is done for the distances of components which change shape as well.
 
 What counts
 ===========
 Component k has the weight w_k, the mean m_k and the whitener W_k, lower triangular with
 W_k' W_k = S_k^-1; d_k(x) = |W_k (x - m_k)| is its distance from a row x, and
-log w_k f_k(x) = n_k - d_k(x)^2 / 2 its log-density. The responsibility of the component
-is taken to be 0 where
+log w_k f_k(x) = n_k - h(d_k(x)^2) its log-density, with h(q) = q / 2 of a Gaussian and
+(v + D) / 2 log(1 + q / v) of Student's law. The responsibility of the component is
+taken to be 0 where
 
     log w_k f_k(x) < max_j log w_j f_j(x) + log w_k - log(64 / eps).                 (1)
 
@@ -39,7 +40,7 @@ A group of 32 rows (64 of float32) has one number l for each component, no more 
 the distance of any of its rows. By (2), l' = s l - |W' (m' - m)| is one for the next
 pass; where the pair of group and component is computed, the least distance takes its
 place. With a lower bound g of the rows' largest log-densities the component is left out
-of the group where n_k - l'^2 / 2 < g + log w_k - log(64 / eps), which implies (1) at
+of the group where n_k - h(l'^2) < g + log w_k - log(64 / eps), which implies (1) at
 each of its rows. For g, each row's most likely component of the last pass is computed
 first; rows that lie side by side in the table had better lie side by side in space, too
 (``kernels.ordering``), so that few components do for a group.
@@ -68,6 +69,7 @@ import numpy as np
 
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import has_groups
+from fastem.kernels.tails import LARGEST_RATIO, distance_at, log_of_one_more
 from fastem.kernels.tiles import FEWEST_CARRYING, GROUP_BYTES
 from fastem.kernels.vectors.arithmetic import (
     NARROW_BYTES,
@@ -98,6 +100,13 @@ class History(NamedTuple):
     labels: np.ndarray  # (N,) int32: each row's most likely component
 
 
+class Falls(NamedTuple):
+    """Student's law for the vectors in which bounds are kept."""
+
+    inverses: np.ndarray  # (K and a vector more,) float32: 1 / v
+    halves: np.ndarray  # like it: (v + D) / 2
+
+
 class Drift(NamedTuple):
     """What has become of the components since, and how far they count now."""
 
@@ -105,6 +114,7 @@ class Drift(NamedTuple):
     shift: np.ndarray  # like it: |W' (m' - m)|
     peaks: np.ndarray  # like it: log-densities at the means, without the weights
     faint: np.ndarray  # (K,): what is so far below a row's largest counts as 0
+    tails: Falls | None  # how densities fall, if not as Gaussian ones
     cutoff: float  # log(64 / eps)
     slack: float  # relative rounding of a log-density
 
@@ -112,8 +122,7 @@ class Drift(NamedTuple):
 def carries_bounds(factors: Any) -> bool:
     """Whether passes with these factors had better carry bounds."""
     n_features = factors.means.shape[1]
-    is_wide = n_features >= FEWEST_CARRYING
-    return is_wide and has_groups(factors) and factors.tails is None
+    return n_features >= FEWEST_CARRYING and has_groups(factors)
 
 
 def _n_groups(n_rows: int, dtype: Any) -> int:
@@ -182,6 +191,11 @@ def drift_of(before: Any, after: Any, log_weights: np.ndarray) -> Drift:
         _padded(shift * (1 + _ROUNDING), 0.0),
         _padded(peaks, -np.inf),
         (log_weights - cutoff).astype(after.means.dtype),
+        None
+        if after.tails is None
+        else Falls(
+            _padded(after.tails.inverses, 1.0), _padded(after.tails.halves, 1.0)
+        ),
         cutoff,
         slack,
     )
@@ -223,6 +237,20 @@ def carry(nearest, drift):
 
 
 @subroutine()
+def _highest_at(tails, k, distance, peak):
+    """Log-densities at distances from components k to k + lanes."""
+    if tails is None:
+        fall = multiply(splat_narrow(np.float32(-0.5)), distance)
+        return multiply_add(fall, distance, peak)
+    ratio = multiply(multiply(distance, distance), load_narrow(tails.inverses, k))
+    largest = splat_narrow(np.float32(LARGEST_RATIO))
+    ratio = where_less(ratio, largest, ratio, largest)
+    return subtract(
+        peak, multiply(load_narrow(tails.halves, k), log_of_one_more(ratio))
+    )
+
+
+@subroutine()
 def ask_for(nearest, drift, floor, bit, needed_out):
     """Add ``bit`` to the numbers of components that may count in a group.
 
@@ -230,21 +258,20 @@ def ask_for(nearest, drift, floor, bit, needed_out):
     """
     rounding = (drift.slack + _ROUNDING) * (abs(floor) + drift.cutoff)
     threshold = splat_narrow(np.float32(floor - drift.cutoff - rounding))
-    minus_half = splat_narrow(np.float32(-0.5))
     zero, one = splat_narrow(np.float32(0)), splat_narrow(np.float32(bit))
     for k in range(0, nearest.shape[0], narrow_lanes(nearest)):
         distance = load_narrow(nearest, k)
-        fall = multiply(minus_half, distance)
-        highest = multiply_add(fall, distance, load_narrow(drift.peaks, k))
+        highest = _highest_at(drift.tails, k, distance, load_narrow(drift.peaks, k))
         # What is not a number counts.
         asked = where_less(highest, threshold, zero, one)
         store(add(load_narrow(needed_out, k), asked), needed_out, k)
 
 
 @subroutine()
-def bound_of(log_normalizer, highest, slack):
+def bound_of(tails, k, log_normalizer, highest, slack):
     """A distance that no row is below whose log-density is ``highest`` at most."""
     fall = log_normalizer - highest - slack * (abs(log_normalizer) + abs(highest))
     if fall > 0:
-        return np.float32(math.sqrt(2 * fall) * (1 - _ROUNDING))
+        distance = math.sqrt(distance_at(tails, k, fall))
+        return np.float32(distance * (1 - _ROUNDING))
     return np.float32(0)

@@ -106,15 +106,15 @@ def box_distances(
 
 
 def group_log_densities(
-    factors, k, tile, scratch, bits, value_out, largest_out, highest_out
+    factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
 ):
     """Log-densities (B,) of component k for the groups of a tile whose bits are set.
 
-    ``largest`` (B,), of each row, is raised to them; ``highest`` (G,) gets that of each
-    group.
+    ``kept`` gets what tails need later. ``largest`` (B,), of each row, is raised to
+    them; ``highest`` (G,) gets that of each group.
     """
     _group_log_densities[type(factors)](
-        factors, k, tile, scratch, bits, value_out, largest_out, highest_out
+        factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
     )
 
 
@@ -156,7 +156,7 @@ def _overload_box_distances(
 
 @overload(group_log_densities, jit_options=SUBROUTINE_OPTIONS)
 def _overload_group_log_densities(
-    factors, k, tile, scratch, bits, value_out, largest_out, highest_out
+    factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
 ):
     return _group_log_densities.get(factors.instance_class)
 

@@ -8,12 +8,12 @@ from fastem.kernels.blocks import (
     add_squared_rows,
 )
 from fastem.kernels.compilation import subroutine
+from fastem.kernels.tails import log_density_at
 from fastem.kernels.tiles import GROUP_BYTES
 from fastem.kernels.vectors.arithmetic import (
     largest_lane,
     load_wide,
     maximum,
-    multiply_add,
     splat_wide,
     store,
     wide_lanes,
@@ -22,7 +22,7 @@ from fastem.kernels.vectors.stacks import BLOCK_ROWS, block_at
 
 
 def log_densities_of_groups(
-    factors, k, tile, scratch, bits, value_out, largest_out, highest_out
+    factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
 ):
     """Log-densities of component k, for the groups whose bits are set."""
     n_features = tile.shape[0]
@@ -31,7 +31,7 @@ def log_densities_of_groups(
     residuals = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
     mean, whitener = factors.means[k], factors.whiteners[k]
     number = tile.dtype.type
-    minus_half, zero = splat_wide(number(-0.5)), splat_wide(number(0))
+    zero = splat_wide(number(0))
     log_normalizer = splat_wide(factors.log_normalizers[k])
     rest = n_features % 4
     n_fours = n_features - rest
@@ -51,7 +51,9 @@ def log_densities_of_groups(
                     distance = add_squared_rows((i, i + 1), *place, distance)
                 elif rest == 3:
                     distance = add_squared_rows((i, i + 1, i + 2), *place, distance)
-                log_density = multiply_add(minus_half, distance, log_normalizer)
+                log_density = log_density_at(
+                    factors.tails, k, distance, log_normalizer, b, kept_out
+                )
                 highest = maximum(log_density, highest)
                 store(log_density, value_out, b)
                 store(maximum(log_density, load_wide(largest_out, b)), largest_out, b)

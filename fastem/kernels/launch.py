@@ -120,7 +120,8 @@ def carried_pass(
     n_rows = X.shape[0]
     n_components, n_features = factors.means.shape
     weights_stop = 2 + n_components
-    first_start = weights_stop + number_of_backgrounds(factors.background)
+    tails_start = weights_stop + number_of_backgrounds(factors.background)
+    first_start = tails_start + number_of_tails(factors.tails, n_components)
     scatter_start = first_start + n_components * n_features
     totals = np.zeros(scatter_start + scatter_size + 1)
     for sums in walk(
@@ -139,8 +140,8 @@ def carried_pass(
         float(totals[0]),
         totals[-1] / n_pairs,
         totals[2:weights_stop],
-        float(totals[weights_stop:first_start].sum()),
-        np.empty((2, 0)),
+        float(totals[weights_stop:tails_start].sum()),
+        totals[tails_start:first_start].reshape(2, -1),
         totals[first_start:scatter_start].reshape(n_components, n_features),
         totals[scatter_start:-1],
         totals[1] / n_pairs,

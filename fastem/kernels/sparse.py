@@ -14,6 +14,7 @@ from fastem.kernels.background import least_log_density, number_of_backgrounds
 from fastem.kernels.carried import ask_for, bound_of, carry
 from fastem.kernels.compilation import kernel, subroutine
 from fastem.kernels.dispatch import add_vectors, group_log_densities
+from fastem.kernels.tails import number_of_tails, weigh_vectors
 from fastem.kernels.tiles import GROUP_BYTES, TileSpace, load_tile, tile_space
 from fastem.kernels.vectors.arithmetic import (
     add,
@@ -86,13 +87,15 @@ def _compute(factors, drift, nearest, space, largest):
         if bits != 0:
             pending[k] = 0
             done[k] |= bits
-            place = tiles.tile, tiles.scratch, bits
-            group_log_densities(factors, k, *place, tiles.values[k], largest, highest)
+            place = tiles.tile, tiles.scratch, bits, tiles.kept, tiles.values[k]
+            group_log_densities(factors, k, *place, largest, highest)
             log_normalizer = np.float64(factors.log_normalizers[k])
             for g in range(n_groups):
                 if (bits >> g) & 1:
                     value = np.float64(highest[g])
-                    nearest[g, k] = bound_of(log_normalizer, value, drift.slack)
+                    nearest[g, k] = bound_of(
+                        factors.tails, k, log_normalizer, value, drift.slack
+                    )
                     n_computed += 1
     return n_computed
 
@@ -204,7 +207,9 @@ def _list_counting(value, shares, bits, n_groups, counting_out):
 
 
 @subroutine()
-def _sum_up(factors, space, n_groups, totals, weights_out, first_out, scatter_out):
+def _sum_up(
+    factors, space, n_groups, totals, weights_out, tails_out, first_out, scatter_out
+):
     """Add the moments of a tile; return the number of pairs that they took.
 
     That is the mean of what log-densities need, of whole groups, and moments, of
@@ -225,6 +230,7 @@ def _sum_up(factors, space, n_groups, totals, weights_out, first_out, scatter_ou
             n_pairs += n_in * rows + n_vectors * lanes
             if n_vectors > 0:
                 places = space.counting[:n_vectors]
+                weigh_vectors(factors.tails, k, places, tiles.kept, r, tails_out)
                 sums = scratch, first_out, scatter_out
                 add_vectors(factors, k, tile, r, places, *sums)
     if weights_out.shape[0] > n_components:
@@ -252,7 +258,8 @@ def sparse_chunks(
     width, rows = tile.shape[1], GROUP_BYTES // tile.itemsize
     best, largest = scratch[2 * n_features], scratch[2 * n_features + 1]
     totals, logarithms = scratch[2 * n_features + 2], scratch[2 * n_features + 3]
-    first_start = 2 + n_components + number_of_backgrounds(factors.background)
+    weights_stop = 2 + n_components + number_of_backgrounds(factors.background)
+    first_start = weights_stop + number_of_tails(factors.tails, n_components)
     scatter_start = first_start + n_components * n_features
     last = sums_out.shape[1] - 1
     for c in range(sums_out.shape[0]):
@@ -260,7 +267,8 @@ def sparse_chunks(
         chunk_stop = min(chunk_start + SPARSE_CHUNK, stop)
         sums = sums_out[c]
         sums[:] = 0
-        weight_sums = sums[2:first_start]
+        weight_sums = sums[2:weights_stop]
+        tail_sums = sums[weights_stop:first_start]
         first = sums[first_start:scatter_start].reshape(n_components, n_features)
         scatter = sums[scatter_start:last]
         for tile_start in range(chunk_start, chunk_stop, width):
@@ -290,6 +298,5 @@ def sparse_chunks(
             sums[0] += _log_likelihood(
                 weights, largest, n_rows, n_groups * rows, totals, logarithms
             )
-            sums[last] += _sum_up(
-                factors, space, n_groups, totals, weight_sums, first, scatter
-            )
+            added = weight_sums, tail_sums, first, scatter
+            sums[last] += _sum_up(factors, space, n_groups, totals, *added)

@@ -14,10 +14,12 @@ from fastem.kernels.compilation import FASTMATH_EXACT_ROUNDING, subroutine
 from fastem.kernels.vectors.arithmetic import (
     add,
     divide,
+    load_narrow,
     load_wide,
     multiply,
     multiply_add,
     splat_like,
+    splat_narrow,
     splat_wide,
     store,
     subtract,
@@ -28,7 +30,7 @@ from fastem.kernels.vectors.arithmetic import (
 from fastem.kernels.vectors.elementary import log_positive
 
 # Of distances over v.
-_LARGEST = 1e37
+LARGEST_RATIO = 1e37
 
 
 class StudentTails(NamedTuple):
@@ -50,7 +52,7 @@ def number_of_tails(tails, n_components):
 
 
 @subroutine(fastmath=FASTMATH_EXACT_ROUNDING)
-def _log_of_one_more(x):
+def log_of_one_more(x):
     """log(1 + x) of a vector x >= 0, with what 1 + x has rounded away.
 
     That is lost / (1 + x), to first order. Near 1 lost is as good, and where x is
@@ -73,11 +75,11 @@ def log_density_at(tails, k, distance, log_normalizer, b, kept_out):
     if tails is None:
         return multiply_add(splat_like(distance, -0.5), distance, log_normalizer)
     # Farther ones count as this far: their logarithm is a number.
-    largest = splat_like(distance, _LARGEST)
+    largest = splat_like(distance, LARGEST_RATIO)
     ratio = multiply(distance, splat_wide(tails.inverses[k]))
     ratio = where_less(ratio, largest, ratio, largest)
     one = splat_like(distance, 1.0)
-    fall = _log_of_one_more(ratio)
+    fall = log_of_one_more(ratio)
     store(divide(one, add(one, ratio)), kept_out[k], b)
     store(fall, kept_out[tails.halves.shape[0] + k], b)
     return subtract(log_normalizer, multiply(splat_wide(tails.halves[k]), fall))
@@ -90,6 +92,15 @@ def fall_at(tails, k, distance):
         return 0.5 * distance
     v = tails.degrees_of_freedom[k]
     return np.float64(tails.halves[k]) * math.log1p(distance / v)
+
+
+@subroutine()
+def distance_at(tails, k, fall):
+    """The squared distance at which the log-density has fallen by so much."""
+    if tails is None:
+        return 2 * fall
+    ratio = math.expm1(fall / np.float64(tails.halves[k]))
+    return min(ratio, LARGEST_RATIO) / np.float64(tails.inverses[k])
 
 
 @subroutine()
@@ -116,3 +127,25 @@ def weigh_rows(tails, chosen, kept, values, sums_out):
                 store(weighted, value, b)  # last: in plain Python r is a view
             sums_out[k] += total(counts)
             sums_out[n_components + k] += total(logarithms)
+
+
+@subroutine()
+def weigh_vectors(tails, k, places, kept, value, sums_out):
+    """Like :func:`weigh_rows`, of one component and the vectors at these places."""
+    if tails is not None:
+        n_components = tails.halves.shape[0]
+        nearness, falls = kept[k], kept[n_components + k]
+        counts = logarithms = splat_narrow(value.dtype.type(0))
+        scale = splat_narrow(tails.scales[k])
+        log_scale = splat_narrow(tails.log_scales[k])
+        for n in range(places.shape[0]):
+            b = places[n]
+            u = multiply(scale, load_narrow(nearness, b))
+            r = load_narrow(value, b)
+            weighted = multiply(r, u)
+            counts = add(counts, weighted)
+            log_u = subtract(log_scale, load_narrow(falls, b))
+            logarithms = multiply_add(r, subtract(log_u, u), logarithms)
+            store(weighted, value, b)  # last: in plain Python r is a view
+        sums_out[k] += total(counts)
+        sums_out[n_components + k] += total(logarithms)

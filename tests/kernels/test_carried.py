@@ -7,7 +7,14 @@ from fastem import kernels
 from fastem.checks.rows import read_only
 from fastem.covariances import STRUCTURES
 from tests import reference
-from tests.mixtures import assert_close, draw, parameters_of, random_mixture, with_noise
+from tests.mixtures import (
+    assert_close,
+    draw,
+    parameters_of,
+    random_mixture,
+    with_noise,
+    with_tails,
+)
 
 FULL = STRUCTURES["full"].representation
 N_COMPUTED = kernels.PassSums._fields.index("computed")
@@ -82,6 +89,13 @@ def assert_sums_of(passes, mixture, sums, tolerance):
     assert_close(sums.weights, twin.weights, tolerance)
     scatter = np.tril(sums.scatter.reshape(twin.scatter.shape))
     assert_close(scatter, np.tril(twin.scatter), 10 * tolerance)
+    if sums.tails.size:
+        pulls = reference.row_pulls(rows, mixture)
+        shares = reference.responsibilities(rows, mixture)[:, : pulls.shape[1]]
+        if weights is not None:
+            shares = shares * weights[:, np.newaxis]
+        logarithms = (shares * (np.log(pulls) - pulls)).sum(axis=0)
+        assert_close(sums.tails, [twin.counts, logarithms], 10 * tolerance)
 
 
 # A kernel takes seconds to compile.
@@ -142,6 +156,26 @@ def test_noise_takes_its_share(random, volume):
         assert_same_bits(sums, passes.sums(mixture, keep=False))
     assert sums.computed < 0.6
     assert sums.background > 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "is_noisy"), [("float64", False), (*NARROW.values, True)]
+)
+def test_tails_fall_by_their_own_law(random, dtype, is_noisy):
+    tolerance = {"float64": 4e-12, "float32": 5e-5}[dtype]
+    plain = random_mixture(random, "full", 8, 6, spread=40)
+    mixture = with_tails(plain, [4.0, 20.0, 60.0, 1e3, 1e5, 15.0, 30.0, 100.0])
+    if is_noisy:
+        mixture = with_noise(mixture)
+    passes = Passes(random, plain, dtype, n_rows=1600)
+    for step in (0, 0.1, 0.03, 0.01):
+        mixture = moved(random, mixture, step)
+        # Bounds are of distances, whatever the law was.
+        mixture = mixture._replace(degrees_of_freedom=1.1 * mixture.degrees_of_freedom)
+        sums = passes.sums(mixture)
+        assert_sums_of(passes, mixture, sums, tolerance)
+        assert_same_bits(sums, passes.sums(mixture, keep=False))
+    assert sums.share <= sums.computed < 0.8
 
 
 @pytest.mark.parametrize("dtype", ["float64", NARROW])
