@@ -51,12 +51,11 @@ def native_call(kernel: Any, arguments: tuple[Any, ...]) -> NativeCall | None:
     """
     key = kernel, compute_fingerprint(arguments)
     if key not in _calls:
-        with interrupts_later():
+        with interrupts_later(), global_compiler_lock:
             _calls[key] = _prepare(kernel, arguments)
     return _calls[key]
 
 
-@global_compiler_lock
 def _prepare(kernel: Any, arguments: tuple[Any, ...]) -> NativeCall | None:
     compiled = kernel.overloads.get(tuple(map(kernel.typeof_pyval, arguments)))
     if compiled is None:

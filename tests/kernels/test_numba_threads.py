@@ -1,5 +1,8 @@
 """Numba's threads: the bits of Python's, and entered only where that is safe."""
 
+import os
+import warnings
+
 import numba
 import numpy as np
 import pytest
@@ -138,6 +141,17 @@ def test_where_it_is_not_safe_pythons_threads_have_the_same_bits(
     assert bits_of(some.expectation(2)) == serial
     assert loop.came[2:] == [True]
     assert numba_threads._inside == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no process can be forked")
+def test_a_forked_child_is_told():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of other threads
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if numba_threads._is_forked else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert not numba_threads._is_forked
 
 
 @kernel(nogil=True)

@@ -275,7 +275,7 @@ print("fine")
 
 
 # Where the signal lands is up to the machine: in a start, a pass, or between.
-@either_driver
+@pytest.mark.parametrize("driver", ["threads", pytest.param("numba", marks=exhaustive)])
 @pytest.mark.parametrize(
     "start",
     [
