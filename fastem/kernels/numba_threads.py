@@ -12,7 +12,8 @@ do so at once. There Python's threads do the work, with the same bits.
 import os
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -24,12 +25,16 @@ from numba.extending import intrinsic
 from fastem.kernels.compilation import kernel, subroutine
 from fastem.kernels.native_calls import (
     FAILED,
+    FIRST_ARGUMENT,
     add_at,
     call_thunk,
+    copy_bytes,
+    fill_slots,
+    load_at,
     native_call,
-    slots_of,
     store_at,
 )
+from fastem.kernels.tiles import LINE_BYTES, aligned_empty
 
 VARIABLE = "FASTEM_DRIVER"
 DRIVERS = ("threads", "numba")
@@ -97,60 +102,79 @@ def _set_number(typing_context, n_threads):
     return types.int64(types.int64), generate
 
 
+class Plan(NamedTuple):
+    """What the threads share: addresses, and numbers of bytes and of rows."""
+
+    thunk: int
+    template: int  # the row of slots that each thread starts from
+    row_bytes: int
+    rows: int  # the threads' own
+    arrays: int  # of the space: for each, where the template tells of it, and bytes
+    n_arrays: int
+    space_bytes: int
+    spaces: int  # the threads' own
+    chunk: int  # in a row, where start is
+    next_chunk: int  # its number
+    first: int
+    last: int
+    chunk_rows: int
+    sums: int
+    chunk_bytes: int
+
+
 @subroutine()
-def _take_chunks(
-    thunk, row, part, next_chunk, first, last, chunk_rows, sums, chunk_bytes
-):
+def _own_row(plan, t):
+    """The address of a thread's row, with a space of its own.
+
+    The thread copies the space itself: what Python would do for each of them would keep
+    the others waiting, and memory belongs to the core that writes to it first.
+    """
+    row = plan.rows + t * plan.row_bytes
+    copy_bytes(row, plan.template, plan.row_bytes)
+    target = plan.spaces + t * plan.space_bytes
+    for n in range(plan.n_arrays):
+        address = row + load_at(plan.arrays + 16 * n) - plan.template
+        n_bytes = load_at(plan.arrays + 16 * n + 8)
+        copy_bytes(target, load_at(address), n_bytes)
+        store_at(address, target)
+        target += _whole_lines(n_bytes)
+    return row
+
+
+@subroutine()
+def _whole_lines(n_bytes):
+    """So many bytes, or as many more as fill up a line of the cache."""
+    return (n_bytes + LINE_BYTES - 1) // LINE_BYTES * LINE_BYTES
+
+
+@subroutine()
+def _take_chunks(plan, row):
     """Call with one chunk after the other, as long as there are any."""
-    n = add_at(next_chunk, 1)
-    start = first + n * chunk_rows
-    while start < last:
-        stop = start + chunk_rows
-        store_at(part, start)
-        store_at(part + _STOP, stop if stop < last else last)
-        store_at(part + _SUMS, sums + n * chunk_bytes)
-        call_thunk(thunk, row)
-        n = add_at(next_chunk, 1)
-        start = first + n * chunk_rows
+    n = add_at(plan.next_chunk, 1)
+    start = plan.first + n * plan.chunk_rows
+    while start < plan.last:
+        stop = start + plan.chunk_rows
+        store_at(row + plan.chunk, start)
+        store_at(row + plan.chunk + _STOP, stop if stop < plan.last else plan.last)
+        store_at(row + plan.chunk + _SUMS, plan.sums + n * plan.chunk_bytes)
+        call_thunk(plan.thunk, row)
+        n = add_at(plan.next_chunk, 1)
+        start = plan.first + n * plan.chunk_rows
 
 
 @kernel(parallel=True, nogil=True)
-def _share_chunks(
-    inside,
-    n_threads,
-    thunk,
-    rows,
-    row_bytes,
-    part,
-    next_chunk,
-    first,
-    last,
-    chunk_rows,
-    sums,
-    chunk_bytes,
-):
-    """Have threads take chunks, each with a row of slots; ``part`` is where start is.
+def _share_chunks(inside, n_threads, plan):
+    """Have so many threads take chunks.
 
-    False, and nothing done, if another thread is in here. It takes numbers and
-    addresses, since a loop over arrays took twice as long to compile. What has to be
-    put back is put back here, where no Ctrl-C comes between.
+    False, and nothing done, if another thread is in here. It takes addresses, since a
+    loop over arrays took twice as long to compile. What has to be put back is put back
+    here, where no Ctrl-C comes between.
     """
     is_alone = add_at(inside, 1) == 0
     if is_alone:
         before = _set_number(n_threads)
         for t in numba.prange(n_threads):
-            row = rows + np.int64(t) * row_bytes
-            _take_chunks(
-                thunk,
-                row,
-                row + part,
-                next_chunk,
-                first,
-                last,
-                chunk_rows,
-                sums,
-                chunk_bytes,
-            )
+            _take_chunks(plan, _own_row(plan, np.int64(t)))
         _set_number(before)
     add_at(inside, -1)
     return is_alone
@@ -178,31 +202,42 @@ def share_chunks(
     """
     if _is_forked:
         return False
-    spaces = [space(chunk_rows) for _ in range(n_threads)]
-    one_chunk = first, last, sums[:1]
-    call = native_call(chunk_kernel, (*arguments, spaces[0], *one_chunk))
+    own, chunk = space(chunk_rows), (first, last, sums[:1])
+    call = native_call(chunk_kernel, (*arguments, own, *chunk))
     if call is None:
         return False
-    of_chunk = slots_of(one_chunk)
-    common = [call.function, 0, *slots_of(arguments)]
-    rows = np.array([common + slots_of((own,)) + of_chunk for own in spaces])
-    next_chunk = np.zeros(1, np.int64)
-    is_done = _share_chunks(
-        _inside.ctypes.data,
-        n_threads,
-        call.thunk,
-        rows.ctypes.data,
-        rows.strides[0],
-        rows.strides[0] - 8 * len(of_chunk),
-        next_chunk.ctypes.data,
-        first,
-        last,
-        chunk_rows,
-        sums.ctypes.data,
-        sums.strides[0],
+    rows = np.empty((1 + n_threads, call.n_slots), np.int64)
+    template, row_bytes = rows.ctypes.data, 8 * call.n_slots
+    rows[0, :FIRST_ARGUMENT] = call.function, 0
+    arrays: list[tuple[int, int]] = []
+    of_space = fill_slots(arguments, template + 8 * FIRST_ARGUMENT)
+    of_chunk = fill_slots((own,), of_space, arrays)
+    fill_slots(chunk, of_chunk)
+    space_bytes = sum(_whole_lines(n_bytes) for _, n_bytes in arrays)
+    spaces = aligned_empty(n_threads, space_bytes, np.uint8)
+    # The number of the next chunk, and the arrays.
+    shared = np.array([0, *chain.from_iterable(arrays)])
+    next_chunk = shared.ctypes.data
+    plan = Plan(
+        thunk=call.thunk,
+        template=template,
+        row_bytes=row_bytes,
+        rows=template + row_bytes,
+        arrays=next_chunk + 8,
+        n_arrays=len(arrays),
+        space_bytes=space_bytes,
+        spaces=spaces.ctypes.data,
+        chunk=of_chunk - template,
+        next_chunk=next_chunk,
+        first=first,
+        last=last,
+        chunk_rows=chunk_rows,
+        sums=sums.ctypes.data,
+        chunk_bytes=sums.strides[0],
     )
-    if rows[:, FAILED].any():
+    is_done = bool(_share_chunks(_inside.ctypes.data, n_threads, plan))
+    if is_done and rows[1:, FAILED].any():
         raise RuntimeError(
             f"{chunk_kernel.__name__} has failed in one of Numba's threads"
         )
-    return bool(is_done)
+    return is_done

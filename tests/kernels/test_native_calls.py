@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from fastem.kernels.compilation import kernel
-from fastem.kernels.native_calls import FAILED, native_call, slots_of
+from fastem.kernels.native_calls import (
+    FAILED,
+    FIRST_ARGUMENT,
+    FUNCTION,
+    fill_slots,
+    native_call,
+)
 
 
 class Inner(NamedTuple):
@@ -41,8 +47,10 @@ def fail_of(numbers, out):
 def call_by_address(compiled, *arguments):
     """Call; whether it has failed."""
     call = native_call(compiled, arguments)
-    row = np.array([call.function, 0, *slots_of(arguments)])
-    assert len(row) == call.n_slots
+    row = np.zeros(call.n_slots, np.int64)
+    row[FUNCTION] = call.function
+    end = fill_slots(arguments, row[FIRST_ARGUMENT:].ctypes.data)
+    assert end == row.ctypes.data + row.nbytes
     ctypes.CFUNCTYPE(None, ctypes.c_int64)(call.thunk)(row.ctypes.data)
     return row[FAILED] != 0
 
