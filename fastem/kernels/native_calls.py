@@ -74,7 +74,10 @@ def _prepare(kernel: Any, arguments: tuple[Any, ...]) -> NativeCall | None:
     )
     n_arguments = len(function_type.args) - _N_PLACES
     if n_arguments != _number_of_slots(arguments):
-        raise RuntimeError(f"{kernel.__name__} takes other arguments than it seems to")
+        raise RuntimeError(
+            f"{kernel.__name__} takes {n_arguments} numbers in this version of Numba, "
+            f"not {_number_of_slots(arguments)}: set FASTEM_DRIVER to 'threads'"
+        )
     signature = str(function_type)
     if signature not in _thunks:
         _thunks[signature] = _build_thunk(context.codegen(), function_type)

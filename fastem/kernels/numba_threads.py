@@ -126,8 +126,8 @@ class Plan(NamedTuple):
 def _own_row(plan, t):
     """The address of a thread's row, with a space of its own.
 
-    The thread copies the space itself: what Python would do for each of them would keep
-    the others waiting, and memory belongs to the core that writes to it first.
+    The thread copies the space itself, since all wait for what Python does before. That
+    is 60 us for any number of threads; a space and its slots took 16 us for each.
     """
     row = plan.rows + t * plan.row_bytes
     copy_bytes(row, plan.template, plan.row_bytes)
