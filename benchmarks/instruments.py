@@ -28,6 +28,7 @@ INSTRUMENTS = {
     "calibration": "memberships of held-out rows: what they claim, and what is right",
     "choice": "the selector: seconds, candidates, and what it chooses, on real tables",
     "anomalies": "anomalies found, and false alarms really seen, on real tables",
+    "drivers": "EM passes on Python's threads and on Numba's, from one to all cores",
     "skipping": "EM passes that leave out what cannot count, on real tables",
 }
 

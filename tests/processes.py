@@ -17,7 +17,7 @@ import sys
 import numpy as np
 from fastem import GaussianMixture
 
-n_rows = int(os.environ.get("N_ROWS", 6000))
+n_rows = int(os.environ.get("N_ROWS", 40_000))
 truth = np.arange(n_rows) % 2
 X = np.random.default_rng(0).normal(size=(n_rows, 2)) + 100.0 * truth[:, np.newaxis]
 

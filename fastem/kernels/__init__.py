@@ -46,6 +46,18 @@ GIL, so that several fits may run at once and a forked child may fit with thread
 >>> bool(np.all(one.means_ == two.means_))
 True
 
+Python's threads or Numba's
+===========================
+With `FASTEM_DRIVER=numba` in the environment the threads of a pass are Numba's: one
+small loop, `@njit(parallel=True)`, calls the compiled kernels by their address, for all
+covariance types the same. Bits are the same, too. `threads`, which is what an unset
+variable means, stands for Python's. It is read once, at the first pass, and any other
+value is an error there. Numba's threads are used where that is safe: in a forked child,
+and while another thread of the process is in the loop, Python's take their place. With
+Numba's threading layer `workqueue`, a parallel loop of your own must not run in another
+thread meanwhile. `scripts/bench --drivers` says which of them takes less time on a
+machine.
+
 No covariance type
 ==================
 A structure reaches the kernels as a named tuple whose type selects the code at compile

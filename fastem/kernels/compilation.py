@@ -95,7 +95,7 @@ CACHE_FOLDER = _writable_cache_folder()
 
 
 @contextmanager
-def _interrupts_later() -> Iterator[None]:
+def interrupts_later() -> Iterator[None]:
     """Have a Ctrl-C wait for the end of the block: some seconds, if it compiles.
 
     Between two lines of Python that give memory of LLVM's back, it would have that done
@@ -121,8 +121,9 @@ def _told(compile_types: Callable[..., Any]) -> Callable[..., Any]:
 
     def compile_and_tell(types: tuple[Any, ...], return_type: Any) -> Any:
         # The first array holds the rows. Merging takes their bits, as unsigned numbers.
-        arrays = (t for t in types if isinstance(t, numba.types.Array))
-        with compiling.told(f"float{next(arrays).dtype.bitwidth} rows"):
+        arrays = [t for t in types if isinstance(t, numba.types.Array)]
+        what = f"float{arrays[0].dtype.bitwidth} rows" if arrays else "Numba's threads"
+        with compiling.told(what):
             return compile_types(types, return_type)
 
     return compile_and_tell
@@ -140,7 +141,7 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             compiled._cache = _cache(function)
             compiled._compiler.compile = _told(compiled._compiler.compile)
             ready = compiling.clock_stopped()(compiled._compile_for_args)
-            compiled._compile_for_args = _interrupts_later()(ready)
+            compiled._compile_for_args = interrupts_later()(ready)
         return compiled
 
     return decorate

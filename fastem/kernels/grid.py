@@ -2,11 +2,15 @@
 
 A chunk is a fixed number of rows whatever the number of threads, each chunk has
 sums of its own, and these are added in the order of the rows. So the result is the
-same to the last bit for any number of threads.
+same to the last bit for any number of threads, whoever starts them.
 
-The threads are Python's, and the kernels release the GIL. Numba's parallel loops take
-no less time, but compile for half a second each, and must not be entered by a forked
-child or by two Python threads at once, depending on the threading layer.
+The threads are Python's, and the kernels release the GIL; or Numba's, in a parallel
+loop, where the user has chosen those (``numba_threads``). A parallel loop ends when all
+its threads have come to its end, and on busy cores one of them may not have begun: with
+other programs on two cores, passes over 10,000 rows took five times as long with
+Numba's threads (11.6 ms) as with Python's (2.4 ms), of which only those that have begun
+are waited for. Nor may it be entered by a forked child, or by two Python threads at
+once, depending on the threading layer.
 """
 
 import os
@@ -22,6 +26,7 @@ import numba
 import numpy as np
 from numba.np.ufunc import parallel
 
+from fastem.kernels.numba_threads import chosen_driver, share_chunks
 from fastem.kernels.tiles import CHUNK_ROWS
 from fastem.runtime.threads import Helpers
 
@@ -144,6 +149,7 @@ def walk(
     def work_on(start: int, stop: int, sums: np.ndarray) -> None:
         kernel(*arguments, space(stop - start), start, stop, sums)
 
+    driver = chosen_driver()
     for first, last in _segments(n_rows, row_work, chunk_rows, 8 * n_sums):
         n_chunks = -(-(last - first) // chunk_rows)
         sums = np.empty((n_chunks, n_sums))
@@ -159,7 +165,15 @@ def walk(
             # An empty walk has the kernel compiled or loaded by this thread: another
             # one may have too small a stack for LLVM.
             work_on(first, first, sums[:0])
-        share(work_on, parts, n_sharing)
+        is_done = (
+            driver == "numba"
+            and n_sharing > 1
+            and share_chunks(
+                kernel, arguments, space, first, last, chunk_rows, sums, n_sharing
+            )
+        )
+        if not is_done:
+            share(work_on, parts, n_sharing)
         yield sums
 
 

@@ -30,7 +30,7 @@ _TILE_BYTES = 768 * 1024
 # adding up the lanes of vectors cost 7 to 13 % of a pass over 2 to 64 columns.
 _COLUMN_BYTES = 2048
 SMALLEST_TILE = 64
-_LINE_BYTES = 64
+LINE_BYTES = 64
 # Where far components are left out of each tile. Of 64, 128 and 256 rows, this took
 # the least time on flights, ocean and pixels with 16 to 256 components.
 NEAR_TILE = 128
@@ -64,8 +64,8 @@ def aligned_empty(n_rows: int, width: int, dtype: DTypeLike) -> np.ndarray:
     tenth of a pass.
     """
     n_bytes = n_rows * width * np.dtype(dtype).itemsize
-    memory = np.empty(n_bytes + _LINE_BYTES, np.uint8)
-    first = -memory.__array_interface__["data"][0] % _LINE_BYTES
+    memory = np.empty(n_bytes + LINE_BYTES, np.uint8)
+    first = -memory.__array_interface__["data"][0] % LINE_BYTES
     return np.ndarray((n_rows, width), dtype, memory, first)
 
 

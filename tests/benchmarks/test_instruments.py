@@ -14,6 +14,7 @@ from benchmarks import (
 )
 from benchmarks import (
     cluster,
+    drivers,
     end_to_end,
     instruments,
     narrow,
@@ -33,7 +34,7 @@ from benchmarks import (
 )
 from benchmarks.instruments import INSTRUMENTS, Options
 from benchmarks.libraries import FASTEM, SCIKIT_LEARN
-from benchmarks.measure import Result, Sample, Timing
+from benchmarks.measure import DisagreementError, Result, Sample, Timing
 from benchmarks.problems import Problem, generate
 from benchmarks.rounds import Rounds, alternate
 
@@ -399,6 +400,48 @@ def test_other_widths_are_measured_with_their_own_peak(monkeypatch):
     lines = lines_of(narrow.width_table({"native": found, "haswell": found}))
     assert "| 40 % | - |" in lines[2]
     assert "| 40 % | 50 %, missed |" in lines[3]
+
+
+def test_drivers_are_compared(monkeypatch):
+    monkeypatch.setattr(drivers, "_NUMBERS_OF_ROWS", (500, 40_000))
+    monkeypatch.setattr(drivers, "numbers_of_threads", lambda _: [1, 2])
+    text = drivers.document(OPTIONS)
+    lines = lines_of(text.split("\n\n")[1])
+    assert [line.split(" | ")[:2] for line in lines[2:]] == [
+        [f"| {n_rows}", n_threads] for n_rows in ("500", "40,000") for n_threads in "12"
+    ]
+
+
+def test_other_bits_are_no_comparison(monkeypatch):
+    monkeypatch.setattr(drivers, "expectation_pass", lambda _: lambda n: [float(n)])
+    with pytest.raises(DisagreementError, match="threads: 2 threads do not give"):
+        next(drivers.compare(500, [2], 1, 0.0, 0.0))
+
+
+def test_the_driver_that_takes_less_time_is_named():
+    def compared(n_threads, seconds):
+        samples = {drivers.PYTHON: [1.0] * len(seconds), drivers.NUMBA: seconds}
+        rounds = Rounds(
+            {name: [Sample(s, s, s) for s in some] for name, some in samples.items()}
+        )
+        return drivers.Compared(1000, n_threads, -1.5, rounds)
+
+    found = [
+        compared(1, [0.5] * 4),
+        compared(2, [0.5] * 4),
+        compared(4, [2.0] * 4),
+        compared(8, [0.5, 0.5, 2.0, 2.0]),
+    ]
+    assert [one.winner for one in found] == ["numba", "numba", "threads", None]
+    assert drivers.summary(found).splitlines()[2:] == [
+        "- `threads`: 1,000 rows on 4.",
+        "- `numba`: 1,000 rows on 2.",
+        "- neither: 1,000 rows on 8.",
+    ]
+    assert "| 2.00x (2.00 to 2.00) | numba |" in drivers.comparison_table(found)
+    assert drivers.numbers_of_threads(1) == [1]
+    assert drivers.numbers_of_threads(2) == [1, 2]
+    assert drivers.numbers_of_threads(12) == [1, 2, 4, 8, 12]
 
 
 @pytest.mark.usefixtures("no_tables", "only_tiny_problems")

@@ -5,6 +5,7 @@ import pytest
 from tests.processes import CLUSTERS, interrupt, run
 
 exhaustive = pytest.mark.exhaustive
+either_driver = pytest.mark.parametrize("driver", ["threads", "numba"])
 
 ALL = "model = fit(); check(model); check_answers(model)\n"
 
@@ -80,6 +81,7 @@ finally:
 }
 
 
+@either_driver
 @pytest.mark.parametrize(
     "way",
     [
@@ -88,12 +90,21 @@ finally:
         pytest.param("os.fork amid threads", marks=exhaustive),
     ],
 )
-def test_a_forked_child_fits_and_predicts(way):
-    run(CLUSTERS + ALL + FORKED[way] + ALL)
+def test_a_forked_child_fits_and_predicts(way, driver):
+    run(CLUSTERS + ALL + FORKED[way] + ALL, FASTEM_DRIVER=driver)
 
 
-@pytest.mark.parametrize("layer", ["omp", pytest.param("workqueue", marks=exhaustive)])
-def test_python_threads_that_fit_at_once_get_the_bits_of_one(layer):
+@pytest.mark.parametrize(
+    ("driver", "layer"),
+    [
+        ("threads", "omp"),
+        pytest.param("threads", "workqueue", marks=exhaustive),
+        pytest.param("numba", "omp", marks=exhaustive),
+        # It ends the process if two threads enter a parallel loop at once.
+        ("numba", "workqueue"),
+    ],
+)
+def test_python_threads_that_fit_at_once_get_the_bits_of_one(driver, layer):
     run(
         CLUSTERS
         + """
@@ -102,7 +113,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threadpoolctl import threadpool_info
 
 kinds = 3 * ["full", "tied", "diag", "spherical"]
-Z = np.random.default_rng(0).normal(size=(5000, 6))
+Z = np.random.default_rng(0).normal(size=(10_000, 6))
 
 
 def work(kind):
@@ -135,6 +146,7 @@ for i, parts in enumerate(together):
 # Settings of the process are as they were.
 assert blas_threads() == before
 """,
+        FASTEM_DRIVER=driver,
         NUMBA_THREADING_LAYER=layer,
     )
 
@@ -162,10 +174,22 @@ assert warnings.filters == before
 
 
 @pytest.mark.parametrize(
-    "backend",
-    ["loky", pytest.param("multiprocessing", marks=exhaustive), "threading"],
+    ("backend", "driver"),
+    [
+        ("loky", "threads"),
+        ("threading", "threads"),
+        *(
+            pytest.param(*both, marks=exhaustive)
+            for both in (
+                ("multiprocessing", "threads"),
+                ("loky", "numba"),
+                ("multiprocessing", "numba"),
+                ("threading", "numba"),
+            )
+        ),
+    ],
 )
-def test_joblibs_workers_get_the_bits_of_one_process(backend):
+def test_joblibs_workers_get_the_bits_of_one_process(backend, driver):
     run(
         CLUSTERS
         + """
@@ -184,6 +208,7 @@ for (means, degrees), (own_means, own_degrees) in zip(there, here, strict=True):
     np.testing.assert_array_equal(degrees, own_degrees)
 """,
         backend,
+        FASTEM_DRIVER=driver,
     )
 
 
@@ -250,6 +275,7 @@ print("fine")
 
 
 # Where the signal lands is up to the machine: in a start, a pass, or between.
+@pytest.mark.parametrize("driver", ["threads", pytest.param("numba", marks=exhaustive)])
 @pytest.mark.parametrize(
     "start",
     [
@@ -258,12 +284,14 @@ print("fine")
         pytest.param("random", marks=exhaustive),
     ],
 )
-def test_ctrl_c_ends_a_fit_and_leaves_the_estimator_as_it_was(start):
-    assert interrupt(CLUSTERS + INTERRUPTED, start, 5, times=5) == "fine\n"
+def test_ctrl_c_ends_a_fit_and_leaves_the_estimator_as_it_was(start, driver):
+    code = CLUSTERS + INTERRUPTED
+    assert interrupt(code, start, 5, times=5, FASTEM_DRIVER=driver) == "fine\n"
 
 
 @exhaustive
-def test_ctrl_c_ends_a_fit_that_compiles(tmp_path):
+@either_driver
+def test_ctrl_c_ends_a_fit_that_compiles(tmp_path, driver):
     output, _ = run(
         CLUSTERS
         + """
@@ -280,6 +308,7 @@ except KeyboardInterrupt:
 check(fit())
 print("fine")
 """,
+        FASTEM_DRIVER=driver,
         NUMBA_CACHE_DIR=str(tmp_path),
     )
     assert output == "fine\n"
