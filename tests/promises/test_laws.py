@@ -1,7 +1,6 @@
 """Laws that every fit must obey, whatever the rows."""
 
 import warnings
-from itertools import product
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from fastem.em.expectation import ExpectationStep
 from fastem.kernels import CHUNK_ROWS, grid
 from tests import reference
 from tests.mixtures import (
-    IN_SHORT,
+    STARTS_IN_SHORT,
     assert_close,
     draw,
     parameters_of,
@@ -362,22 +361,7 @@ def test_any_number_of_threads_gives_the_same_bits(
         )
 
 
-DRAWN_STARTS = ["kmeans", "k-means++", "random", "random_from_data", "subsample"]
-
-
-# Trimmed ones are fits of their own, and take ten times as long as the others.
-@pytest.mark.parametrize(
-    ("covariance_type", "init_params"),
-    [
-        *product(IN_SHORT, DRAWN_STARTS),
-        ("diag", "trimmed"),
-        *(
-            pytest.param(name, "trimmed", marks=pytest.mark.exhaustive)
-            for name in IN_SHORT
-            if name != "diag"
-        ),
-    ],
-)
+@pytest.mark.parametrize(("covariance_type", "init_params"), STARTS_IN_SHORT)
 def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(
     covariance_type, init_params
 ):
