@@ -1,6 +1,9 @@
 """Random mixtures, rows drawn from them, and their parameters as fastem takes them."""
 
+from itertools import product
+
 import numpy as np
+import pytest
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from fastem.covariances import STRUCTURES
@@ -13,6 +16,19 @@ OF_SCIKIT_LEARN = [name for name in STRUCTURES if name in _named.options]
 # One of each way to store covariances, and one in which components share what they
 # do not store together: where only passes and plumbing matter, the others are these.
 IN_SHORT = [*OF_SCIKIT_LEARN, "EEI"]
+# Starts that know nothing of structures, each with each of these; and trimmed ones,
+# which are fits of their own and take ten times as long, with one of them always.
+STARTS_IN_SHORT = [
+    *product(
+        IN_SHORT, ["kmeans", "k-means++", "random", "random_from_data", "subsample"]
+    ),
+    *(
+        pytest.param(
+            *(name, "trimmed"), marks=() if name == "diag" else pytest.mark.exhaustive
+        )
+        for name in IN_SHORT
+    ),
+]
 
 
 def random_covariance(random, n_features):

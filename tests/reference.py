@@ -314,13 +314,20 @@ def _degrees_of_freedom(excess):
     return brentq(gap, 0.01, 1e6, xtol=1e-14, rtol=1e-15) if gap(0.01) > 0 else 0.01
 
 
-def weighted_log_densities(X, mixture):
+def _has_noise(mixture):
+    return getattr(mixture, "noise_volume", 0) > 0
+
+
+def weighted_log_densities(X, mixture, bounds=None):
     """log(weight) + log-density, for each row and component: (N, K).
 
     With noise it is the last one: (N, K + 1).
     """
     if np.isnan(X).any():
-        return np.stack([row_log_densities(row, mixture) for row in X])
+        values = np.empty((len(X), len(mixture.weights) + _has_noise(mixture)))
+        for has, rows in patterns(X):
+            values[rows] = _with_gaps(X[rows], has, mixture, bounds)
+        return values
     with np.errstate(divide="ignore"):  # an empty component has weight 0
         log_weights = np.log(mixture.weights)
     v = getattr(mixture, "degrees_of_freedom", None)
@@ -333,7 +340,7 @@ def weighted_log_densities(X, mixture):
         )
     ]
     values = log_weights + np.stack(densities, axis=1)
-    if not getattr(mixture, "noise_volume", 0):
+    if not _has_noise(mixture):
         return values
     with np.errstate(divide="ignore"):
         log_noise_weight = np.log(mixture.noise_weight)
@@ -341,41 +348,45 @@ def weighted_log_densities(X, mixture):
     return np.column_stack([values, np.full(len(X), of_noise)])
 
 
-def row_log_densities(row, mixture, bounds=None):
-    """log(weight) + log-density of what a row with gaps has, (K,), each by itself.
+def patterns(X):
+    """Which columns are there, and the numbers of the rows that have just these."""
+    kinds, which = np.unique(~np.isnan(X), axis=0, return_inverse=True)
+    for i, has in enumerate(kinds):
+        yield has, np.flatnonzero(which.ravel() == i)
+
+
+def _with_gaps(X, has, mixture, bounds):
+    """log(weight) + log-density of what rows have, who all have these columns: (N, K).
 
     Noise has a density in each column: one over the width of its ``bounds``, in a unit
     in which the widths' product is its volume. By default all widths are the same.
     """
-    has = ~np.isnan(row)
     with np.errstate(divide="ignore"):
-        values = np.log(np.asarray(mixture.weights))
+        values = np.tile(np.log(np.asarray(mixture.weights)), (len(X), 1))
     v = getattr(mixture, "degrees_of_freedom", None)
     if has.any():
-        known = row[np.newaxis, has]
         for k, mean in enumerate(mixture.means):
             law = mean[has], mixture.covariances[k][np.ix_(has, has)]
             if v is None:
-                values[k] += log_density(known, *law)[0]
+                values[:, k] += log_density(X[:, has], *law)
             else:
-                values[k] += student_log_density(known, *law, v[k])[0]
-    if not getattr(mixture, "noise_volume", 0):
+                values[:, k] += student_log_density(X[:, has], *law, v[k])
+    if not _has_noise(mixture):
         return values
-    widths = np.ones(len(row)) if bounds is None else bounds[:, 1] - bounds[:, 0]
-    unit = (mixture.noise_volume / widths.prod()) ** (1 / len(row))
+    widths = np.ones(len(has)) if bounds is None else bounds[:, 1] - bounds[:, 0]
+    unit = (mixture.noise_volume / widths.prod()) ** (1 / len(has))
     with np.errstate(divide="ignore"):
         of_noise = np.log(mixture.noise_weight) - np.log(unit * widths[has]).sum()
-    return np.append(values, of_noise)
+    return np.column_stack([values, np.full(len(X), of_noise)])
 
 
-def completed(row, mean, covariance):
-    """What a row is expected to be given what it has, and how the rest varies."""
-    has = ~np.isnan(row)
+def completed(X, has, mean, covariance):
+    """What rows are expected to be given these columns, and how the rest varies."""
     lacks = ~has
     inverse = np.linalg.inv(covariance[np.ix_(has, has)])
     coefficients = covariance[np.ix_(lacks, has)] @ inverse
-    full = row.copy()
-    full[lacks] = mean[lacks] + coefficients @ (row[has] - mean[has])
+    full = X.copy()
+    full[:, lacks] = mean[lacks] + (X[:, has] - mean[has]) @ coefficients.T
     left = np.zeros_like(covariance)
     left[np.ix_(lacks, lacks)] = (
         covariance[np.ix_(lacks, lacks)] - coefficients @ covariance[np.ix_(has, lacks)]
@@ -384,42 +395,39 @@ def completed(row, mean, covariance):
 
 
 def expectation_with_gaps(X, mixture, row_weights=None, allowed=None):
-    """The expectation step on rows with gaps, row by row, about the means.
+    """The expectation step on rows with gaps, about the means.
 
     ``allowed`` (N, K) says which components each row may belong to, and noise the last.
     """
     row_weights = np.ones(len(X)) if row_weights is None else row_weights
     K, D = mixture.means.shape
-    log_likelihood, weights, counts = 0.0, np.zeros(K), np.zeros(K)
-    first, scatter = np.zeros((K, D)), np.zeros((K, D, D))
-    for i, row in enumerate(X):
-        values = row_log_densities(row, mixture)
-        if allowed is not None:
-            values = np.where(allowed[i], values, -np.inf)
-        total = log_sum_exp(values)
-        log_likelihood += row_weights[i] * total
-        for k, r in enumerate(row_weights[i] * np.exp(values[:K] - total)):
-            full, left = completed(row, mixture.means[k], mixture.covariances[k])
-            residual = full - mixture.means[k]
-            pull = _pull(row, mixture, k)
-            weights[k] += r
-            counts[k] += r * pull
-            first[k] += r * pull * residual
-            scatter[k] += r * (pull * np.outer(residual, residual) + left)
+    values = weighted_log_densities(X, mixture)
+    if allowed is not None:
+        values = np.where(allowed, values, -np.inf)
+    totals = log_sum_exp(values)
+    shares = row_weights[:, np.newaxis] * np.exp(values - totals[:, np.newaxis])
+    counts, first, scatter = np.zeros(K), np.zeros((K, D)), np.zeros((K, D, D))
+    for has, rows in patterns(X):
+        for k, mean in enumerate(mixture.means):
+            full, left = completed(X[rows], has, mean, mixture.covariances[k])
+            pulled = shares[rows, k] * _pulls(X[rows], has, mixture, k)
+            counts[k] += pulled.sum()
+            first[k] += pulled @ (full - mean)
+            scatter[k] += (pulled[:, np.newaxis] * (full - mean)).T @ (full - mean)
+            scatter[k] += shares[rows, k].sum() * left
+    sums = row_weights @ totals, shares[:, :K].sum(axis=0), first, scatter
     if getattr(mixture, "degrees_of_freedom", None) is None:
-        return Statistics(log_likelihood, weights, first, scatter)
-    return StudentStatistics(log_likelihood, weights, first, scatter, counts)
+        return Statistics(*sums)
+    return StudentStatistics(*sums, counts)
 
 
-def _pull(row, mixture, k):
-    """What a row with gaps weighs in the moments of a component."""
+def _pulls(X, has, mixture, k):
+    """What rows with gaps weigh in the moments of a component."""
     v = getattr(mixture, "degrees_of_freedom", None)
     if v is None:
-        return 1.0
-    has = ~np.isnan(row)
+        return np.ones(len(X))
     law = mixture.means[k][has], mixture.covariances[k][np.ix_(has, has)]
-    distance = squared_distances(row[np.newaxis, has], *law)[0]
-    return (v[k] + has.sum()) / (v[k] + distance)
+    return (v[k] + has.sum()) / (v[k] + squared_distances(X[:, has], *law))
 
 
 def log_sum_exp(values):

@@ -5,8 +5,6 @@ import re
 import subprocess
 import sys
 
-import pytest
-
 import fastem
 from fastem.covariances import COVARIANCE_TYPES, STRUCTURES
 from tests import processes
@@ -20,6 +18,7 @@ from tests.architecture import (
     imported_names,
     module_name,
     modules_in_order,
+    tree_of,
     wing_of,
 )
 
@@ -49,13 +48,14 @@ def test_every_module_has_its_place():
     assert set(map(wing_of, MODULES)) == set(FLOORS), "see WINGS, tests/architecture.py"
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_imports_run_downwards(path):
-    wing = wing_of(module_name(path))
-    for target in map(wing_of, imported_modules(path)):
-        assert target == wing or FLOORS[target] > FLOORS[wing], (
-            f"{module_name(path)} imports fastem.{target}, which stands above or beside"
-        )
+def test_imports_run_downwards():
+    upward = [
+        f"{module} imports fastem.{target}, which stands above or beside"
+        for module, path in MODULES.items()
+        for target in map(wing_of, imported_modules(path))
+        if target != wing_of(module) and FLOORS[target] <= FLOORS[wing_of(module)]
+    ]
+    assert not upward
 
 
 def test_contributing_draws_these_wings():
@@ -97,22 +97,23 @@ def test_public_names_are_imported_at_their_first_use():
     processes.run(FIRST_USE)
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_numba_is_known_to_kernels_alone(path):
+def strangers_of(module, path):
+    """What it imports that its wing must not know."""
     roots = {name.split(".")[0] for name in imported_names(path)}
-    if wing_of(module_name(path)) == "kernels":
-        strangers = (
-            roots - set(sys.stdlib_module_names) - COMPILERS - {"numpy", "fastem"}
-        )
-        assert not strangers
-    else:
-        assert not roots & COMPILERS
+    if wing_of(module) != "kernels":
+        return roots & COMPILERS
+    return roots - set(sys.stdlib_module_names) - COMPILERS - {"numpy", "fastem"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_a_module_is_named_for_what_it_knows(path):
-    names = set(path.relative_to(PACKAGE).with_suffix("").parts)
-    assert not {name.strip("_") for name in names} & EMPTY_NAMES
+def test_numba_is_known_to_kernels_alone():
+    strangers = {m: strangers_of(m, path) for m, path in MODULES.items()}
+    assert not {m: names for m, names in strangers.items() if names}
+
+
+def test_a_module_is_named_for_what_it_knows():
+    for path in FILES:
+        names = path.relative_to(PACKAGE).with_suffix("").parts
+        assert not {name.strip("_") for name in names} & EMPTY_NAMES, path
 
 
 def exempt_constants(tree):
@@ -126,7 +127,7 @@ def exempt_constants(tree):
 
 
 def names_of_structures(path):
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     exempt = {id(node) for node in exempt_constants(tree)}
     for node in ast.walk(tree):
         if (
@@ -137,15 +138,12 @@ def names_of_structures(path):
             yield node.value
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_the_name_of_a_structure_is_written_in_its_own_file_only(path):
-    own = {
-        name
-        for structure in STRUCTURES.values()
-        if type(structure).__module__ == module_name(path)
-        for name in (structure.name, structure.code)
-    }
-    assert sorted(names_of_structures(path)) == sorted(own)
+def test_the_name_of_a_structure_is_written_in_its_own_file_only():
+    own = {module: set() for module in MODULES}
+    for structure in STRUCTURES.values():
+        own[type(structure).__module__] |= {structure.name, structure.code}
+    for module, path in MODULES.items():
+        assert sorted(names_of_structures(path)) == sorted(own[module]), module
 
 
 def test_no_module_has_grown_out_of_its_name():

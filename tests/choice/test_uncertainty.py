@@ -29,12 +29,12 @@ def rows():
 
 @pytest.fixture(scope="module")
 def model(X):
-    return GaussianMixture(2, tol=1e-9, max_iter=500, random_state=0).fit(X)
+    return GaussianMixture(2, tol=1e-6, max_iter=500, random_state=0).fit(X)
 
 
 @pytest.fixture(scope="module", name="errors")
 def errors_of_faithful(model, X):
-    return standard_errors(model, X, random_state=0)
+    return standard_errors(model, X, n_bootstrap=200, random_state=0)
 
 
 def test_standard_errors_are_mclusts(model, errors):

@@ -4,6 +4,7 @@ A new structure is tested by its line in ``tests.reference.STRUCTURES``.
 """
 
 import pickle
+from functools import cache
 
 import numpy as np
 import pytest
@@ -70,6 +71,9 @@ class Case:
         return self.structure.representation.expand(covariances, *self.shape)
 
 
+case_of = cache(Case)  # no test changes one
+
+
 @pytest.fixture(params=list(STRUCTURES))
 def covariance_type(request):
     return request.param
@@ -77,7 +81,7 @@ def covariance_type(request):
 
 @pytest.fixture(params=SHAPES, ids=lambda shape: "K={}-D={}".format(*shape))
 def case(request, covariance_type):
-    return Case(covariance_type, request.param)
+    return case_of(covariance_type, request.param)
 
 
 def test_structure_stands_in_the_registry_under_its_own_name(covariance_type):

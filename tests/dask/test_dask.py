@@ -1,12 +1,12 @@
 """Fits on a real cluster: workers in processes of their own."""
 
-import doctest
 import os
 import pickle
 import signal
 import subprocess
 import sys
 
+import dask
 import dask.array as da
 import dask.bag
 import dask.dataframe as dd
@@ -40,11 +40,13 @@ CHUNKS = ((1500, 2500, 0, 1100, 900), (D,))
 
 
 def cluster_of(n_workers, threads_per_worker):
+    # Without a page and profiles of it, which take a third of the time of a short fit.
+    dask.config.set({"distributed.worker.profile.enabled": False})
     return LocalCluster(
         n_workers=n_workers,
         threads_per_worker=threads_per_worker,
         processes=True,
-        dashboard_address=":0",
+        dashboard_address=None,
     )
 
 
@@ -221,7 +223,9 @@ def test_starts_of_a_small_table_are_those_of_one_machine(rows, X, method):
 @pytest.mark.parametrize("method", ["kmeans", "subsample", "trimmed"])
 def test_starts_of_a_large_one_lead_to_the_same_optimum(rows, X, method):
     models = [
-        make(K, init_params=method, tol=1e-8, random_state=0).fit(table)
+        make(K, init_params=method, tol=1e-8, accelerate=True, random_state=0).fit(
+            table
+        )
         for make, table in (
             (fastem.GaussianMixture, rows),
             (fastem.dask.GaussianMixture, X),
@@ -315,7 +319,7 @@ def test_weights_of_a_folder_of_files_are_those_of_its_rows(
     here, there = both_fits(table, X, start_of(rows, "full"), row_weights, weights)
     assert_same_fit(here, there)
     factor = 2 if what == "made of it" else 1
-    for name in ("score", "bic", "aic", "icl"):
+    for name in ("score", "icl"):
         assert getattr(there, name)(X, sample_weight=weights) == pytest.approx(
             getattr(here, name)(table, sample_weight=factor * row_weights), rel=1e-12
         )
@@ -538,16 +542,11 @@ def test_tables_that_cannot_be_used_are_refused(rows, X):
         model.fit(rows).predict(X[:, :2])
 
 
-@pytest.mark.parametrize(
-    "method", [*FITS, "partial_fit", "predict", "predict_proba", *SCORES]
-)
 @pytest.mark.parametrize("kind", ["DataFrame", "Series", "Array", "Bag"])
-def test_the_plain_estimator_refuses_dask_collections(rows, method, kind):
+def test_the_plain_estimator_refuses_dask_collections(rows, kind):
     """Columns in another order would pass, as NumPy would drop their names."""
     table = pd.DataFrame(rows, columns=["a", "b", "c"])
-    model = fastem.GaussianMixture(2, random_state=0)
-    if method not in FITS:
-        model.fit(table)
+    fitted = fastem.GaussianMixture(2, random_state=0).fit(table)
     X = dd.from_pandas(table[["c", "a", "b"]], npartitions=2)
     X = {
         "DataFrame": lambda: X,
@@ -555,8 +554,12 @@ def test_the_plain_estimator_refuses_dask_collections(rows, method, kind):
         "Array": X.to_dask_array,
         "Bag": lambda: dask.bag.from_sequence(rows),
     }[kind]()
-    with pytest.raises(TypeError, match=f"X is a Dask {kind}. fastem.dask.Gaussian"):
-        getattr(model, method)(X)
+    for method in (*FITS, "partial_fit", "predict", "predict_proba", *SCORES):
+        model = fastem.GaussianMixture(2) if method in FITS else fitted
+        with pytest.raises(
+            TypeError, match=f"X is a Dask {kind}. fastem.dask.Gaussian"
+        ):
+            getattr(model, method)(X)
 
 
 @pytest.mark.usefixtures("client")
@@ -568,22 +571,7 @@ def test_a_stream_begins_on_the_cluster_and_goes_on_here(rows, X):
     assert model.n_samples_seen_ == N + 1500
 
 
-def test_without_a_client_the_error_says_how_to_make_one():
-    command = """
-import dask.array as da
-from fastem.dask import GaussianMixture
-try:
-    GaussianMixture().fit(da.ones((4, 2)))
-except ValueError as error:
-    print(error)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", command], capture_output=True, text=True, check=True
-    )
-    assert "dask.distributed.Client(address)" in done.stdout
-
-
-def test_without_dask_the_error_names_the_extra():
+def test_without_dask_or_a_client_the_error_names_what_is_needed():
     command = """
 import sys
 
@@ -597,18 +585,22 @@ try:
     import fastem.dask
 except ImportError as error:
     print(error)
+del sys.meta_path[0]
+
+import dask.array as da
+from fastem.dask import GaussianMixture
+
+try:
+    GaussianMixture().fit(da.ones((4, 2)))
+except ValueError as error:
+    print(error)
 """
     done = subprocess.run(
         [sys.executable, "-c", command], capture_output=True, text=True, check=True
     )
-    assert "pip install 'fastem[dask]'" in done.stdout
-
-
-@pytest.mark.usefixtures("client")
-def test_the_example_runs():
-    failed, attempted = doctest.testmod(fastem.dask.estimator)
-    assert attempted > 5
-    assert not failed
+    without_dask, without_client = done.stdout.splitlines()
+    assert "pip install 'fastem[dask]'" in without_dask
+    assert "dask.distributed.Client(address)" in without_client
 
 
 @pytest.mark.usefixtures("client")

@@ -50,7 +50,7 @@ def allowed_by(labels, noise):
 @pytest.mark.parametrize("gaps", [False, True], ids=["", "gaps"])
 @pytest.mark.parametrize("noise", [False, True], ids=["", "noise"])
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_statistics_are_those_of_each_row_by_itself(name, noise, gaps):
+def test_statistics_are_those_of_the_twin(name, noise, gaps):
     X, labels, mixture = problem(name, noise=noise, gaps=gaps)
     mixture = with_noise(mixture) if noise else mixture
     row_weights = np.random.default_rng(1).uniform(size=N)

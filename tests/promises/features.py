@@ -40,6 +40,7 @@ class Feature:
     """One thing that may be asked of a fit; by default nothing."""
 
     parameter = ""  # features of the same one are alternatives
+    acts_on_maximization = False  # where each structure has a rule of its own
 
     def arrange(self, case):
         """Change rows, start, settings, or the kind of table."""
@@ -236,6 +237,7 @@ class Dropped(Feature):
     """A component without rows is left out."""
 
     parameter = "on_collapse"
+    acts_on_maximization = True
 
     def arrange(self, case):
         case.settings["on_collapse"] = "drop"
@@ -250,6 +252,7 @@ class Reseeded(Feature):
     """A component without rows begins anew on one of them."""
 
     parameter = "on_collapse"
+    acts_on_maximization = True
 
     def arrange(self, case):
         case.settings["on_collapse"] = "reseed"
@@ -277,6 +280,7 @@ class FixedParts(Feature):
     """The first component keeps its weight and mean, and its covariance if it can."""
 
     parameter = "weights"
+    acts_on_maximization = True
 
     def arrange(self, case):
         K = case.shape[0]
@@ -292,6 +296,7 @@ class EqualWeights(Feature):
     """All components have the same weight."""
 
     parameter = "weights"
+    acts_on_maximization = True
 
     def arrange(self, case):
         none = np.zeros(case.shape[0], bool)
@@ -302,12 +307,16 @@ class EqualWeights(Feature):
 class Ridge(Feature):
     """Something is added to every variance."""
 
+    acts_on_maximization = True
+
     def arrange(self, case):
         case.ridge = 3e-4
 
 
 class Noise(Feature):
     """Some rows belong to a background."""
+
+    acts_on_maximization = True
 
     def arrange(self, case):
         # A cube: all columns have the same share of its volume.
@@ -320,6 +329,8 @@ class Noise(Feature):
 class Tails(Feature):
     """Components have the tails of Student's t."""
 
+    acts_on_maximization = True
+
     def arrange(self, case):
         # So many that no row belongs to a component that is nowhere.
         case.degrees_of_freedom = case.settings["degrees_of_freedom"] = 200.0
@@ -328,6 +339,8 @@ class Tails(Feature):
 
 class Accelerated(Feature):
     """Longer steps than EM's, by which the log-likelihood does not fall."""
+
+    acts_on_maximization = True
 
     def arrange(self, case):
         case.settings["accelerate"] = True
@@ -460,6 +473,8 @@ class ModelFile(Copied):
 
 class Stream(Feature):
     """More rows come: a step of stepwise EM."""
+
+    acts_on_maximization = True
 
     def after(self, case, model):
         before, n_seen = mixture_of(model), model.n_samples_seen_

@@ -50,6 +50,7 @@ def wide():
     return X
 
 
+@pytest.mark.exhaustive
 def test_the_last_rows_of_many_elements_are_predicted(wide):
     labels = two_components(4096).predict(wide)
     assert labels[:-3].max() == 0
@@ -73,12 +74,16 @@ def last_chunk(n_rows):
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "n_components"), [(2**31 + 5, 2), (2**27 + 5, 17)], ids=["N", "N x K"]
+    ("n_rows", "n_components", "n_columns"),
+    [(2**31 + 5, 2, 1), (2**27 + 5, 17, 1), (BEYOND // 4096, 2, 4096)],
+    ids=["N", "N x K", "N x D"],
 )
-def test_the_last_rows_of_very_many_are_written_where_they_belong(n_rows, n_components):
-    X = zeros((n_rows, 1))
+def test_the_last_rows_of_very_many_are_written_where_they_belong(
+    n_rows, n_components, n_columns
+):
+    X = zeros((n_rows, n_columns))
     X[-1] = 4.0 * (n_components - 1)
-    means = 4.0 * np.arange(n_components)[:, np.newaxis]
+    means = np.repeat(4.0 * np.arange(n_components)[:, np.newaxis], n_columns, 1)
     model = GaussianMixture.from_parameters(
         np.full(n_components, 1 / n_components),
         means,

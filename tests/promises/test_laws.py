@@ -16,6 +16,7 @@ from fastem.em.expectation import ExpectationStep
 from fastem.kernels import CHUNK_ROWS, grid
 from tests import reference
 from tests.mixtures import (
+    STARTS_IN_SHORT,
     assert_close,
     draw,
     parameters_of,
@@ -360,10 +361,7 @@ def test_any_number_of_threads_gives_the_same_bits(
         )
 
 
-@pytest.mark.parametrize(
-    "init_params",
-    ["kmeans", "k-means++", "random", "random_from_data", "subsample", "trimmed"],
-)
+@pytest.mark.parametrize(("covariance_type", "init_params"), STARTS_IN_SHORT)
 def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(
     covariance_type, init_params
 ):
@@ -381,7 +379,7 @@ def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(
             ),
             X,
         )
-        for n in (1, 2, 2, None)
+        for n in (1, 2, None)
     )
     for other in others:
         same_bits(one, other)

@@ -1,9 +1,10 @@
 """Everything with everything: no feature stands in the way of another.
 
 Every feature is held with every structure, every pair of features with one structure
-after the other, and triples as they were drawn; with ``--all`` every pair with every
-structure, and more triples. What must hold of a fit is said in ``fit_case.py``, what a
-feature is in ``features.py``: a new one is an entry there, and a new structure one in
+after the other, and triples as they were drawn; with ``--all`` every pair with a
+structure of each representation, every structure where both features act on the
+maximisation, and more triples. What must hold of a fit is said in ``fit_case.py``, what
+a feature is in ``features.py``: a new one is an entry there, and a new structure one in
 ``STRUCTURES`` of ``tests/reference.py``.
 
 Refused is what names components by their numbers, known labels and fixed parts, where
@@ -28,6 +29,7 @@ from tests.promises.features import (
 from tests.promises.fit_case import Case
 
 NAMES = list(STRUCTURES)
+KINDS = {name: type(STRUCTURES[name].representation) for name in NAMES}
 PAIRS, TRIPLES = (
     [
         names
@@ -37,6 +39,8 @@ PAIRS, TRIPLES = (
     for n in (2, 3)
 )
 N_TRIPLES, N_MORE_TRIPLES = 42, 420
+# Some twenty trimmed starts; "several starts" are three of them.
+DEAR = "trimmed start", "judged starts"
 # In which a structure is one of few parameters, or the only component's own.
 SMALL_SHAPES = [(1, 1), (1, 3), (3, 1), (2, 2)]
 
@@ -44,24 +48,42 @@ SMALL_SHAPES = [(1, 1), (1, 3), (3, 1), (2, 2)]
 @pytest.fixture(scope="module")
 def client():
     with Client(
-        processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0"
+        processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None
     ) as client:
         yield client
 
 
 def cell(features, name, *, is_usual):
     """A test that is made each time, or with ``--all``."""
-    marks = [] if is_usual else [pytest.mark.exhaustive]
+    is_dear = set(DEAR) <= set(features)
+    marks = [] if is_usual and not is_dear else [pytest.mark.exhaustive]
     return pytest.param(
         features, name, marks=marks, id=f"{' + '.join(features)}: {name}"
     )
 
 
+def structures_with(i, pair):
+    """The structures that the i-th pair is tried with, the usual one first.
+
+    To kernels and to the kinds of tables, those of one representation are the same:
+    they take turns from pair to pair.
+    """
+    usual = NAMES[i % len(NAMES)]
+    if all(FEATURES[feature].acts_on_maximization for feature in pair):
+        return [usual, *(name for name in NAMES if name != usual)]
+    alike = [
+        [name for name in NAMES if KINDS[name] is kind]
+        for kind in dict.fromkeys(KINDS.values())
+        if kind is not KINDS[usual]
+    ]
+    return [usual, *(names[i % len(names)] for names in alike)]
+
+
 def pairs():
     return [
-        cell(pair, name, is_usual=name == NAMES[i % len(NAMES)])
+        cell(pair, name, is_usual=j == 0)
         for i, pair in enumerate(PAIRS)
-        for name in NAMES
+        for j, name in enumerate(structures_with(i, pair))
     ]
 
 

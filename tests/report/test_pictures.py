@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from matplotlib import get_backend, rc_context
@@ -9,14 +11,18 @@ from fastem.report.separation import separating_views
 from fastem.report.views import View
 
 
-@pytest.mark.parametrize("n_features", [1, 2, 3, 25])
 @pytest.mark.parametrize(
-    "n_components",
+    ("n_components", "n_features"),
     [
-        1,
-        pytest.param(3, marks=pytest.mark.exhaustive),
-        pytest.param(12, marks=pytest.mark.exhaustive),
-        25,
+        *((1, 1), (1, 2), (1, 3), (25, 25)),
+        *(
+            pytest.param(*size, marks=pytest.mark.exhaustive)
+            for size in (
+                (1, 25),
+                *product((3, 12), (1, 2, 3, 25)),
+                *product([25], (1, 2, 3)),
+            )
+        ),
     ],
 )
 def test_any_size_of_model_can_be_drawn(random, tmp_path, n_features, n_components):

@@ -537,14 +537,6 @@ def test_swapped_and_missing_models_are_told(csv, model, tmp_path):
     assert "none.json: name the model that fastem fit --output has saved" in said
 
 
-def test_csv_is_read_from_standard_input(csv, model):
-    result = run_process(
-        *("fit", "-", "-k", 2, "--drop-missing"), input=csv.read_text()
-    )
-    assert result.returncode == 0
-    assert "Using 300 rows x 2 columns: speed, load." in result.stderr
-
-
 def test_outputs_that_exist_are_replaced_only_if_that_is_asked_for(
     csv, model, tmp_path
 ):
@@ -612,9 +604,12 @@ def test_only_parameters_become_options():
         assert in_options(text) == text
 
 
-def test_a_process_says_results_and_messages_on_their_own_streams(csv):
-    result = run_process("fit", csv, "-k", 2, "--drop-missing")
+def test_a_process_reads_and_says_things_on_their_own_streams(csv):
+    result = run_process(
+        *("fit", "-", "-k", 2, "--drop-missing"), input=csv.read_text()
+    )
     assert result.returncode == 0
+    assert "Using 300 rows x 2 columns: speed, load." in result.stderr
     assert "component" in result.stdout
     assert "iteration 1" not in result.stdout
     assert "iteration 1, " in result.stderr

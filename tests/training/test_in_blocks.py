@@ -26,7 +26,13 @@ from fastem.starts.initialization import column_variances
 from fastem.starts.subsample import enough_rows
 from fastem.training import in_blocks
 from fastem.training.survey import RowSample, survey
-from tests.mixtures import assert_close, draw, random_mixture, start_of
+from tests.mixtures import (
+    STARTS_IN_SHORT,
+    assert_close,
+    draw,
+    random_mixture,
+    start_of,
+)
 from tests.processes import reader_threads
 from tests.sources.test_opening import Blocks, write_parts
 
@@ -156,10 +162,7 @@ def test_a_shared_covariance_is_repeated_by_the_same_decision(random, monkeypatc
     assert_same_bits(model, expected)
 
 
-@pytest.mark.parametrize(
-    "init",
-    ["kmeans", "k-means++", "random", "random_from_data", "subsample", "trimmed"],
-)
+@pytest.mark.parametrize(("covariance_type", "init"), STARTS_IN_SHORT)
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 def test_a_table_no_larger_than_the_sample_starts_as_in_memory(
     X, random, covariance_type, init, weighted
@@ -503,7 +506,7 @@ import numpy as np
 from fastem import GaussianMixture
 from tests.processes import reader_threads
 
-X = np.random.default_rng(0).normal(size=(200_000, 4))
+X = np.random.default_rng(0).normal(size=(20_000, 4))
 
 class Blocks:
     def __iter__(self):
