@@ -11,6 +11,7 @@ from fastem import kernels
 from fastem.checks.rows import read_only
 from fastem.kernels import grid, numba_threads
 from fastem.kernels.compilation import kernel
+from fastem.kernels.native_calls import add_at
 from tests.groups.test_gaps import N as N_GAPPY
 from tests.groups.test_gaps import problem as gappy_problem
 from tests.groups.test_gaps import row_by_row, statistics_of
@@ -152,6 +153,38 @@ def test_a_forked_child_is_told():
         os._exit(0 if numba_threads._is_forked else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert not numba_threads._is_forked
+
+
+@kernel(nogil=True)
+def meet(X, begun, space, start, stop, sums_out):
+    """Wait for another thread; tell where this one's space is, and what is in it."""
+    if stop > start:
+        add_at(begun, 1)
+        n_looks = 0
+        while add_at(begun, 0) < 2 and n_looks < 1_000_000_000:
+            n_looks += 1
+        for c in range(sums_out.shape[0]):
+            sums_out[c, 0] = space.ctypes.data
+            sums_out[c, 1] = space[0]
+        space[0] = -1
+
+
+def test_each_thread_has_a_space_of_its_own(loop):
+    template, begun = np.full(5, 7.0), np.zeros(1, np.int64)
+    (sums,) = grid.walk(
+        meet,
+        (np.zeros(2 * kernels.CHUNK_ROWS), begun.ctypes.data),
+        lambda _: template,
+        n_rows=2 * kernels.CHUNK_ROWS,
+        n_sums=2,
+        row_work=1.0,
+        n_threads=2,
+    )
+    assert loop.came == [True]
+    places = {template.ctypes.data, *sums[:, 0]}
+    assert len(places) == 3
+    np.testing.assert_array_equal(sums[:, 1], 7)
+    np.testing.assert_array_equal(template, 7)
 
 
 @kernel(nogil=True)
