@@ -49,9 +49,10 @@ _TILE_BYTES = 256 * 1024
 _SMALLEST_TILE = 256
 # Bits of a number, each of which is a row.
 _WORD = 64
-# Rows of a tile that tell whether it pays, and the most of their pairs that may stay.
+# Of the multiply-adds: from here on rows that leave took longer. Some rows of a tile
+# tell how many they will be, less what guesses miss.
+_MOST_WORK, _MOST_EXPECTED = 0.5, 0.4
 _PROBE_ROWS = 64
-_MOST_STAYING = 0.5
 # Tiles in full before it is tried again.
 _LONGEST_PAUSE = 64
 
@@ -107,31 +108,37 @@ def compact_space(factors: Any, leaving: Any, most_rows: int) -> CompactSpace:
 
 
 @subroutine()
-def _share_staying(factors, leaving, n_rows, space):
-    """Of the pairs of some rows of a tile computed in full, those that would stay."""
-    tile, values = space.whole.tile, space.whole.values
-    found, thresholds = space.found, space.thresholds
-    n_components = factors.means.shape[0]
-    n_rows = min(n_rows, _PROBE_ROWS)
-    first = tile[: leaving.columns[0]]
-    choose_likeliest(values[:n_components], thresholds, found)
-    least = least_log_density(factors.background)
-    for b in range(n_rows):
-        thresholds[b] = threshold(leaving, max(thresholds[b], least))
-    n_staying = 0
-    for k in range(n_components):
-        _bound_rows(factors, k, first, n_rows, space.residuals, found)
-        for b in range(n_rows):
-            n_staying += np.intp(found[b] >= thresholds[b])
-    return n_staying / (n_rows * n_components)
-
-
-@subroutine()
 def _bound_rows(factors, k, tile, n_rows, residuals, bounds_out):
     """What log-densities of component k are at most, by the columns of a tile."""
     for b in range(0, n_rows, wide_lanes(tile)):
         bounds = bound_log_densities(factors, k, tile, b, residuals)
         store(bounds, bounds_out, b)
+
+
+@subroutine()
+def _expected_work(factors, leaving, n_rows, space):
+    """Multiply-adds that rows would take, as a share of all.
+
+    Some rows of a tile that has been computed in full tell it.
+    """
+    tile, values = space.whole.tile, space.whole.values
+    found, thresholds = space.found, space.thresholds
+    n_components = factors.means.shape[0]
+    n_rows = min(n_rows, _PROBE_ROWS)
+    choose_likeliest(values[:n_components], thresholds, found)
+    least = least_log_density(factors.background)
+    for b in range(n_rows):
+        thresholds[b] = threshold(leaving, max(thresholds[b], least))
+    work = leaving.work[0]
+    for stage in range(leaving.columns.shape[0] - 1):
+        some = tile[: leaving.columns[stage]]
+        n_staying = 0
+        for k in range(n_components):
+            _bound_rows(factors, k, some, n_rows, space.residuals, found)
+            for b in range(n_rows):
+                n_staying += np.intp(found[b] >= thresholds[b])
+        work += leaving.work[stage + 1] * n_staying / (n_rows * n_components)
+    return work / leaving.work[-1]
 
 
 @subroutine()
@@ -197,24 +204,35 @@ def _drop(bounds, thresholds, n_listed, places, value_out):
 
 
 @subroutine()
-def _find(factors, leaving, X, start, n_rows, space):
+def _compute(factors, X, start, stop, tiles):
+    """All log-densities of a tile."""
+    tile, weights, n_components = tiles.tile, tiles.weights, factors.means.shape[0]
+    load_tile(X, weights[:0], factors.center, start, stop, tile, weights)
+    computed = tiles.chosen[:n_components], tiles.kept, tiles.values[:n_components]
+    tile_log_densities(factors, tile, tiles.scratch, *computed)
+
+
+@subroutine()
+def _find(factors, leaving, X, start, stop, space):
     """Log-densities of what counts in a tile, and what the others are at most.
 
-    Returns the share of the pairs for which the first columns did not do, and the
-    number of multiply-adds.
+    Returns the multiply-adds that it took, as a share of all.
     """
     values, thresholds, found = space.values, space.thresholds, space.found
     places, guesses = space.places, space.guesses
     n_components, n_stages = factors.means.shape[0], leaving.columns.shape[0]
+    n_rows, no_weights = stop - start, space.whole.weights[:0]
+    place = start, stop, space.first, space.scratch[0]
+    load_tile(X, no_weights, factors.center, *place)
     for k in range(n_components):
         width = values.shape[1]
         _bound_rows(factors, k, space.first, width, space.residuals, values[k])
     work = leaving.work[0] * n_rows * n_components
+    all_work = leaving.work[-1] * n_rows * n_components
     choose_likeliest(values[:n_components], thresholds, guesses)
     _sort_by_guess(guesses, n_rows, space.order, space.starts)
     thresholds[:n_rows] = threshold(leaving, least_log_density(factors.background))
     thresholds[n_rows:] = np.inf
-    n_staying = 0
     for batch in range(2):
         for k in range(n_components):
             value = values[k]
@@ -227,7 +245,6 @@ def _find(factors, leaving, X, start, n_rows, space):
                 stage = n_stages - 1
             else:
                 n_listed = _list_staying(value, thresholds, places)
-                n_staying += n_listed
                 stage = 1
             while n_listed > 0 and stage < n_stages:
                 panel = space.panel[: leaving.columns[stage]]
@@ -248,18 +265,18 @@ def _find(factors, leaving, X, start, n_rows, space):
                     value[b] = -np.inf
     for b in range(n_rows):
         values[np.uintp(guesses[b])][b] = space.likely[b]
-    return n_staying / (n_rows * n_components), work
+    return work / all_work
 
 
 @kernel(nogil=True)
 def compact_chunks(X, factors, output, leaving, space, start, stop, sums_out):
     """What ``output`` says of rows start:stop, written into it.
 
-    ``sums_out`` (C, 1) gets the multiply-adds of each chunk.
+    ``sums_out`` (C, 1) gets the number of rows of each chunk, times the share of the
+    multiply-adds that they took.
     """
     whole, pause = space.whole, space.pause
     n_components, n_features = factors.means.shape
-    no_weights = whole.weights[:0]
     numbers = X.reshape(-1)
     for c in range(sums_out.shape[0]):
         chunk_start = start + c * CHUNK_ROWS
@@ -267,30 +284,27 @@ def compact_chunks(X, factors, output, leaving, space, start, stop, sums_out):
         sums_out[c, 0] = 0
         tile_start = chunk_start
         while tile_start < chunk_stop:
-            tile, values, scratch = space.first, space.values, space.scratch
-            tile_stop = min(tile_start + tile.shape[1], chunk_stop)
+            tile_stop = min(tile_start + space.values.shape[1], chunk_stop)
             some = numbers[tile_start * n_features : tile_stop * n_features]
-            leave = pause[0] == 0 and is_tame(some, leaving.limit)
-            if not leave:
-                tile, values, scratch = whole.tile, whole.values, whole.scratch
-                tile_stop = min(tile_start + tile.shape[1], chunk_stop)
-            place = tile_start, tile_stop, tile, scratch[0]
-            load_tile(X, no_weights, factors.center, *place)
-            n_rows = tile_stop - tile_start
-            if leave:
-                share, work = _find(factors, leaving, X, tile_start, n_rows, space)
+            if pause[0] == 0 and is_tame(some, leaving.limit):
+                values, scratch = space.values, space.scratch
+                share = _find(factors, leaving, X, tile_start, tile_stop, space)
+                fails = share > _MOST_WORK
             else:
-                computed = whole.chosen[:n_components], whole.kept, values[:n_components]
-                tile_log_densities(factors, tile, scratch, *computed)
-                share, work = 0.0, leaving.work[-1] * n_rows * n_components
+                values, scratch = whole.values, whole.scratch
+                tile_stop = min(tile_start + values.shape[1], chunk_stop)
+                _compute(factors, X, tile_start, tile_stop, whole)
+                share, fails = 1.0, False
                 if pause[0] > 0:
                     pause[0] -= 1
                     if pause[0] == 0:
-                        share = _share_staying(factors, leaving, n_rows, space)
-            sums_out[c, 0] += work
-            if share > _MOST_STAYING:
+                        n_rows = tile_stop - tile_start
+                        expected = _expected_work(factors, leaving, n_rows, space)
+                        fails = expected > _MOST_EXPECTED
+            if fails:
                 pause[0] = pause[1]
                 pause[1] = min(2 * pause[1], _LONGEST_PAUSE)
+            sums_out[c, 0] += share * (tile_stop - tile_start)
             add_background(factors.background, values, whole.chosen, n_components)
             write_rows(output, tile_start, tile_stop, values, whole.weights, scratch)
             tile_start = tile_stop

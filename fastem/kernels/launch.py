@@ -218,7 +218,7 @@ def answer_rows_that_leave(
 
     Returns the share of the multiply-adds that it took.
     """
-    n_multiply_adds = 0.0
+    n_rows = 0.0
     for sums in walk(
         compaction.compact_chunks,
         (X, factors, output, leaving),
@@ -228,9 +228,8 @@ def answer_rows_that_leave(
         row_work=row_work(*factors.means.shape),
         n_threads=n_threads,
     ):
-        n_multiply_adds += sums.sum()
-    n_pairs = max(1, X.shape[0] * factors.means.shape[0])
-    return float(n_multiply_adds / n_pairs / leaving.work[-1])
+        n_rows += float(sums.sum())
+    return n_rows / max(1, len(X))
 
 
 def label_pass(X: np.ndarray, factors: Any, n_threads: int | None = None) -> np.ndarray:
