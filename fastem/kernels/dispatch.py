@@ -14,6 +14,9 @@ from numba.extending import overload
 
 from fastem.kernels.compilation import SUBROUTINE_OPTIONS
 
+# For what is called once for each vector of rows: a call takes longer than its work.
+_INLINED: dict[str, Any] = {**SUBROUTINE_OPTIONS, "forceinline": True}
+
 _log_densities: dict[type, Callable[..., Any]] = {}
 _accumulate: dict[type, Callable[..., Any]] = {}
 _coefficients: dict[type, Callable[..., Any]] = {}
@@ -192,9 +195,7 @@ def _overload_add_vectors(factors, k, tile, r, places, scratch, first_out, scatt
     return _add_vectors.get(factors.instance_class)
 
 
-@overload(
-    bound_log_densities, jit_options={**SUBROUTINE_OPTIONS, "forceinline": True}
-)
+@overload(bound_log_densities, jit_options=_INLINED)
 def _overload_bound_log_densities(factors, k, tile, b, residuals):
     return _bound_log_densities.get(factors.instance_class)
 

@@ -30,8 +30,8 @@ the logarithm moves by no more. Terms that far below a row's largest count as 0 
 they have been computed, so that a row's answer does not depend on which rows lie beside
 it, on threads, or on what was found to pay.
 
-**Numbers that overflow.** (1) needs a sum that is a number. Tiles with a number so large
-that a sum of products may overflow are computed in full (`_limit`).
+**Numbers that overflow.** (1) needs sums that are numbers. Tiles with one so large that
+a sum of products may overflow are computed in full (`_limit`).
 
 What it costs
 =============

@@ -1,10 +1,10 @@
 """What a pass over the rows can write about each of them."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
+from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import register_output
 from fastem.kernels.tiles import (
     choose_likeliest,
@@ -36,7 +36,7 @@ class LogLikelihoods(NamedTuple):
     """The logarithm of the mixture's density at each row."""
 
     out: np.ndarray  # (N,)
-    faint: float = -math.inf  # densities that far below the row's largest count as 0
+    faint: float | None = None  # logarithm: what is less beside the largest is 0
 
 
 class Probabilities(NamedTuple):
@@ -52,18 +52,25 @@ def _write_labels(output, start, stop, values, weights, scratch):
         output.out[start + b] = np.intp(labels[b])
 
 
+@subroutine()
+def _density(below, faint):
+    """The density over the row's largest one."""
+    if faint is None:
+        return exp_nonpositive(below)
+    nothing = splat_like(below, 0.0)
+    return where_less(below, splat_like(below, faint), nothing, exp_nonpositive(below))
+
+
 def _write_log_likelihoods(output, start, stop, values, weights, scratch):
     largest = scratch[0]
     largest[:] = -np.inf
     raise_maximum(values, largest)
-    zero = splat_wide(values.dtype.type(0))
-    faint = splat_like(zero, output.faint)
     for b in range(0, values.shape[1], wide_lanes(values)):
         log_density = load_wide(largest, b)
-        sums = zero
+        sums = splat_wide(values.dtype.type(0))
         for k in range(values.shape[0]):
             below = subtract(load_wide(values[k], b), log_density)
-            sums = add(sums, where_less(below, faint, zero, exp_nonpositive(below)))
+            sums = add(sums, _density(below, output.faint))
         store(add(log_density, log_positive(sums)), largest, b)
     for b in range(stop - start):
         output.out[start + b] = largest[b]

@@ -181,9 +181,7 @@ def _load_transposed(typing_context, X, row, columns, center, tile, b):
         else:
             vectors = [rows.load(values[1], first, n, v * n) for v in range(n_columns)]
         types_of = X, n_columns, center, tile
-        return _write_columns(
-            context, builder, types_of, vectors, first, *values[3:]
-        )
+        return _write_columns(context, builder, types_of, vectors, first, *values[3:])
 
     signature = types.none(X, types.intp, columns, center, tile, types.intp)
     return signature, generate
