@@ -26,6 +26,10 @@ columns or more, from what the last pass has computed and how far components hav
 since: a number for 32 rows and a component, N K / 8 bytes in all and no more than the
 rows take (`fastem/kernels/carried.py`). With or without it, sums have the same bits.
 
+Labels and densities, of rows that no pass has seen before, are found by the first
+columns alone where these rule a component out, with covariance matrices of 16 columns
+or more (`fastem/kernels/leaving.py`): labels to the last bit, densities to eps / 64.
+
 Sums about the component's current mean
 =======================================
 No covariance is the difference of two large numbers, whatever the data's offset. (The

@@ -38,7 +38,7 @@ from fastem.kernels.vectors.stacks import (
 )
 
 
-@subroutine()
+@subroutine(forceinline=True)
 def add_squared_rows(rows, whitener, mean, tile, b, residuals, distance):
     """The distance plus squares of ``rows`` of whitener @ (tile[:, b:] - mean).
 
@@ -50,6 +50,40 @@ def add_squared_rows(rows, whitener, mean, tile, b, residuals, distance):
         y = add_column(whitener, rows, j, load_wide(residuals[j], 0), y)
     y = add_triangle(whitener, mean, rows, tile, b, y, residuals)
     return add_squares(y, distance)
+
+
+@subroutine(forceinline=True)
+def first_squares(whitener, mean, tile, b):
+    """The first four squares of squared_distances, for no others to follow."""
+    zero = splat_wide(tile.dtype.type(0))
+    four = (0, 1, 2, 3)
+    y = repeat_rows(zero, four)
+    y = add_triangle(whitener, mean, four, tile, b, y, None)
+    return add_squares(y, zero)
+
+
+@subroutine(forceinline=True)
+def squared_distances(whitener, mean, tile, b, residuals):
+    """Squares of whitener @ (tile[:, b:] - mean), added up: a wide vector.
+
+    Of a tile of the first C columns (C, B), those of the first C rows of the product.
+    ``residuals`` (D, lanes) is space.
+    """
+    n_columns = tile.shape[0]
+    rest = n_columns % 4
+    n_fours = n_columns - rest
+    place = whitener, mean, tile, b, residuals
+    distance = splat_wide(tile.dtype.type(0))
+    for i in range(0, n_fours, 4):
+        distance = add_squared_rows((i, i + 1, i + 2, i + 3), *place, distance)
+    i = n_fours
+    if rest == 1:
+        distance = add_squared_rows((i,), *place, distance)
+    elif rest == 2:
+        distance = add_squared_rows((i, i + 1), *place, distance)
+    elif rest == 3:
+        distance = add_squared_rows((i, i + 1, i + 2), *place, distance)
+    return distance
 
 
 @subroutine()

@@ -14,12 +14,16 @@ from numba.extending import overload
 
 from fastem.kernels.compilation import SUBROUTINE_OPTIONS
 
+# For what is called once for each vector of rows: a call takes longer than its work.
+_INLINED: dict[str, Any] = {**SUBROUTINE_OPTIONS, "forceinline": True}
+
 _log_densities: dict[type, Callable[..., Any]] = {}
 _accumulate: dict[type, Callable[..., Any]] = {}
 _coefficients: dict[type, Callable[..., Any]] = {}
 _box_distances: dict[type, Callable[..., Any]] = {}
 _group_log_densities: dict[type, Callable[..., Any]] = {}
 _add_vectors: dict[type, Callable[..., Any]] = {}
+_bound_log_densities: dict[type, Callable[..., Any]] = {}
 _write_rows: dict[type, Callable[..., Any]] = {}
 
 
@@ -49,6 +53,16 @@ def register_groups(
     _add_vectors[factors_type] = add_vectors
 
 
+def register_bounds(
+    factors_type: type, *, bound_log_densities: Callable[..., Any]
+) -> None:
+    """Declare the code by which rows leave before the last column, where a kind has it.
+
+    One function of the kind's, for tiles of the first columns or of all.
+    """
+    _bound_log_densities[factors_type] = bound_log_densities
+
+
 def register_output(output_type: type, write: Callable[..., Any]) -> None:
     """Declare the code for a kind of output: write_rows."""
     _write_rows[output_type] = write
@@ -62,6 +76,11 @@ def coefficients(factors):
 def has_groups(factors):
     """Whether the kind of factors has such code. Never compiled."""
     return type(factors) in _group_log_densities
+
+
+def has_bounds(factors):
+    """Whether the kind of factors has code to let rows leave. Never compiled."""
+    return type(factors) in _bound_log_densities
 
 
 # The functions below run as written under NUMBA_DISABLE_JIT=1; compiled code
@@ -128,6 +147,16 @@ def add_vectors(factors, k, tile, r, places, scratch, first_out, scatter_out):
     )
 
 
+def bound_log_densities(factors, k, tile, b, residuals):
+    """What log-densities of component k are at most, by the first columns of rows.
+
+    A wide vector, of the rows b, b + 1, ... of a tile (C, B) that has C of the columns.
+    If it has all, these are the log-densities, to the last bit. ``residuals``
+    (D, lanes) is space; None where C is 4.
+    """
+    return _bound_log_densities[type(factors)](factors, k, tile, b, residuals)
+
+
 def write_rows(output, start, stop, values, weights, scratch):
     """Write about rows start:stop, given log-densities (K, B) to use up."""
     _write_rows[type(output)](output, start, stop, values, weights, scratch)
@@ -164,6 +193,11 @@ def _overload_group_log_densities(
 @overload(add_vectors, jit_options=SUBROUTINE_OPTIONS)
 def _overload_add_vectors(factors, k, tile, r, places, scratch, first_out, scatter_out):
     return _add_vectors.get(factors.instance_class)
+
+
+@overload(bound_log_densities, jit_options=_INLINED)
+def _overload_bound_log_densities(factors, k, tile, b, residuals):
+    return _bound_log_densities.get(factors.instance_class)
 
 
 @overload(write_rows, jit_options=SUBROUTINE_OPTIONS)

@@ -5,10 +5,18 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.background import Uniform
-from fastem.kernels.blocks import add_diagonal_scatter, add_scatter, add_squared_rows
+from fastem.kernels.blocks import (
+    add_diagonal_scatter,
+    add_scatter,
+    squared_distances,
+)
 from fastem.kernels.compilation import subroutine
-from fastem.kernels.dispatch import register_factors, register_groups
-from fastem.kernels.full_groups import add_vectors, log_densities_of_groups
+from fastem.kernels.dispatch import register_bounds, register_factors, register_groups
+from fastem.kernels.full_groups import (
+    add_vectors,
+    bound_log_densities,
+    log_densities_of_groups,
+)
 from fastem.kernels.tails import StudentTails, log_density_at
 from fastem.kernels.vectors.arithmetic import (
     load_narrow,
@@ -39,30 +47,15 @@ class FullFactors(NamedTuple):
 
 
 def _log_densities(factors, tile, scratch, chosen, kept_out, log_densities_out):
-    n_features, n_rows = tile.shape
-    lanes = wide_lanes(tile)
+    n_features, lanes = tile.shape[0], wide_lanes(tile)
     residuals = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
-    zero = splat_wide(tile.dtype.type(0))
-    rest = n_features % 4
-    n_fours = n_features - rest
     for a in range(chosen.shape[0]):
         k = chosen[a]
         mean = factors.means[k]
         whitener = factors.whiteners[k]
         log_normalizer = splat_wide(factors.log_normalizers[k])
-        for b in range(0, n_rows, lanes):
-            place = whitener, mean, tile, b, residuals
-            distance = zero
-            for i in range(0, n_fours, 4):
-                rows = (i, i + 1, i + 2, i + 3)
-                distance = add_squared_rows(rows, *place, distance)
-            i = n_fours
-            if rest == 1:
-                distance = add_squared_rows((i,), *place, distance)
-            elif rest == 2:
-                distance = add_squared_rows((i, i + 1), *place, distance)
-            elif rest == 3:
-                distance = add_squared_rows((i, i + 1, i + 2), *place, distance)
+        for b in range(0, tile.shape[1], lanes):
+            distance = squared_distances(whitener, mean, tile, b, residuals)
             log_density = log_density_at(
                 factors.tails, k, distance, log_normalizer, b, kept_out
             )
@@ -138,3 +131,4 @@ register_factors(
 register_groups(
     FullFactors, log_densities=log_densities_of_groups, add_vectors=add_vectors
 )
+register_bounds(FullFactors, bound_log_densities=bound_log_densities)

@@ -5,7 +5,8 @@ import numpy as np
 from fastem.kernels.blocks import (
     add_listed_diagonal_scatter,
     add_listed_scatter,
-    add_squared_rows,
+    first_squares,
+    squared_distances,
 )
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.tails import log_density_at
@@ -14,6 +15,7 @@ from fastem.kernels.vectors.arithmetic import (
     largest_lane,
     load_wide,
     maximum,
+    multiply_add,
     splat_wide,
     store,
     wide_lanes,
@@ -25,32 +27,17 @@ def log_densities_of_groups(
     factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
 ):
     """Log-densities of component k, for the groups whose bits are set."""
-    n_features = tile.shape[0]
-    lanes = wide_lanes(tile)
-    rows = GROUP_BYTES // tile.itemsize
+    n_features, lanes = tile.shape[0], wide_lanes(tile)
     residuals = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
+    rows = GROUP_BYTES // tile.itemsize
     mean, whitener = factors.means[k], factors.whiteners[k]
     number = tile.dtype.type
-    zero = splat_wide(number(0))
     log_normalizer = splat_wide(factors.log_normalizers[k])
-    rest = n_features % 4
-    n_fours = n_features - rest
     for g in range(highest_out.shape[0]):
         if (bits >> g) & 1:
             highest = splat_wide(number(-np.inf))
             for b in range(g * rows, (g + 1) * rows, lanes):
-                place = whitener, mean, tile, b, residuals
-                distance = zero
-                for i in range(0, n_fours, 4):
-                    four = (i, i + 1, i + 2, i + 3)
-                    distance = add_squared_rows(four, *place, distance)
-                i = n_fours
-                if rest == 1:
-                    distance = add_squared_rows((i,), *place, distance)
-                elif rest == 2:
-                    distance = add_squared_rows((i, i + 1), *place, distance)
-                elif rest == 3:
-                    distance = add_squared_rows((i, i + 1, i + 2), *place, distance)
+                distance = squared_distances(whitener, mean, tile, b, residuals)
                 log_density = log_density_at(
                     factors.tails, k, distance, log_normalizer, b, kept_out
                 )
@@ -58,6 +45,21 @@ def log_densities_of_groups(
                 store(log_density, value_out, b)
                 store(maximum(log_density, load_wide(largest_out, b)), largest_out, b)
             highest_out[g] = largest_lane(highest)
+
+
+def bound_log_densities(factors, k, tile, b, residuals):
+    """What log-densities of component k are at most, by the columns of a tile (C, B).
+
+    Squares of further coordinates are added to a distance one after the other, each
+    rounded: it never gets less. Of all columns these are the log-densities.
+    """
+    mean, whitener = factors.means[k], factors.whiteners[k]
+    if residuals is None:
+        distance = first_squares(whitener, mean, tile, b)
+    else:
+        distance = squared_distances(whitener, mean, tile, b, residuals)
+    log_normalizer = splat_wide(factors.log_normalizers[k])
+    return multiply_add(splat_wide(tile.dtype.type(-0.5)), distance, log_normalizer)
 
 
 @subroutine()

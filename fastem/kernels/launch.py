@@ -9,16 +9,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastem.kernels import passes, sparse
+from fastem.kernels import compaction, passes, sparse
 from fastem.kernels.background import number_of_backgrounds
 from fastem.kernels.carried import Drift, History
 from fastem.kernels.grid import add_in_order, walk
+from fastem.kernels.leaving import Leaving, cutoff_of_densities, leaving_of
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
 from fastem.kernels.skipping import Reach
 from fastem.kernels.tails import number_of_tails
 from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE, TileSpace, tile_space
 
 BACKGROUND = -1  # the label of rows that belong to it
+# Multiply-adds, 20 ms of one core: for fewer it is not worth to have the code compiled
+# by which rows leave.
+_LEAST_WORK = 1e8
 
 
 class PassSums(NamedTuple):
@@ -191,7 +195,10 @@ def expectation_passes(
     return totals
 
 
-def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -> Any:
+def answer_rows(
+    X: np.ndarray, factors: Any, output: Any, n_threads: int | None = None
+) -> None:
+    """Write what the output says of each row."""
     for _ in walk(
         passes.row_chunks,
         (X, factors, output),
@@ -202,12 +209,51 @@ def _row_pass(X: np.ndarray, factors: Any, output: Any, n_threads: int | None) -
         n_threads=n_threads,
     ):
         pass
-    return output.out
+
+
+def answer_rows_that_leave(
+    X: np.ndarray,
+    factors: Any,
+    output: Any,
+    leaving: Leaving,
+    n_threads: int | None = None,
+) -> float:
+    """Write what the output says of each row, without the pairs that do not count.
+
+    Returns the share of the multiply-adds that it took.
+    """
+    n_rows = 0.0
+    for sums in walk(
+        compaction.compact_chunks,
+        (X, factors, output, leaving),
+        partial(compaction.compact_space, factors, leaving),
+        n_rows=X.shape[0],
+        n_sums=1,
+        row_work=row_work(*factors.means.shape),
+        n_threads=n_threads,
+    ):
+        n_rows += float(sums.sum())
+    return n_rows / max(1, len(X))
+
+
+def _answer(
+    X: np.ndarray,
+    factors: Any,
+    output: Any,
+    leaving: Leaving | None,
+    n_threads: int | None,
+) -> None:
+    n_pairs = len(X) * len(factors.means)
+    if leaving is None or n_pairs * leaving.work[-1] < _LEAST_WORK:
+        answer_rows(X, factors, output, n_threads)
+    else:
+        answer_rows_that_leave(X, factors, output, leaving, n_threads)
 
 
 def label_pass(X: np.ndarray, factors: Any, n_threads: int | None = None) -> np.ndarray:
     """Most likely component of each row, -1 for the background: shape (N,), intp."""
-    labels = _row_pass(X, factors, Labels(np.empty(len(X), np.intp)), n_threads)
+    labels = np.empty(len(X), np.intp)
+    _answer(X, factors, Labels(labels), leaving_of(factors, 0.0), n_threads)
     if factors.background is not None:
         labels[labels == factors.means.shape[0]] = BACKGROUND
     return labels
@@ -217,7 +263,12 @@ def log_likelihood_pass(
     X: np.ndarray, factors: Any, n_threads: int | None = None
 ) -> np.ndarray:
     """Log-density of the mixture at each row: array of shape (N,), as X."""
-    return _row_pass(X, factors, LogLikelihoods(np.empty(len(X), X.dtype)), n_threads)
+    out = np.empty(len(X), X.dtype)
+    cutoff = cutoff_of_densities(factors)
+    leaving = leaving_of(factors, cutoff)
+    output = LogLikelihoods(out, None if leaving is None else -cutoff)
+    _answer(X, factors, output, leaving, n_threads)
+    return out
 
 
 def probability_pass(
@@ -229,4 +280,5 @@ def probability_pass(
     """
     n_columns = factors.means.shape[0] + number_of_backgrounds(factors.background)
     out = np.empty((len(X), n_columns), X.dtype)
-    return _row_pass(X, factors, Probabilities(out), n_threads)
+    answer_rows(X, factors, Probabilities(out), n_threads)
+    return out

@@ -4,17 +4,25 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import register_output
-from fastem.kernels.tiles import row_log_likelihoods, subtract_maximum_and_exponentiate
+from fastem.kernels.tiles import (
+    choose_likeliest,
+    raise_maximum,
+    subtract_maximum_and_exponentiate,
+)
 from fastem.kernels.vectors.arithmetic import (
+    add,
     divide,
     load_wide,
     splat_like,
     splat_wide,
     store,
+    subtract,
     where_less,
     wide_lanes,
 )
+from fastem.kernels.vectors.elementary import exp_nonpositive, log_positive
 from fastem.kernels.vectors.transposition import store_transposed, transposed_rows
 
 
@@ -28,6 +36,7 @@ class LogLikelihoods(NamedTuple):
     """The logarithm of the mixture's density at each row."""
 
     out: np.ndarray  # (N,)
+    faint: float | None = None  # logarithm: what is less beside the largest is 0
 
 
 class Probabilities(NamedTuple):
@@ -38,22 +47,33 @@ class Probabilities(NamedTuple):
 
 def _write_labels(output, start, stop, values, weights, scratch):
     labels = scratch[0]
-    for b in range(0, values.shape[1], wide_lanes(values)):
-        best = load_wide(values[0], b)
-        label = splat_wide(values.dtype.type(0))
-        for k in range(1, values.shape[0]):
-            value = load_wide(values[k], b)
-            label = where_less(best, value, splat_like(value, k), label)
-            best = where_less(best, value, value, best)
-        store(label, labels, b)
+    choose_likeliest(values, scratch[1], labels)
     for b in range(stop - start):
         output.out[start + b] = np.intp(labels[b])
 
 
+@subroutine()
+def _density(below, faint):
+    """The density over the row's largest one."""
+    if faint is None:
+        return exp_nonpositive(below)
+    nothing = splat_like(below, 0.0)
+    return where_less(below, splat_like(below, faint), nothing, exp_nonpositive(below))
+
+
 def _write_log_likelihoods(output, start, stop, values, weights, scratch):
-    row_log_likelihoods(values, scratch[0], scratch[1])
+    largest = scratch[0]
+    largest[:] = -np.inf
+    raise_maximum(values, largest)
+    for b in range(0, values.shape[1], wide_lanes(values)):
+        log_density = load_wide(largest, b)
+        sums = splat_wide(values.dtype.type(0))
+        for k in range(values.shape[0]):
+            below = subtract(load_wide(values[k], b), log_density)
+            sums = add(sums, _density(below, output.faint))
+        store(add(log_density, log_positive(sums)), largest, b)
     for b in range(stop - start):
-        output.out[start + b] = scratch[0, b]
+        output.out[start + b] = largest[b]
 
 
 def _write_probabilities(output, start, stop, values, weights, scratch):

@@ -14,10 +14,12 @@ from fastem.kernels.vectors.arithmetic import (
     load_wide,
     maximum,
     multiply,
+    splat_like,
     splat_wide,
     store,
     subtract,
     total,
+    where_less,
     wide_lanes,
 )
 from fastem.kernels.vectors.elementary import exp_nonpositive, log_positive
@@ -177,6 +179,23 @@ def raise_maximum(values, largest_out):
         for a in range(values.shape[0]):
             largest = maximum(load_wide(values[a], b), largest)
         store(largest, largest_out, b)
+
+
+@subroutine()
+def choose_likeliest(values, largest_out, labels_out):
+    """The largest of each row's ``values`` (n, B), and which it is, as a number.
+
+    The first one of equals.
+    """
+    for b in range(0, values.shape[1], wide_lanes(values)):
+        largest = load_wide(values[0], b)
+        label = splat_wide(values.dtype.type(0))
+        for a in range(1, values.shape[0]):
+            value = load_wide(values[a], b)
+            label = where_less(largest, value, splat_like(value, a), label)
+            largest = where_less(largest, value, value, largest)
+        store(largest, largest_out, b)
+        store(label, labels_out, b)
 
 
 @subroutine()

@@ -14,8 +14,10 @@ from fastem.kernels.vectors.arithmetic import (
     WIDE_BYTES,
     add,
     add_totals,
+    lanes_at_least,
     load_narrow,
     load_wide,
+    lowest_bit,
     multiply,
     multiply_add,
     narrow_lanes,
@@ -27,6 +29,8 @@ from fastem.kernels.vectors.arithmetic import (
     wide_lanes,
 )
 from fastem.kernels.vectors.transposition import (
+    gather_transposed,
+    listed_rows,
     load_transposed,
     store_transposed,
 )
@@ -107,6 +111,49 @@ def test_rows_are_transposed_to_a_tile_and_shifted(random, dtype, n_columns, col
     assert np.array_equal(tile, expected)
 
 
+@kernel()
+def gather_columns(X, places, columns, center, tile_out):
+    rows = listed_rows(X, places, 1)
+    gather_transposed(X, 3, rows, columns, center, tile_out, 2)
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_listed_rows_are_transposed_to_a_tile_and_shifted(random, dtype):
+    X = random.integers(-99, 99, size=(24, 9)).astype(dtype)
+    center = random.integers(-99, 99, size=9).astype(np.float64)
+    n, columns = rows_at_once(X), (3, 4, 5, 6)
+    places = random.integers(20, size=n + 1).astype(np.uintp)
+    tile = np.zeros((9, 24), dtype)
+    expected = tile.copy()
+    rows = X[places[1:].astype(int) + 3] - center
+    expected[3:7, 2 : n + 2] = rows.T[3:7]
+    gather_columns(X, places, columns, center, tile)
+    assert np.array_equal(tile, expected)
+
+
+@kernel()
+def list_lanes(a, b, bits_out):
+    for n, i in enumerate(range(0, a.shape[0], wide_lanes(a))):
+        bits = lanes_at_least(load_wide(a, i), load_wide(b, i))
+        bits_out[n, 0] = bits
+        bits_out[n, 1] = lowest_bit(bits)
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lanes_that_are_at_least_as_large_are_bits(random, dtype):
+    a, b = random.integers(-2, 3, size=(2, 256)).astype(dtype)
+    a[-5], b[3], b[9], b[10] = np.nan, np.nan, -np.inf, np.inf
+    lanes = WIDE_BYTES // a.itemsize
+    bits = np.zeros((256 // lanes, 2), np.uint64)
+    list_lanes(a, b, bits)
+    for n, flags in enumerate((a >= b).reshape(-1, lanes)):
+        where = np.flatnonzero(flags).tolist()
+        assert int(bits[n, 0]) == sum(1 << i for i in where)
+        assert bits[n, 1] == where[0]
+
+
 @pytest.mark.interpreted
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("n_columns", "columns"), COLUMNS)
@@ -153,6 +200,11 @@ for name, D in product(test_passes.STRUCTURES, (5, 6, 7)):
     labels = test_passes.kernels.label_pass(problem.X, problem.factors)
     expected = test_passes.reference.predict(problem.X, problem.mixture)
     assert (labels == expected).all()
+from tests.kernels import test_compaction
+mixture = test_compaction.random_mixture(random, "full", 8, 18, 4)
+X = test_compaction.rows_of(random, mixture, 1500)
+share, _ = test_compaction.assert_same_labels(X, test_compaction.factors_of(mixture))
+assert share < 0.7
 print(NARROW_BYTES)
 """
 

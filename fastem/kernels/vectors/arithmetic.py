@@ -141,6 +141,18 @@ def where_less(a, b, then, otherwise):
     return np.where(a < b, then, otherwise)
 
 
+@compiled_by(arithmetic_intrinsics.lanes_at_least)
+def lanes_at_least(a, b):
+    """The bits 2^i, as one number, of the lanes i where a >= b."""
+    return sum(1 << i for i in np.flatnonzero(a >= b).tolist())
+
+
+@compiled_by(arithmetic_intrinsics.lowest_bit)
+def lowest_bit(bits):
+    """Which is the lowest bit of a number that has one."""
+    return (bits & -bits).bit_length() - 1
+
+
 @compiled_by(arithmetic_intrinsics.total)
 def total(vector):
     """The sum over the lanes."""

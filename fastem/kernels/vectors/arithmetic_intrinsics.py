@@ -224,6 +224,29 @@ def where_less(typing_context, a, b, then, otherwise):
 
 
 @intrinsic
+def lanes_at_least(typing_context, a, b):
+    """The bits 2^i, as one number, of the lanes i where a >= b."""
+
+    def generate(context, builder, signature, values):
+        is_so = builder.fcmp_ordered(">=", *values)
+        bits = builder.bitcast(is_so, ir.IntType(a.lanes))
+        whole = ir.IntType(types.int64.bitwidth)
+        return bits if a.lanes == whole.width else builder.zext(bits, whole)
+
+    return types.int64(a, b), generate
+
+
+@intrinsic
+def lowest_bit(typing_context, bits):
+    """Which is the lowest bit of a number that has one."""
+
+    def generate(context, builder, signature, values):
+        return builder.cttz(values[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
 def total(typing_context, vector):
     """The sum over the lanes."""
 

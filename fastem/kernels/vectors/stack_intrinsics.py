@@ -375,8 +375,9 @@ def add_triangle(typing_context, matrix, means, rows, array, b, stack, residuals
             x = _load(builder, builder.gep(row, [values[4]]), vector)
             mean = _number(context, builder, means, values[1], j)
             residual = builder.fsub(x, splat_vector(builder, mean, vector))
-            place = _row(context, builder, residuals_out, values[6], j)
-            _store(builder, residual, place, vector)
+            if residuals_out != types.none:
+                place = _row(context, builder, residuals_out, values[6], j)
+                _store(builder, residual, place, vector)
             for m in range(n, len(indices)):
                 row = _row(context, builder, matrix, values[0], indices[m])
                 weight = builder.load(builder.gep(row, [j]))

@@ -164,12 +164,14 @@ def replace_where_equal(vector, number, numbers, rows, stack):
 def add_triangle(matrix, means, rows, array, b, stack, residuals_out):
     """Wide vectors stack[i] + sum of matrix[i, j] * residual[j], j <= i in rows.
 
-    residual[j] = array[j, b:] - means[j]; written into residuals_out[j].
+    residual[j] = array[j, b:] - means[j]; written into residuals_out[j], if that is
+    not None.
     """
     sums = list(stack)
     for n, j in enumerate(rows):
         residual = load_wide(array[j], b) - splat_wide(means[j])
-        store(residual, residuals_out[j], 0)
+        if residuals_out is not None:
+            store(residual, residuals_out[j], 0)
         for m in range(n, len(rows)):
             weight = splat_wide(matrix[rows[m], j])
             sums[m] = multiply_add(weight, residual, sums[m])

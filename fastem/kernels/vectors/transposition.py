@@ -5,6 +5,7 @@ lanes: loads of four numbers, and two stages of shuffles however many lanes ther
 A table of fewer columns is a run of whole vectors, whose lanes are put in order.
 """
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -23,9 +24,31 @@ def transposed_rows(array):
 
 
 def _transpose_groups(builder, vectors):
-    """Transpose four vectors in each group of four lanes: its own inverse."""
+    """Transpose four vectors in each group of four lanes: its own inverse.
+
+    Two stages, either of pairs of numbers that lie side by side, or of pairs that one
+    instruction finds in each half of a register of doubles: half as many of them.
+    """
     n = vectors[0].type.count
-    low = [i for g in range(0, n, 4) for i in (g, n + g, g + 1, n + g + 1)]
+    groups = range(0, n, 4)
+    if vectors[0].type.element == ir.DoubleType():
+        even = [lane for g in groups for lane in (g, n + g, g + 2, n + g + 2)]
+        odd = [lane + 1 for lane in even]
+        low = [lane for g in groups for lane in (g, g + 1, n + g, n + g + 1)]
+        high = [lane + 2 for lane in low]
+        a, b, c, d = vectors
+        vectors = [
+            shuffle(builder, x, y, lanes)
+            for x, y in ((a, b), (c, d))
+            for lanes in (even, odd)
+        ]
+        a, b, c, d = vectors
+        return [
+            shuffle(builder, x, y, lanes)
+            for lanes in (low, high)
+            for x, y in ((a, c), (b, d))
+        ]
+    low = [lane for g in groups for lane in (g, n + g, g + 1, n + g + 1)]
     high = [lane + 2 for lane in low]
     for _ in range(2):
         pairs = [(vectors[0], vectors[2]), (vectors[1], vectors[3])]
@@ -99,59 +122,100 @@ def _rows_at_once(dtype):
     return max(_STRIP, NARROW_BYTES * 8 // dtype.bitwidth)
 
 
+def _write_columns(context, builder, types_of, vectors, first, center, out, b):
+    """Write vectors of rows, less the center, as columns of a tile."""
+    X, n_columns, center_type, tile = types_of
+    if tile.dtype != X.dtype:
+        wider = ir.VectorType(ir.DoubleType(), vectors[0].type.count)
+        vectors = [builder.fpext(vector, wider) for vector in vectors]
+    means = []
+    if center_type != types.none:
+        centers = _Table(context, builder, center_type, center)
+        means = [centers.load(None, first, n_columns)]
+    if means and tile.dtype == types.float32:
+        floats = ir.VectorType(ir.FloatType(), n_columns)
+        high = builder.fptrunc(means[0], floats)
+        low = _subtract(builder, means[0], builder.fpext(high, means[0].type))
+        means = [high, builder.fptrunc(low, floats)]
+    n = vectors[0].type.count
+    for v in range(n_columns):
+        lanes = [(v * n + lane) % n_columns for lane in range(n)]
+        for mean in means:
+            repeated = shuffle(builder, mean, mean, lanes)
+            vectors[v] = _subtract(builder, vectors[v], repeated)
+    if n_columns == _STRIP:
+        vectors = _transpose_groups(builder, vectors)
+    else:
+        vectors = [
+            _pick(builder, vectors, range(j, n * n_columns, n_columns))
+            for j in range(n_columns)
+        ]
+    columns = _Table(context, builder, tile, out)
+    for j, vector in enumerate(vectors):
+        columns.store(vector, _shifted(builder, first, j), b)
+    return context.get_dummy_value()
+
+
+def _strips(builder, rows, row_at, first, n):
+    """Four vectors of ``n`` rows' four numbers each: of rows 0, 4, ...; 1, 5, ..."""
+    return [
+        _join(
+            builder,
+            [rows.load(row_at(q + g), first, _STRIP) for g in range(0, n, _STRIP)],
+        )
+        for q in range(_STRIP)
+    ]
+
+
 @intrinsic
 def _load_transposed(typing_context, X, row, columns, center, tile, b):
     n, n_columns = _rows_at_once(X.dtype), columns.count
 
     def generate(context, builder, signature, values):
-        rows, out = (
-            _Table(context, builder, array_type, values[place])
-            for array_type, place in ((X, 0), (tile, 4))
-        )
-        row_, b_ = values[1], values[5]
+        rows = _Table(context, builder, X, values[0])
         first = builder.extract_value(values[2], 0)
         if n_columns == _STRIP:
-            vectors = [
-                _join(
-                    builder,
-                    [
-                        rows.load(_shifted(builder, row_, q + g), first, _STRIP)
-                        for g in range(0, n, _STRIP)
-                    ],
-                )
-                for q in range(_STRIP)
-            ]
+            vectors = _strips(
+                builder, rows, lambda q: _shifted(builder, values[1], q), first, n
+            )
         else:
-            vectors = [rows.load(row_, first, n, v * n) for v in range(n_columns)]
-        if tile.dtype != X.dtype:
-            wider = ir.VectorType(ir.DoubleType(), vectors[0].type.count)
-            vectors = [builder.fpext(vector, wider) for vector in vectors]
-        means = []
-        if center != types.none:
-            centers = _Table(context, builder, center, values[3])
-            means = [centers.load(None, first, n_columns)]
-        if means and tile.dtype == types.float32:
-            floats = ir.VectorType(ir.FloatType(), n_columns)
-            high = builder.fptrunc(means[0], floats)
-            low = _subtract(builder, means[0], builder.fpext(high, means[0].type))
-            means = [high, builder.fptrunc(low, floats)]
-        for v in range(n_columns):
-            lanes = [(v * n + lane) % n_columns for lane in range(n)]
-            for mean in means:
-                repeated = shuffle(builder, mean, mean, lanes)
-                vectors[v] = _subtract(builder, vectors[v], repeated)
-        if n_columns == _STRIP:
-            vectors = _transpose_groups(builder, vectors)
-        else:
-            vectors = [
-                _pick(builder, vectors, range(j, n * n_columns, n_columns))
-                for j in range(n_columns)
-            ]
-        for j, vector in enumerate(vectors):
-            out.store(vector, _shifted(builder, first, j), b_)
-        return context.get_dummy_value()
+            vectors = [rows.load(values[1], first, n, v * n) for v in range(n_columns)]
+        types_of = X, n_columns, center, tile
+        return _write_columns(context, builder, types_of, vectors, first, *values[3:])
 
     signature = types.none(X, types.intp, columns, center, tile, types.intp)
+    return signature, generate
+
+
+@intrinsic
+def _listed_rows(typing_context, X, places, a):
+    rows = types.UniTuple(types.intp, _rows_at_once(X.dtype))
+
+    def generate(context, builder, signature, values):
+        listed = contiguous(context, builder, places, values[1]).data
+        numbers = [
+            builder.load(builder.gep(listed, [_shifted(builder, values[2], q)]))
+            for q in range(rows.count)
+        ]
+        return context.make_tuple(builder, rows, numbers)
+
+    return rows(X, places, types.intp), generate
+
+
+@intrinsic
+def _gather_transposed(typing_context, X, start, rows, columns, center, tile, b):
+    def generate(context, builder, signature, values):
+        table = _Table(context, builder, X, values[0])
+        first = builder.extract_value(values[3], 0)
+
+        def row_at(q):
+            return builder.add(values[1], builder.extract_value(values[2], q))
+
+        vectors = _strips(builder, table, row_at, first, rows.count)
+        types_of = X, _STRIP, center, tile
+        return _write_columns(context, builder, types_of, vectors, first, *values[4:])
+
+    signature = types.none(X, types.intp, rows, columns, center, tile, types.intp)
     return signature, generate
 
 
@@ -213,6 +277,22 @@ def load_transposed(X, row, columns, center, tile_out, b):
     low = (center - high).astype(tile_out.dtype)
     for j in columns:
         tile_out[j, b : b + n] = X[rows, j] - high[j] - low[j]
+
+
+@compiled_by(_listed_rows)
+def listed_rows(X, places, a):
+    """The numbers places[a:], of as many rows of X as are transposed at once."""
+    return tuple(places[a : a + transposed_rows(X)])
+
+
+@compiled_by(_gather_transposed)
+def gather_transposed(X, start, rows, columns, center, tile_out, b):
+    """Copy listed rows of X, less the center, to columns of a tile.
+
+    Like load_transposed, of the rows start + rows[0], start + rows[1], ... and of four
+    columns.
+    """
+    load_transposed(X[start + np.array(rows)], 0, columns, center, tile_out, b)
 
 
 @compiled_by(_store_transposed)
