@@ -225,7 +225,7 @@ def answer_rows_that_leave(
     for sums in walk(
         compaction.compact_chunks,
         (X, factors, output, leaving),
-        partial(compaction.compact_space, factors, leaving),
+        partial(compaction.compact_space, factors, leaving, compaction.first_pause()),
         n_rows=X.shape[0],
         n_sums=1,
         row_work=row_work(*factors.means.shape),
