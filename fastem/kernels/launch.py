@@ -20,7 +20,7 @@ from fastem.kernels.tails import number_of_tails
 from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE, TileSpace, tile_space
 
 BACKGROUND = -1  # the label of rows that belong to it
-# Multiply-adds, 20 ms of one core: for fewer it is not worth to have the code compiled
+# Multiply-adds, 10 ms of one core: for fewer it is not worth to have the code compiled
 # by which rows leave.
 _LEAST_WORK = 1e8
 
