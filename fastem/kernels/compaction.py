@@ -52,8 +52,8 @@ _TRIAL_ROWS = 64
 # Share of the multiply-adds from which on rows that leave took longer: with .48 it was
 # 1.1 times faster than all pairs, with .56 as fast, with .63 slower.
 _MOST_WORK = 0.5
-# Tiles in full before it is tried again.
-_LONGEST_PAUSE = 64
+# Tiles in full before it is tried again: eight, and eight times as many each time.
+_FIRST_PAUSE, _LONGEST_PAUSE = 8, 512
 # Bits of a number, each of which is a row.
 _WORD = 64
 
@@ -85,7 +85,14 @@ class CompactSpace(NamedTuple):
     pause: np.ndarray  # (2,) intp
 
 
-def compact_space(factors: Any, leaving: Any, most_rows: int) -> CompactSpace:
+def first_pause() -> np.ndarray:
+    """A trial to begin with, for all parts of a pass: what one finds, others know."""
+    return np.array([0, _FIRST_PAUSE])
+
+
+def compact_space(
+    factors: Any, leaving: Any, pause: np.ndarray, most_rows: int
+) -> CompactSpace:
     """Space for tiles of as many rows as is best."""
     dtype = factors.means.dtype
     n_values = len(factors.means) + number_of_backgrounds(factors.background)
@@ -96,7 +103,7 @@ def compact_space(factors: Any, leaving: Any, most_rows: int) -> CompactSpace:
         tile_space(factors, most_rows),
         _list_space(factors, leaving.columns[0], n_values, _TRIAL_ROWS),
         _list_space(factors, leaving.columns[0], n_values, width),
-        np.array([0, 1]),
+        pause,
     )
 
 
@@ -279,7 +286,7 @@ def compact_chunks(X, factors, output, leaving, space, start, stop, sums_out):
                 pause[0] = -1
                 if share > _MOST_WORK:
                     pause[0] = pause[1]
-                    pause[1] = min(2 * pause[1], _LONGEST_PAUSE)
+                    pause[1] = min(_FIRST_PAUSE * pause[1], _LONGEST_PAUSE)
             else:
                 values, scratch = whole.values, whole.scratch
                 tile_stop = min(tile_start + values.shape[1], chunk_stop)

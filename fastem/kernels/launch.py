@@ -20,7 +20,7 @@ from fastem.kernels.tails import number_of_tails
 from fastem.kernels.tiles import CHUNK_ROWS, NEAR_TILE, TileSpace, tile_space
 
 BACKGROUND = -1  # the label of rows that belong to it
-# Multiply-adds, 20 ms of one core: for fewer it is not worth to have the code compiled
+# Multiply-adds, 10 ms of one core: for fewer it is not worth to have the code compiled
 # by which rows leave.
 _LEAST_WORK = 1e8
 
@@ -226,7 +226,7 @@ def answer_rows_that_leave(
     for sums in walk(
         compaction.compact_chunks,
         (X, factors, output, leaving),
-        partial(compaction.compact_space, factors, leaving),
+        partial(compaction.compact_space, factors, leaving, compaction.first_pause()),
         n_rows=X.shape[0],
         n_sums=1,
         row_work=row_work(*factors.means.shape),

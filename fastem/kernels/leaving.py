@@ -37,9 +37,11 @@ What it costs
 =============
 Lists, gathered rows and the first columns: where most pairs stay, more than it saves.
 So 64 rows try it; if they take more than half of the multiply-adds, tiles in full
-follow, twice as many each time before it is tried again. Labels by fashion-MNIST's
-first 32 principal components take 27 % of the multiply-adds and half of the time with
-16 components, 20 % and two fifths with 64; by its first 16, 31 % and 24 % of them.
+follow, eight times as many each time before it is tried again.
+
+Labels by fashion-MNIST's first 32 principal components take 25 % of the multiply-adds
+and half of the time with 16 components, 17 % and two fifths with 64; by its first 16,
+30 % and 23 % of the multiply-adds.
 """
 
 from typing import Any, NamedTuple

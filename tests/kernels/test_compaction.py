@@ -41,8 +41,7 @@ def of_any_size(monkeypatch):
 def let_leave(X, factors, output, cutoff):
     """Have rows leave from the first tile on; return the share of the work."""
     when = leaving.leaving_of(factors, cutoff)
-    space = compaction.compact_space(factors, when, len(X))
-    space.pause[:] = -1, 1
+    space = compaction.compact_space(factors, when, np.array([-1, 1]), len(X))
     sums = np.empty((-(-len(X) // kernels.CHUNK_ROWS), 1))
     compaction.compact_chunks(X, factors, output, when, space, 0, len(X), sums)
     return sums.sum() / len(X)
