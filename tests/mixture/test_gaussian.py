@@ -27,6 +27,7 @@ from fastem import GaussianMixture, Progress, SingularCovarianceError
 from fastem.covariances import STRUCTURES
 from tests import reference
 from tests.mixtures import (
+    IN_SHORT,
     assert_close,
     draw,
     parameters_of,
@@ -38,10 +39,21 @@ K, D = 3, 4
 ANSWERS = ["predict", "predict_proba", "score_samples", "score", "bic", "aic"]
 
 
+def of_structures(names):
+    return parametrize_with_checks([GaussianMixture(covariance_type=n) for n in names])
+
+
 # Some of them fit 30 columns to as few rows.
 @pytest.mark.filterwarnings("ignore::fastem.RegularizationWarning")
-@parametrize_with_checks([GaussianMixture(covariance_type=name) for name in STRUCTURES])
+@of_structures(IN_SHORT)
 def test_scikit_learns_checks_pass(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.filterwarnings("ignore::fastem.RegularizationWarning")
+@of_structures([name for name in STRUCTURES if name not in IN_SHORT])
+def test_they_pass_with_all_structures(estimator, check):
     check(estimator)
 
 
