@@ -28,7 +28,8 @@ rows take (`fastem/kernels/carried.py`). With or without it, sums have the same 
 
 Labels and densities, of rows that no pass has seen before, are found by the first
 columns alone where these rule a component out, with covariance matrices of 16 columns
-or more (`fastem/kernels/leaving.py`): labels to the last bit, densities to eps / 64.
+or more, for densities of 32 (`fastem/kernels/leaving.py`): labels to the last bit,
+densities to eps / 64.
 
 Sums about the component's current mean
 =======================================

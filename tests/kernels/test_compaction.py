@@ -34,7 +34,8 @@ def rows_of(random, mixture, n_rows, dtype="float64"):
 @pytest.fixture
 def of_any_size(monkeypatch):
     """Rows leave whatever the number of columns, of four or more."""
-    monkeypatch.setattr(leaving, "_FEWEST_COLUMNS", 4)
+    for name in ("_FEWEST_COLUMNS", "_FEWEST_FOR_DENSITIES"):
+        monkeypatch.setattr(leaving, name, 4)
     monkeypatch.setattr(leaving, "_FEWEST_COMPONENTS", 1)
 
 
