@@ -40,8 +40,8 @@ So 64 rows try it; if they take more than half of the multiply-adds, tiles in fu
 follow, eight times as many each time before it is tried again.
 
 Labels by fashion-MNIST's first 32 principal components take 25 % of the multiply-adds
-and 54 % of the time with 16 components, 17 % and 38 % with 64; by its first 16, 30 % and
-23 % of the multiply-adds, and 72 and 52 % of the time.
+and 54 % of the time with 16 components, 17 % and 38 % with 64; by its first 16, 30 %
+and 23 % of the multiply-adds, and 72 and 52 % of the time.
 """
 
 from typing import Any, NamedTuple
@@ -62,8 +62,8 @@ from fastem.kernels.vectors.arithmetic import (
 )
 
 _FIRST_COLUMNS = 4
-# For labels, and for densities, for which more pairs count: with 16 principal components
-# of fashion-MNIST these took .93 to .99 times as fast as all pairs, with 32 1.2 to 1.4.
+# For labels, and for densities, for which more pairs count: with 16 principal
+# components of fashion-MNIST they were .93 to .99 times as fast, with 32 1.2 to 1.4.
 _FEWEST_COLUMNS, _FEWEST_FOR_DENSITIES = 16, 32
 _FEWEST_COMPONENTS = 4
 
