@@ -19,6 +19,7 @@ from tests.mixtures import (
 
 FULL = STRUCTURES["full"].representation
 EPS = np.finfo(np.float64).eps
+FEWEST_FOR_DENSITIES = leaving._FEWEST_FOR_DENSITIES
 # A kernel takes seconds to compile.
 NARROW = pytest.param("float32", marks=pytest.mark.exhaustive)
 
@@ -31,11 +32,16 @@ def rows_of(random, mixture, n_rows, dtype="float64"):
     return read_only(draw(random, mixture, n_rows).astype(dtype))
 
 
+@pytest.fixture(autouse=True)
+def densities_of_few_columns(monkeypatch):
+    """For densities rows leave with as few columns as for labels: they are the same."""
+    monkeypatch.setattr(leaving, "_FEWEST_FOR_DENSITIES", 4)
+
+
 @pytest.fixture
 def of_any_size(monkeypatch):
     """Rows leave whatever the number of columns, of four or more."""
-    for name in ("_FEWEST_COLUMNS", "_FEWEST_FOR_DENSITIES"):
-        monkeypatch.setattr(leaving, name, 4)
+    monkeypatch.setattr(leaving, "_FEWEST_COLUMNS", 4)
     monkeypatch.setattr(leaving, "_FEWEST_COMPONENTS", 1)
 
 
@@ -218,6 +224,16 @@ def test_narrow_rows_of_wide_factors(random):
     X = rows_of(random, mixture, 1500, "float32")
     share, _ = assert_same_labels(X, factors_of(mixture, "float64"))
     assert share < 0.7
+
+
+def test_densities_need_more_columns_than_labels(random, monkeypatch):
+    monkeypatch.setattr(leaving, "_FEWEST_FOR_DENSITIES", FEWEST_FOR_DENSITIES)
+    for D in (FEWEST_FOR_DENSITIES - 1, FEWEST_FOR_DENSITIES):
+        factors = factors_of(random_mixture(random, "full", 4, D))
+        cutoff = leaving.cutoff_of_densities(factors)
+        assert leaving.leaving_of(factors, 0.0) is not None
+        when = leaving.leaving_of(factors, cutoff)
+        assert (when is None) == (D < FEWEST_FOR_DENSITIES)
 
 
 def test_other_mixtures_are_computed_in_full(random):
