@@ -104,6 +104,13 @@ def distance_at(tails, k, fall):
 
 
 @subroutine()
+def _pulled(r, nearness, fall, scale, log_scale):
+    """r u, and log u - u, of a vector of rows."""
+    u = multiply(scale, nearness)
+    return multiply(r, u), subtract(subtract(log_scale, fall), u)
+
+
+@subroutine()
 def weigh_rows(tails, chosen, kept, values, sums_out):
     """Multiply responsibilities r (n, B) by u, with what was kept of distances.
 
@@ -118,12 +125,12 @@ def weigh_rows(tails, chosen, kept, values, sums_out):
             scale = splat_wide(tails.scales[k])
             log_scale = splat_wide(tails.log_scales[k])
             for b in range(0, values.shape[1], wide_lanes(values)):
-                u = multiply(scale, load_wide(nearness, b))
-                r = load_wide(value, b)
-                weighted = multiply(r, u)
+                r, near = load_wide(value, b), load_wide(nearness, b)
+                weighted, logarithm = _pulled(
+                    r, near, load_wide(falls, b), scale, log_scale
+                )
                 counts = add(counts, weighted)
-                log_u = subtract(log_scale, load_wide(falls, b))
-                logarithms = multiply_add(r, subtract(log_u, u), logarithms)
+                logarithms = multiply_add(r, logarithm, logarithms)
                 store(weighted, value, b)  # last: in plain Python r is a view
             sums_out[k] += total(counts)
             sums_out[n_components + k] += total(logarithms)
@@ -140,12 +147,12 @@ def weigh_vectors(tails, k, places, kept, value, sums_out):
         log_scale = splat_narrow(tails.log_scales[k])
         for n in range(places.shape[0]):
             b = places[n]
-            u = multiply(scale, load_narrow(nearness, b))
-            r = load_narrow(value, b)
-            weighted = multiply(r, u)
+            r, near = load_narrow(value, b), load_narrow(nearness, b)
+            weighted, logarithm = _pulled(
+                r, near, load_narrow(falls, b), scale, log_scale
+            )
             counts = add(counts, weighted)
-            log_u = subtract(log_scale, load_narrow(falls, b))
-            logarithms = multiply_add(r, subtract(log_u, u), logarithms)
+            logarithms = multiply_add(r, logarithm, logarithms)
             store(weighted, value, b)  # last: in plain Python r is a view
         sums_out[k] += total(counts)
         sums_out[n_components + k] += total(logarithms)
