@@ -4,25 +4,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import register_output
 from fastem.kernels.tiles import (
     choose_likeliest,
-    raise_maximum,
+    row_log_likelihoods,
     subtract_maximum_and_exponentiate,
 )
 from fastem.kernels.vectors.arithmetic import (
-    add,
     divide,
     load_wide,
-    splat_like,
     splat_wide,
     store,
-    subtract,
-    where_less,
     wide_lanes,
 )
-from fastem.kernels.vectors.elementary import exp_nonpositive, log_positive
 from fastem.kernels.vectors.transposition import store_transposed, transposed_rows
 
 
@@ -52,34 +46,16 @@ def _write_labels(output, start, stop, values, weights, scratch):
         output.out[start + b] = np.intp(labels[b])
 
 
-@subroutine()
-def _density(below, faint):
-    """The density over the row's largest one."""
-    if faint is None:
-        return exp_nonpositive(below)
-    nothing = splat_like(below, 0.0)
-    return where_less(below, splat_like(below, faint), nothing, exp_nonpositive(below))
-
-
 def _write_log_likelihoods(output, start, stop, values, weights, scratch):
-    largest = scratch[0]
-    largest[:] = -np.inf
-    raise_maximum(values, largest)
-    for b in range(0, values.shape[1], wide_lanes(values)):
-        log_density = load_wide(largest, b)
-        sums = splat_wide(values.dtype.type(0))
-        for k in range(values.shape[0]):
-            below = subtract(load_wide(values[k], b), log_density)
-            sums = add(sums, _density(below, output.faint))
-        store(add(log_density, log_positive(sums)), largest, b)
+    row_log_likelihoods(values, output.faint, scratch[0], scratch[1])
     for b in range(stop - start):
-        output.out[start + b] = largest[b]
+        output.out[start + b] = scratch[0, b]
 
 
 def _write_probabilities(output, start, stop, values, weights, scratch):
     n_components, n_rows = values.shape[0], stop - start
     factors, out = scratch[1], output.out
-    subtract_maximum_and_exponentiate(values, scratch[0], factors)
+    subtract_maximum_and_exponentiate(values, None, scratch[0], factors)
     for b in range(0, values.shape[1], wide_lanes(values)):
         one = splat_wide(values.dtype.type(1))
         store(divide(one, load_wide(factors, b)), factors, b)

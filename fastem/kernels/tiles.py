@@ -199,8 +199,20 @@ def choose_likeliest(values, largest_out, labels_out):
 
 
 @subroutine()
-def subtract_maximum_and_exponentiate(values, largest_out, totals_out):
-    """Turn log-densities (n, B), in place, into densities over the row's largest."""
+def _density(below, faint):
+    """The density over the row's largest one, of which it is so far below."""
+    if faint is None:
+        return exp_nonpositive(below)
+    nothing = splat_like(below, 0.0)
+    return where_less(below, splat_like(below, faint), nothing, exp_nonpositive(below))
+
+
+@subroutine()
+def subtract_maximum_and_exponentiate(values, faint, largest_out, totals_out):
+    """Turn log-densities (n, B), in place, into densities over the row's largest.
+
+    What is below the largest by more than -``faint`` becomes 0; None for no such limit.
+    """
     largest_out[:] = -np.inf
     raise_maximum(values, largest_out)
     for b in range(0, values.shape[1], wide_lanes(values)):
@@ -208,20 +220,20 @@ def subtract_maximum_and_exponentiate(values, largest_out, totals_out):
         sums = splat_wide(values.dtype.type(0))
         for a in range(values.shape[0]):
             value = values[a]
-            density = exp_nonpositive(subtract(load_wide(value, b), largest))
+            density = _density(subtract(load_wide(value, b), largest), faint)
             store(density, value, b)
             sums = add(sums, density)
         store(sums, totals_out, b)
 
 
 @subroutine()
-def row_log_likelihoods(values, log_likelihoods_out, totals_out):
+def row_log_likelihoods(values, faint, log_likelihoods_out, totals_out):
     """Turn log-densities (n, B), in place, into densities over the row's largest.
 
     ``totals`` (B,) are their sums; the logarithm of what they would be without the
     division, the rows' log-likelihoods (log-sum-exp), are written as well.
     """
-    subtract_maximum_and_exponentiate(values, log_likelihoods_out, totals_out)
+    subtract_maximum_and_exponentiate(values, faint, log_likelihoods_out, totals_out)
     for b in range(0, values.shape[1], wide_lanes(values)):
         logarithm = log_positive(load_wide(totals_out, b))
         largest = load_wide(log_likelihoods_out, b)
@@ -237,7 +249,7 @@ def normalize_responsibilities(values, row_weights, scratch, chosen, weights_out
     """
     n_rows, lanes = values.shape[1], wide_lanes(values)
     log_likelihoods, factors = scratch[0], scratch[1]
-    row_log_likelihoods(values, log_likelihoods, factors)
+    row_log_likelihoods(values, None, log_likelihoods, factors)
     log_likelihood = 0.0
     for b in range(n_rows):
         log_likelihood += np.float64(row_weights[b]) * np.float64(log_likelihoods[b])
