@@ -236,6 +236,13 @@ def answer_rows_that_leave(
     return n_rows / max(1, len(X))
 
 
+def _is_large(X: np.ndarray, factors: Any) -> bool:
+    """Whether it is worth to find out if rows had better leave, and to compile that."""
+    n_components, n_features = factors.means.shape
+    n_pairs = len(X) * n_components
+    return n_pairs * n_features * (n_features + 3) / 2 >= _LEAST_WORK
+
+
 def _answer(
     X: np.ndarray,
     factors: Any,
@@ -243,8 +250,7 @@ def _answer(
     leaving: Leaving | None,
     n_threads: int | None,
 ) -> None:
-    n_pairs = len(X) * len(factors.means)
-    if leaving is None or n_pairs * leaving.work[-1] < _LEAST_WORK:
+    if leaving is None:
         answer_rows(X, factors, output, n_threads)
     else:
         answer_rows_that_leave(X, factors, output, leaving, n_threads)
@@ -253,7 +259,8 @@ def _answer(
 def label_pass(X: np.ndarray, factors: Any, n_threads: int | None = None) -> np.ndarray:
     """Most likely component of each row, -1 for the background: shape (N,), intp."""
     labels = np.empty(len(X), np.intp)
-    _answer(X, factors, Labels(labels), leaving_of(factors, 0.0), n_threads)
+    leaving = leaving_of(factors, 0.0) if _is_large(X, factors) else None
+    _answer(X, factors, Labels(labels), leaving, n_threads)
     if factors.background is not None:
         labels[labels == factors.means.shape[0]] = BACKGROUND
     return labels
@@ -266,8 +273,9 @@ def log_likelihood_pass(
     out = np.empty(len(X), X.dtype)
     cutoff = cutoff_of_densities(factors)
     leaving = leaving_of(factors, cutoff)
+    # Few rows have the bits that they have among many.
     output = LogLikelihoods(out, None if leaving is None else -cutoff)
-    _answer(X, factors, output, leaving, n_threads)
+    _answer(X, factors, output, leaving if _is_large(X, factors) else None, n_threads)
     return out
 
 
