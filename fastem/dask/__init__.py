@@ -9,7 +9,7 @@ that `X` is a Dask array or DataFrame:
 >>> from dask.distributed import Client
 >>> from fastem.dask import GaussianMixture
 >>> # Client("scheduler:8786") for a cluster, Client() for this machine; here:
->>> client = Client(processes=False, dashboard_address=None)
+>>> client = Client(processes=False, dashboard_address=":0")
 >>> random = np.random.default_rng(0)
 >>> rows = random.normal(size=(4000, 2)) + 6 * random.integers(2, size=(4000, 1))
 >>> table = pandas.DataFrame(rows, columns=["speed", "load"]).assign(weight=1.0)

@@ -64,7 +64,7 @@ class GaussianMixture(mixture.GaussianMixture):
     >>> import dask.array as da
     >>> from dask.distributed import Client
     >>> from fastem.dask import GaussianMixture
-    >>> client = Client(processes=False, dashboard_address=None)
+    >>> client = Client(processes=False, dashboard_address=":0")
     >>> X = da.random.default_rng(0).normal(size=(10_000, 2), chunks=(2_500, 2))
     >>> model = GaussianMixture(n_components=2, random_state=0).fit(X)
     >>> model.predict_proba(X)[:3].compute().shape

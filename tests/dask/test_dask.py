@@ -40,13 +40,15 @@ CHUNKS = ((1500, 2500, 0, 1100, 900), (D,))
 
 
 def cluster_of(n_workers, threads_per_worker):
-    # Without a page and profiles of it, which take a third of the time of a short fit.
+    # Without a page and profiles of it, which take a third of the time of a short fit;
+    # its server, at any free port: two clusters are open at once.
     dask.config.set({"distributed.worker.profile.enabled": False})
     return LocalCluster(
         n_workers=n_workers,
         threads_per_worker=threads_per_worker,
         processes=True,
-        dashboard_address=None,
+        dashboard_address=":0",
+        scheduler_kwargs={"dashboard": False},
     )
 
 

@@ -48,7 +48,7 @@ SMALL_SHAPES = [(1, 1), (1, 3), (3, 1), (2, 2)]
 @pytest.fixture(scope="module")
 def client():
     with Client(
-        processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None
+        processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0"
     ) as client:
         yield client
 
