@@ -53,8 +53,19 @@ def _first_fit(covariance_type: str, dtype: str) -> dict[str, float]:
     }
 
 
+def with_bytecode() -> dict[str, str]:
+    """An environment in which bytecode is kept, as it is of what pip installs.
+
+    Where that is forbidden, 170 modules are read from their source in each process:
+    0.2 s beside the 0.2 s that fastem adds to the import of scikit-learn.
+    """
+    kept = dict(os.environ)
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept
+
+
 def _in_new_process(cache: str, covariance_type: str, dtype: str) -> dict[str, float]:
-    environment = {**os.environ, "XDG_CACHE_HOME": cache, "LOCALAPPDATA": cache}
+    environment = {**with_bytecode(), "XDG_CACHE_HOME": cache, "LOCALAPPDATA": cache}
     environment.pop("NUMBA_CACHE_DIR", None)
     command = [sys.executable, "-m", "benchmarks.compile_time", covariance_type, dtype]
     output = subprocess.run(

@@ -15,7 +15,7 @@ from sklearn.mixture import GaussianMixture as ScikitLearnMixture
 
 import fastem
 from benchmarks import machine
-from benchmarks.compile_time import CASES, measure_compilation
+from benchmarks.compile_time import CASES, measure_compilation, with_bytecode
 from benchmarks.instruments import Options
 from benchmarks.libraries import FASTEM, SCIKIT_LEARN
 from benchmarks.problems import Rows
@@ -42,7 +42,9 @@ def _import_seconds(statement: str) -> float:
         "print(time.perf_counter() - began)"
     )
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(
+        command, cwd=_ROOT, env=with_bytecode(), check=True, stdout=subprocess.PIPE
+    )
     return float(done.stdout)
 
 

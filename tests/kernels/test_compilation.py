@@ -43,16 +43,18 @@ def number_of_compilations(command, **environment):
 
 
 INTERRUPT_THE_COMPILER = """
+import gc
 import signal
 import numpy as np
 from numba.core import event
 from fastem import GaussianMixture
 
 class Interrupter(event.Listener):
-    begun = ended = 0
+    begun = ended = collecting = 0
 
     def on_start(self, event):
         self.begun += 1
+        self.collecting += gc.isenabled()
         signal.raise_signal(signal.SIGINT)
 
     def on_end(self, event):
@@ -65,11 +67,12 @@ try:
 except KeyboardInterrupt:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert interrupter.begun == interrupter.ended > 0
+    assert interrupter.collecting == 0 and gc.isenabled()
     print(1)
 """
 
 
-def test_an_interrupt_waits_for_the_compiler(tmp_path):
+def test_an_interrupt_and_the_collector_wait_for_the_compiler(tmp_path):
     assert number_of_compilations(INTERRUPT_THE_COMPILER, NUMBA_CACHE_DIR=str(tmp_path))
 
 
