@@ -5,6 +5,7 @@ The functions here are what the rest of fastem sees of the kernels.
 
 import math
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,6 +44,43 @@ def row_work(n_components: int, n_features: int) -> float:
     return n_components * (n_features * (n_features + 1.0) + 50.0)
 
 
+class _Places(NamedTuple):
+    """Where in a row of sums of a pass things stand, behind two numbers."""
+
+    weights: slice
+    background: slice
+    tails: slice
+    first: slice
+    scatter: slice
+
+    @classmethod
+    def of(cls, factors: Any, scatter_size: int) -> "_Places":
+        n_components, n_features = factors.means.shape
+        sizes = (
+            n_components,
+            number_of_backgrounds(factors.background),
+            number_of_tails(factors.tails, n_components),
+            n_components * n_features,
+            scatter_size,
+        )
+        stops = list(accumulate(sizes, initial=2))
+        return cls(*(slice(*ends) for ends in pairwise(stops)))
+
+    def read(self, totals: np.ndarray, share: float, computed: float) -> PassSums:
+        """The sums as they stand there."""
+        weights = totals[self.weights]
+        return PassSums(
+            float(totals[0]),
+            share,
+            weights,
+            float(totals[self.background].sum()),
+            totals[self.tails].reshape(2, -1),
+            totals[self.first].reshape(len(weights), -1),
+            totals[self.scatter],
+            computed,
+        )
+
+
 def expectation_pass(
     X: np.ndarray,
     row_weights: np.ndarray,
@@ -72,39 +110,27 @@ def expectation_pass(
             return tile_space(factors, CHUNK_ROWS)
         return tile_space(factors, NEAR_TILE, near=True)
 
-    n_rows = X.shape[0]
-    n_components, n_features = factors.means.shape
-    weights_stop = 2 + n_components
-    tails_start = weights_stop + number_of_backgrounds(factors.background)
-    first_start = tails_start + number_of_tails(factors.tails, n_components)
-    scatter_start = first_start + n_components * n_features
-    totals = np.zeros(scatter_start + scatter_size)
+    places = _Places.of(factors, scatter_size)
+    totals = np.zeros(places.scatter.stop)
     if before is not None:
         totals[0] = before.log_likelihood
-        totals[2:weights_stop] = before.weights
-        totals[weights_stop:tails_start] = before.background
-        totals[tails_start:first_start] = before.tails.ravel()
-        totals[first_start:scatter_start] = before.first.ravel()
-        totals[scatter_start:] = before.scatter
+        totals[places.weights] = before.weights
+        totals[places.background] = before.background
+        totals[places.tails] = before.tails.ravel()
+        totals[places.first] = before.first.ravel()
+        totals[places.scatter] = before.scatter
     for sums in walk(
         passes.expectation_chunks,
         (X, row_weights, factors, reach),
         space,
-        n_rows=n_rows,
+        n_rows=len(X),
         n_sums=totals.size,
         row_work=row_work(*factors.means.shape),
         n_threads=n_threads,
     ):
         add_in_order(sums, totals, n_threads)
-    return PassSums(
-        float(totals[0]),
-        totals[1] / (n_rows * n_components),
-        totals[2:weights_stop],
-        float(totals[weights_stop:tails_start].sum()),
-        totals[tails_start:first_start].reshape(2, -1),
-        totals[first_start:scatter_start].reshape(n_components, n_features),
-        totals[scatter_start:],
-    )
+    n_pairs = len(X) * len(factors.means)
+    return places.read(totals, totals[1] / n_pairs, math.nan)
 
 
 def carried_pass(
@@ -121,35 +147,21 @@ def carried_pass(
     Of factors that carry bounds. ``drift`` leads from those of the last pass, which has
     left ``history``, to these; the history is brought up to date.
     """
-    n_rows = X.shape[0]
-    n_components, n_features = factors.means.shape
-    weights_stop = 2 + n_components
-    tails_start = weights_stop + number_of_backgrounds(factors.background)
-    first_start = tails_start + number_of_tails(factors.tails, n_components)
-    scatter_start = first_start + n_components * n_features
-    totals = np.zeros(scatter_start + scatter_size + 1)
+    places = _Places.of(factors, scatter_size)
+    totals = np.zeros(places.scatter.stop + 1)
     for sums in walk(
         sparse.sparse_chunks,
         (X, row_weights, factors, drift, history),
         partial(sparse.sparse_space, factors, history.nearest.shape[1]),
-        n_rows=n_rows,
+        n_rows=len(X),
         n_sums=totals.size,
         row_work=row_work(*factors.means.shape),
         n_threads=n_threads,
         chunk_rows=sparse.SPARSE_CHUNK,
     ):
         add_in_order(sums, totals, n_threads)
-    n_pairs = n_rows * n_components
-    return PassSums(
-        float(totals[0]),
-        totals[-1] / n_pairs,
-        totals[2:weights_stop],
-        float(totals[weights_stop:tails_start].sum()),
-        totals[tails_start:first_start].reshape(2, -1),
-        totals[first_start:scatter_start].reshape(n_components, n_features),
-        totals[scatter_start:-1],
-        totals[1] / n_pairs,
-    )
+    n_pairs = len(X) * len(factors.means)
+    return places.read(totals, totals[-1] / n_pairs, totals[1] / n_pairs)
 
 
 def expectation_passes(
