@@ -29,6 +29,7 @@ INSTRUMENTS = {
     "choice": "the selector: seconds, candidates, and what it chooses, on real tables",
     "anomalies": "anomalies found, and false alarms really seen, on real tables",
     "drivers": "EM passes on Python's threads and on Numba's, from one to all cores",
+    "table-runs": "whole EM runs on real tables from one start, beside oneDAL",
     "skipping": "EM passes that leave out what cannot count, on real tables",
 }
 

@@ -29,6 +29,7 @@ from benchmarks import (
     starting,
     streaming,
     streams,
+    table_runs,
     tables,
     wide,
 )
@@ -232,6 +233,19 @@ def test_a_worker_reaches_what_the_library_itself_reaches():
     assert f"fastem {fastem.__version__}" in lines[0]
     assert ", equal |" in lines[2]
     assert "1e+09x, missed" in lines[-1]
+
+
+def test_a_whole_run_on_a_table_is_timed_beside_another_library():
+    again = others.Library("oneDAL", others.FASTEM.command)
+    X = table_runs.without_ties(np.repeat(generate(TINY)[0], 2, axis=0))
+    assert len(np.unique(X, axis=0)) == len(X)
+    start = table_runs.start_of(X, 2)
+    runs = table_runs.measure_runs(X, start, again, repeats=2, patience=0)
+    assert all(len(seconds) == 2 for seconds in runs.seconds.values())
+    lines = lines_of(table_runs.runs_table(again, {("tiny", 64): runs}))
+    assert lines[2].startswith("| tiny, K = 64 |")
+    assert ", equal |" in lines[2]
+    assert "(target 4x, missed)" in lines[3]
 
 
 def test_another_answer_is_shown_as_different():
