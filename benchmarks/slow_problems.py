@@ -27,7 +27,7 @@ CLOSE = 1e-6  # nats a row below the limit
 SLOW_TARGET, EASY_TARGET = 3.0, 0.95
 _SAME_OPTIMUM = 1e-4  # nats a row
 _MOST_PASSES = 5_000
-_DATA = Path(__file__).parents[1] / "tests" / "data"
+_DATA = Path(__file__).parents[1] / "tests" / "promises" / "data"
 _OVERLAPPING_ROWS = 400_000
 # Without a type, since this also runs where acceleration is not there yet.
 _Mixture: Any = fastem.GaussianMixture

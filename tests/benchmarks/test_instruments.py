@@ -325,6 +325,11 @@ def test_a_lower_log_likelihood_is_shown():
     assert "| 6.00x (target 15x, missed) |" in last
 
 
+@pytest.mark.parametrize("case", slow_problems.CASES, ids=lambda case: case.name)
+def test_the_rows_of_each_slow_problem_are_there(case):
+    assert len(case.rows()) >= 100
+
+
 def test_passes_to_the_limit_are_counted(monkeypatch):
     def without_acceleration(K, accelerate=False, **parameters):
         return fastem.GaussianMixture(K, **parameters)
