@@ -302,14 +302,19 @@ def assign_chunks(X, row_weights, nearest, space, start, stop, sums_out):
             _load_rows(X, rows[first:], nearest.center, n_seen, buffer, tile)
             _find_two_nearest(tile, scorers, n_seen, squares, best, second, index)
             _find_leads(rounding, squares, best, second, n_seen, leads)
+            n_moved = np.uintp(0)
             for b in range(n_rows):
                 i = np.uintp(rows[first + b])
-                before, label, lead = labels[i], np.intp(index[b]), np.float64(leads[b])
+                label, lead = np.intp(index[b]), np.float64(leads[b])
                 if not lead > 0:
                     label, lead = _search(X[i], nearest)
                 values[i] = dtype((travel[label] + lead) * shorter)
-                if label == before:
-                    continue
+                # Listed in place of what was looked at, so that there is no branch.
+                rows[np.uintp(first) + n_moved], index[n_moved] = i, label
+                n_moved += np.uintp(label != labels[i])
+            for b in range(n_moved):
+                i = np.uintp(rows[np.uintp(first) + b])
+                before, label = labels[i], np.intp(index[b])
                 labels[i] = label
                 counts[0] += 1
                 w = np.float64(row_weights[i]) if row_weights.shape[0] > 0 else 1.0
