@@ -106,10 +106,10 @@ def _load_rows(X, rows, center, n_rows, buffer, tile_out):
     cache or two, that took twice as long.
     """
     if center.shape[0] <= _SHORT_ROW:
-        for j in range(center.shape[0]):
-            column, mean = tile_out[1 + j], center[j]
-            for b in range(n_rows):
-                column[b] = X[np.uintp(rows[b]), j] - mean
+        for b in range(n_rows):
+            i = np.uintp(rows[b])
+            for j in range(center.shape[0]):
+                tile_out[1 + j, b] = X[i, j] - center[j]
         return
     for b in range(n_rows):
         x, row = X[np.uintp(rows[b])], buffer[b]
