@@ -80,11 +80,16 @@ def repeated_values(
         is_known = ~np.isnan(rows[:, j])
         if not is_known.any():
             continue
-        values, numbers, counts = np.unique(
-            rows[is_known, j], return_inverse=True, return_counts=True
-        )
-        known_weights = weights[is_known] if len(weights) else weights
-        sums = np.bincount(numbers, known_weights) if len(weights) else counts
+        known = rows[is_known, j]
+        if len(weights):
+            values, numbers, counts = np.unique(
+                known, return_inverse=True, return_counts=True
+            )
+            sums = np.bincount(numbers, weights[is_known])
+        else:
+            # Without the numbers values are sorted themselves: in a third of the time.
+            values, counts = np.unique(known, return_counts=True)
+            sums = counts
         most = int(np.argmax(sums))
         share = float(sums[most] / sums.sum())
         if counts[most] > 1 and share >= _LEAST_SHARE:

@@ -127,6 +127,7 @@ class _Secants:
 
     def __init__(self) -> None:
         self.pairs: deque[Pair] = deque(maxlen=MEMORY)
+        self._last: tuple[Array, Array] | None = None  # EM's step, and that from it
 
     def learn(self, step: Array, before: Array, after: Array) -> None:
         """EM's step was ``before``; after ``step`` it is ``after``.
@@ -147,21 +148,31 @@ class _Secants:
             shortening = shortening + (least - product) / squared * step
             product = least
         self.pairs.append(Pair(step, shortening, product))
+        self._last = None
 
     def step(self, em_step: Array) -> Array:
-        """The quasi-Newton step where EM's is this one: Nocedal's two loops."""
+        """The quasi-Newton step where EM's is this one: Nocedal's two loops.
+
+        It is asked for twice, of what is left to gain and of where to go.
+        """
+        if self._last is not None and self._last[0] is em_step:
+            return self._last[1]
         step = em_step.copy()
+        multiple = np.empty_like(step)
         factors = []
         for pair in reversed(self.pairs):
             factors.append(pair.step @ step / pair.product)
-            step -= factors[-1] * pair.shortening
+            step -= np.multiply(pair.shortening, factors[-1], out=multiple)
         for pair in self.pairs:
-            step += (factors.pop() - pair.shortening @ step / pair.product) * pair.step
+            factor = factors.pop() - pair.shortening @ step / pair.product
+            step += np.multiply(pair.step, factor, out=multiple)
+        self._last = em_step, step
         return step
 
     def forget(self) -> None:
         """Begin anew."""
         self.pairs.clear()
+        self._last = None
 
     def __bool__(self) -> bool:
         """Whether anything is known."""
@@ -308,7 +319,7 @@ class ExtrapolatedPath:
         if not length > 0 or not math.isfinite(length) or step @ em_step <= 0:
             return
         if length > longest:
-            step *= longest / length
+            step = step * (longest / length)
         found = chart.within(self._structure, step, self._tails, self._fixed)
         if found is None:
             return

@@ -1,6 +1,7 @@
 """Coordinates for mixtures, in which they can be added and extrapolated."""
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import polygamma
@@ -52,7 +53,7 @@ class Chart:
                 self._weight_scales * np.log(_all_weights(parameters) / self._weights),
                 (self._scales * self._whitened(parameters.means - base.means)).ravel(),
                 self._representation.coordinates(
-                    base, parameters.precisions_cholesky
+                    base, self._inverses, parameters.precisions_cholesky
                 ).ravel(),
                 self._of_tails(parameters),
             ]
@@ -168,20 +169,21 @@ class Chart:
         direction = self.coordinates(moved)
         return direction / float(np.linalg.norm(direction))
 
+    @cached_property
+    def _inverses(self) -> Array:
+        return self._representation.inverse_factors(self._base.precisions_cholesky)
+
     def _whitened(self, points: Array) -> Array:
-        factors = self._base.precisions_cholesky
-        if self._representation.has_matrices:
-            whitened: Array = (points[:, np.newaxis] @ factors)[:, 0]
-            return whitened
-        return points * factors.reshape(len(points), -1)
+        return self._times(points, self._base.precisions_cholesky)
 
     def _unwhitened(self, points: Array) -> Array:
-        factors = self._base.precisions_cholesky
+        return self._times(points, self._inverses)
+
+    def _times(self, points: Array, factors: Array) -> Array:
         if self._representation.has_matrices:
-            transposed = np.swapaxes(factors, -1, -2)
-            solved = np.linalg.solve(transposed, points[:, :, np.newaxis])
-            return np.asarray(solved[:, :, 0], np.float64)
-        return points / factors.reshape(len(points), -1)
+            products: Array = (points[:, np.newaxis] @ factors)[:, 0]
+            return products
+        return points * factors.reshape(len(points), -1)
 
 
 def _all_weights(parameters: MixtureParameters) -> Array:

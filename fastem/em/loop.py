@@ -239,9 +239,9 @@ def fit(
                 *(at.iteration, trace.last, trace.change, seconds),
                 iterations_left,
             )
+        convergence = trace.certificate(path.remaining())
     if stopped and at.test is None:
         recorder.record(at, at_once=True)
-    convergence = trace.certificate(path.remaining())
     reporter.end(converged, dropped, trace.last, convergence)
     return Fit(
         at.reached,

@@ -13,7 +13,6 @@ from fastem.kernels.tiles import (
     rounding_unit,
 )
 from fastem.kernels.vectors.arithmetic import (
-    NARROW_BYTES,
     load_wide,
     multiply_add,
     splat_wide,
@@ -30,6 +29,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 # What float32 rounds to 0 or loses digits of, and what rounding may add to a lead.
 _SMALLEST = np.float32(1e-36)
 _LESS = np.float32(1 - 1e-6)
+_SHORT_ROW = 4  # columns: rows of no more are not copied before they are transposed
 
 
 class Points(NamedTuple):
@@ -62,7 +62,7 @@ class AssignSpace(NamedTuple):
     """What the walk of the assignments works in: float32, but for rows."""
 
     rows: np.ndarray  # (chunk and a tile more,) intp, numbers of rows
-    buffer: np.ndarray  # (B, R), R the columns and some zeros, to whole vectors
+    buffer: np.ndarray  # (B, R), R the columns and some zeros, to whole fours
     tile: np.ndarray  # (1 + R, B), ones and the columns
     scorers: np.ndarray  # (P to whole fours, 1 + D)
     results: np.ndarray  # (5, B)
@@ -71,8 +71,7 @@ class AssignSpace(NamedTuple):
 def assign_space(X: np.ndarray, nearest: Points) -> AssignSpace:
     """Space for a walk over X."""
     n_points, n_features = nearest.points.shape
-    lanes = NARROW_BYTES // 4
-    width = -(-n_features // lanes) * lanes
+    width = -(-n_features // 4) * 4
     buffer = aligned_empty(SMALLEST_TILE, width, np.float32)
     rows = aligned_empty(1 + width + 5, SMALLEST_TILE, np.float32)
     tile, results = rows[:-5], rows[-5:]
@@ -97,17 +96,26 @@ def _squared_distance(tile, point, b):
 
 
 @subroutine()
-def _load_rows(X, rows, center, buffer, tile_out):
+def _load_rows(X, rows, center, n_rows, buffer, tile_out):
     """Copy X[rows], less the center, as columns of the tile, below its first row.
 
+    Of so many rows, and further ones to a whole vector.
+
     By way of a buffer: read row by row, a table comes from memory several times
-    faster than read by squares.
+    faster than read by squares. Of two to four columns, which lie in a line of the
+    cache or two, that took twice as long.
     """
-    for b in range(buffer.shape[0]):
-        x, row = X[rows[b]], buffer[b]
+    if center.shape[0] <= _SHORT_ROW:
+        for b in range(n_rows):
+            i = np.uintp(rows[b])
+            for j in range(center.shape[0]):
+                tile_out[1 + j, b] = X[i, j] - center[j]
+        return
+    for b in range(n_rows):
+        x, row = X[np.uintp(rows[b])], buffer[b]
         for j in range(center.shape[0]):
             row[j] = x[j] - center[j]
-    for b in range(0, buffer.shape[0], transposed_rows(buffer)):
+    for b in range(0, n_rows, transposed_rows(buffer)):
         for j in range(0, buffer.shape[1], 4):
             columns = (j, j + 1, j + 2, j + 3)
             load_transposed(buffer, b, columns, None, tile_out[1:], b)
@@ -122,13 +130,15 @@ def _keep_two(score, label, best, second, index):
 
 
 @subroutine()
-def _find_two_nearest(tile, scorers, squares_out, best_out, second_out, index_out):
-    """For each column the two smallest scores, and whose the first is.
+def _find_two_nearest(
+    tile, scorers, n_rows, squares_out, best_out, second_out, index_out
+):
+    """For so many columns the two smallest scores, and whose the first is.
 
     Of equal scores the first one is the smallest.
     """
     zero = splat_wide(tile.dtype.type(0))
-    for b in range(0, tile.shape[1], wide_lanes(tile)):
+    for b in range(0, n_rows, wide_lanes(tile)):
         square = zero
         for j in range(1, scorers.shape[1]):
             x = load_wide(tile[j], b)
@@ -161,14 +171,14 @@ def _positive(x):
 
 
 @subroutine()
-def _find_leads(rounding, squares, best, second, leads_out):
+def _find_leads(rounding, squares, best, second, n_rows, leads_out):
     """By how much at least each nearest point is nearer than all others.
 
     Not positive where rounding leaves open which one it is. Of a point p at distance
     d, the error of the score is below rounding (|p|^2 + 2 |x| |p|) / 2, and so below
     rounding (2 |x| + d)^2 / 2.
     """
-    for b in range(squares.shape[0]):
+    for b in range(n_rows):
         square = squares[b]
         reach = np.sqrt(square) + np.sqrt(square)
         reach += np.sqrt(_positive(square + second[b]))
@@ -260,6 +270,7 @@ def assign_chunks(X, row_weights, nearest, space, start, stop, sums_out):
     travel, labels, values = nearest.travel, nearest.labels, nearest.values
     dtype = values.dtype.type
     rows, buffer, tile, scorers = space.rows, space.buffer, space.tile, space.scorers
+    lanes = wide_lanes(tile)
     for p in range(n_points, scorers.shape[0]):
         scorers[p, 0] = np.inf
     for p in range(n_points):
@@ -278,23 +289,32 @@ def assign_chunks(X, row_weights, nearest, space, start, stop, sums_out):
         for s in range(counts.shape[0]):
             counts[s] = 0
         sums = counts[1:].reshape(travel.shape[0], n_features + 2)
-        n_open = 0
-        for i in range(chunk_start, min(chunk_start + CHUNK_ROWS, stop)):
+        chunk_stop = min(chunk_start + CHUNK_ROWS, stop)
+        n_open = np.uintp(0)  # unsigned, as none is looked at for being negative then
+        for i in range(np.uintp(chunk_start), np.uintp(chunk_stop)):
             rows[n_open] = i
-            n_open += 1 - np.intp(values[i] > travel[labels[i]])
+            n_open += np.uintp(not values[i] > travel[np.uint32(labels[i])])
+        n_open = np.intp(n_open)
         for first in range(0, n_open, SMALLEST_TILE):
             n_rows = min(SMALLEST_TILE, n_open - first)
-            _load_rows(X, rows[first:], nearest.center, buffer, tile)
-            _find_two_nearest(tile, scorers, squares, best, second, index)
-            _find_leads(rounding, squares, best, second, leads)
+            # To whole vectors: further rows may be any.
+            n_seen = -(-n_rows // lanes) * lanes
+            _load_rows(X, rows[first:], nearest.center, n_seen, buffer, tile)
+            _find_two_nearest(tile, scorers, n_seen, squares, best, second, index)
+            _find_leads(rounding, squares, best, second, n_seen, leads)
+            n_moved = np.uintp(0)
             for b in range(n_rows):
-                i = rows[first + b]
-                before, label, lead = labels[i], np.intp(index[b]), np.float64(leads[b])
+                i = np.uintp(rows[first + b])
+                label, lead = np.intp(index[b]), np.float64(leads[b])
                 if not lead > 0:
                     label, lead = _search(X[i], nearest)
                 values[i] = dtype((travel[label] + lead) * shorter)
-                if label == before:
-                    continue
+                # Listed in place of what was looked at, so that there is no branch.
+                rows[np.uintp(first) + n_moved], index[n_moved] = i, label
+                n_moved += np.uintp(label != labels[i])
+            for b in range(n_moved):
+                i = np.uintp(rows[np.uintp(first) + b])
+                before, label = labels[i], np.intp(index[b])
                 labels[i] = label
                 counts[0] += 1
                 w = np.float64(row_weights[i]) if row_weights.shape[0] > 0 else 1.0

@@ -28,7 +28,7 @@ from fastem.mixture import fixed, noise, tails
 from fastem.mixture.drawing import draw_rows
 from fastem.mixture.handing_on import as_sklearn, sorted_parameters
 from fastem.mixture.pickled import VersionedPickle
-from fastem.runtime import compiling
+from fastem.runtime import blas, compiling
 from fastem.statistics import Array, MixtureParameters
 from fastem.training.in_blocks import answer_blocks
 
@@ -465,6 +465,7 @@ class FittedMixture(DensityMixin, VersionedPickle):  # type: ignore[misc]
             )
         return fitted
 
+    @blas.one_thread()
     def _set_fitted(self, fit: Fit, n_dropped: int = 0) -> None:
         structure = structure_of(self.covariance_type)
         self.weights_ = fit.parameters.weights

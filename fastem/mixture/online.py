@@ -40,6 +40,7 @@ from fastem.mixture.fitted import unchanged_on_error
 from fastem.mixture.fixed import fixed_of
 from fastem.mixture.probability import ProbabilityMixture
 from fastem.mixture.tails import tails_of_fit
+from fastem.runtime import blas
 from fastem.sources.blocks import Source
 from fastem.sources.opening import split_labels
 from fastem.statistics import Array, Background, MixtureParameters, Ridge
@@ -364,6 +365,7 @@ class OnlineMixture(ProbabilityMixture):
         known = check_known(given, len(given), n_components, self.noise)
         return X, sample_weight, known
 
+    @blas.one_thread()
     def _learn(
         self,
         parameters: MixtureParameters,

@@ -18,6 +18,7 @@ from fastem.em import convergence_warnings
 from fastem.em.constraints import equalized
 from fastem.em.maximization import Maximization
 from fastem.em.plan import Plan
+from fastem.runtime import blas
 from fastem.starts import kmeans
 from fastem.starts.partition import (
     MemberSums,
@@ -85,6 +86,7 @@ def parameters_of_partition(
     return parameters_of_start(statistics, total, plan, maximize)
 
 
+@blas.one_thread()
 def parameters_of_start(
     statistics: SufficientStatistics,
     total: float,
@@ -151,6 +153,7 @@ def _estimated(
         ) from None
 
 
+@blas.one_thread()
 def _shape_of(precisions: Array, representation: Representation) -> tuple[Array, Array]:
     """Covariances, and the factors of their inverses, from the user's precisions.
 

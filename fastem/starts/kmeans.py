@@ -98,16 +98,16 @@ def choose_seeds(
     while len(seeds) < n_clusters:
         cumulative = potentials.cumsum()
         targets = random_state.uniform(size=n_trials) * cumulative[-1]
-        candidates = []
-        for target in targets:
-            chunk = min(int(np.searchsorted(cumulative, target)), len(cumulative) - 1)
-            rows = slice(chunk * kernels.CHUNK_ROWS, (chunk + 1) * kernels.CHUNK_ROWS)
-            residuals = (X[rows] - center).astype(X.dtype) - last
-            shares = np.minimum(distances[rows], (residuals**2).sum(axis=1))
-            if len(row_weights):
-                shares = shares * row_weights[rows]
-            rest = target - (cumulative[chunk - 1] if chunk else 0.0)
-            candidates.append(rows.start + _position(shares, rest))
+        chunks = np.searchsorted(cumulative[:-1], targets).tolist()
+        shares = {
+            chunk: _shares(X, row_weights, center, last, distances, chunk)
+            for chunk in set(chunks)
+        }
+        candidates = [
+            chunk * kernels.CHUNK_ROWS
+            + _position(shares[chunk], target - (cumulative[chunk - 1] if chunk else 0))
+            for chunk, target in zip(chunks, targets, strict=True)
+        ]
         tries = (X[candidates] - center).astype(X.dtype)
         potentials_of_tries = kernels.seeding_pass(
             *(X, row_weights, center, np.concatenate([last, tries])),
@@ -129,6 +129,17 @@ def draw_row(
         return int(uniform * n_rows)
     cumulative = row_weights.cumsum(dtype=np.float64)
     return int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
+
+
+def _shares(
+    X: Rows, row_weights: Rows, center: Array, last: Rows, distances: Rows, chunk: int
+) -> Array:
+    """What the rows of a chunk add to the potential, with the point ``last``."""
+    rows = slice(chunk * kernels.CHUNK_ROWS, (chunk + 1) * kernels.CHUNK_ROWS)
+    residuals = (X[rows] - center).astype(X.dtype, copy=False)
+    residuals -= last
+    shares: Array = np.minimum(distances[rows], (residuals**2).sum(axis=1))
+    return shares * row_weights[rows] if len(row_weights) else shares
 
 
 def _position(shares: Array, target: float) -> int:

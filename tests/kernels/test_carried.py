@@ -181,8 +181,9 @@ def test_tails_fall_by_their_own_law(random, dtype, is_noisy):
 @pytest.mark.parametrize("dtype", ["float64", NARROW])
 @pytest.mark.parametrize("step", [1e-6, 0.01, 0.3])
 @pytest.mark.parametrize("flat", [1.0, 1e-6])
-def test_no_row_is_nearer_than_its_bound(random, dtype, step, flat):
-    K, D = 6, 5
+@pytest.mark.parametrize("D", [5, 20])
+def test_no_row_is_nearer_than_its_bound(random, dtype, step, flat, D):
+    K = 6
     mixture = random_mixture(random, "full", K, D, spread=5)
     # Nearly all in a plane that lies across the columns.
     axis = np.full(D, D**-0.5)

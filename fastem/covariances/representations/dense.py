@@ -54,14 +54,14 @@ def inverse_cholesky(covariances: Array, shared: bool, eps: float = EPS) -> Arra
     n_features = covariances.shape[-1]
     diagonal = np.arange(n_features)
     factors = np.empty_like(covariances)
-    squares = np.empty(covariances.shape[:2])
+    roots = np.empty(covariances.shape[:2])
     for k, covariance in enumerate(covariances):
         lower, failed_at = dpotrf(covariance, lower=1, clean=1)
-        squares[k] = np.nan if failed_at else lower[diagonal, diagonal] ** 2
-        factors[k] = dtrtri(lower, lower=1)[0].T
+        roots[k] = np.nan if failed_at else lower.diagonal()
+        factors[k] = dtrtri(lower, lower=1, overwrite_c=1)[0].T
     smallest = n_features * eps * covariances[:, diagonal, diagonal]
     # Written so that a NaN counts as singular.
-    singular = ~(squares > smallest).all(axis=1)
+    singular = ~(roots**2 > smallest).all(axis=1)
     if singular.any():
         k = int(np.argmax(singular))
         raise SingularCovarianceError(
@@ -92,9 +92,14 @@ def cholesky_of_precision(precisions: Array, shared: bool) -> Array:
     return factors
 
 
+def inverse_upper(factors: Array) -> Array:
+    """The inverse of each upper triangular matrix of (K, D, D)."""
+    return np.stack([dtrtri(factor, lower=0)[0] for factor in factors])
+
+
 def inverse_gram(factors: Array) -> Array:
     """Covariances (U U')^-1 = V' V with V = U^-1, for each U of (K, D, D)."""
-    inverses = np.stack([dtrtri(factor, lower=0)[0] for factor in factors])
+    inverses = inverse_upper(factors)
     covariances: Array = inverses.transpose(0, 2, 1) @ inverses
     return covariances
 
@@ -148,17 +153,20 @@ def lifted(
     return first, scatter
 
 
-def log_relative(base: Array, factors: Array) -> Array:
+def log_relative(base: Array, inverses: Array, factors: Array) -> Array:
     """Coordinates of inv(base) factor, for upper triangular factors (..., D, D).
+
+    ``inverses`` are inv(base). Of a factor's difference from the base, so that a small
+    step has all its digits.
 
     With A a small change of the factor in units of the base, the divergence of the
     normal distributions is sum of A_jj squared + half the sum of the other A_ij
     squared: so diagonal elements count by the root of 2.
     """
-    relative = np.linalg.solve(base, factors)
     diagonal = np.arange(base.shape[-1])
-    coordinates = np.triu(relative, 1)
-    logarithms = np.log(relative[..., diagonal, diagonal])
+    coordinates = inverses @ (factors - base)
+    ratios = factors[..., diagonal, diagonal] / base[..., diagonal, diagonal]
+    logarithms = np.log(ratios)
     coordinates[..., diagonal, diagonal] = np.sqrt(2) * logarithms
     return coordinates
 

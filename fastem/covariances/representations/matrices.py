@@ -53,15 +53,20 @@ class Matrices(Representation):
     def invert(self, precisions_cholesky: Array) -> Array:
         return dense.inverse_gram(precisions_cholesky)
 
+    def inverse_factors(self, precisions_cholesky: Array) -> Array:
+        return dense.inverse_upper(precisions_cholesky)
+
     def log_determinants(self, precisions_cholesky: Array, n_features: int) -> Array:
         diagonals = np.diagonal(precisions_cholesky, axis1=1, axis2=2)
         log_determinants: Array = np.log(diagonals).sum(axis=1)
         return log_determinants
 
-    def coordinates(self, base: MixtureParameters, precisions_cholesky: Array) -> Array:
+    def coordinates(
+        self, base: MixtureParameters, inverses: Array, precisions_cholesky: Array
+    ) -> Array:
         scales = np.sqrt(base.weights)[:, None, None]
         return scales * dense.log_relative(
-            base.precisions_cholesky, precisions_cholesky
+            base.precisions_cholesky, inverses, precisions_cholesky
         )
 
     def from_coordinates(self, base: MixtureParameters, coordinates: Array) -> Array:

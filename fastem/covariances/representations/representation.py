@@ -79,16 +79,23 @@ class Representation(ABC):
         """Covariances from precisions_cholesky."""
 
     @abstractmethod
+    def inverse_factors(self, precisions_cholesky: Array) -> Array:
+        """inv(U): what leads back from whitened points."""
+
+    @abstractmethod
     def log_determinants(self, precisions_cholesky: Array, n_features: int) -> Array:
         """log det U for each component: shape (K,) or (1,)."""
 
     @abstractmethod
-    def coordinates(self, base: MixtureParameters, precisions_cholesky: Array) -> Array:
+    def coordinates(
+        self, base: MixtureParameters, inverses: Array, precisions_cholesky: Array
+    ) -> Array:
         """Where covariances lie, as seen from the ones of ``base``: shape of U.
 
         Logarithms of diagonal elements, the other elements as they are, of U in the
         units of the base's: inv(U_base) U. Scaled so that the squared length is twice
         the Kullback-Leibler divergence per row from the base, to second order.
+        ``inverses`` are the base's :meth:`inverse_factors`.
         """
 
     @abstractmethod

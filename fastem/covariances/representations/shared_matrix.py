@@ -63,12 +63,20 @@ class SharedMatrix(Representation):
         covariance: Array = dense.inverse_gram(precisions_cholesky[np.newaxis])[0]
         return covariance
 
+    def inverse_factors(self, precisions_cholesky: Array) -> Array:
+        inverse: Array = dense.inverse_upper(precisions_cholesky[np.newaxis])[0]
+        return inverse
+
     def log_determinants(self, precisions_cholesky: Array, n_features: int) -> Array:
         log_determinant: Array = np.log(np.diag(precisions_cholesky)).sum(keepdims=True)
         return log_determinant
 
-    def coordinates(self, base: MixtureParameters, precisions_cholesky: Array) -> Array:
-        return dense.log_relative(base.precisions_cholesky, precisions_cholesky)
+    def coordinates(
+        self, base: MixtureParameters, inverses: Array, precisions_cholesky: Array
+    ) -> Array:
+        return dense.log_relative(
+            base.precisions_cholesky, inverses, precisions_cholesky
+        )
 
     def from_coordinates(self, base: MixtureParameters, coordinates: Array) -> Array:
         return dense.from_log_relative(base.precisions_cholesky, coordinates)

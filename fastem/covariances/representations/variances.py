@@ -59,11 +59,16 @@ class Variances(Representation):
     def invert(self, precisions_cholesky: Array) -> Array:
         return precisions_cholesky**-2
 
+    def inverse_factors(self, precisions_cholesky: Array) -> Array:
+        return 1 / precisions_cholesky
+
     def log_determinants(self, precisions_cholesky: Array, n_features: int) -> Array:
         log_determinants: Array = np.log(precisions_cholesky).sum(axis=1)
         return log_determinants
 
-    def coordinates(self, base: MixtureParameters, precisions_cholesky: Array) -> Array:
+    def coordinates(
+        self, base: MixtureParameters, inverses: Array, precisions_cholesky: Array
+    ) -> Array:
         scales = np.sqrt(2 * base.weights)[:, np.newaxis]
         return scales * np.log(precisions_cholesky / base.precisions_cholesky)
 
