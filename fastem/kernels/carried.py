@@ -157,6 +157,8 @@ def first_history(X: np.ndarray, factors: Any) -> History:
     labels = np.zeros(len(starts), np.int32)
     for k in range(n_components):
         whitener = factors.whiteners[k].astype(np.float64)
+        if whitener.ndim == 1:
+            whitener = np.diag(whitener)
         central = np.abs((middles - factors.means[k]) @ whitener.T)
         gaps = np.maximum(central - half_widths @ np.abs(whitener).T, 0)
         distances = np.sqrt((gaps**2).sum(axis=1))
@@ -205,6 +207,16 @@ def _moved(before: Any, after: Any, eps: float) -> tuple[np.ndarray, np.ndarray]
     """Factor and length by which a distance to each component may have shrunk."""
     n_features = after.means.shape[1]
     old, new = (f.whiteners.astype(np.float64) for f in (before, after))
+    if old.ndim == 2:
+        shrink = (new / old).min(axis=1)
+        roundings = 2 * (n_features + 8) * eps * math.sqrt(n_features)
+        step = after.center - before.center
+        steps = after.means.astype(np.float64) - before.means + step
+        shift = np.linalg.norm(new * steps, axis=1)
+        reach = np.abs(after.means) + np.abs(step)
+        rounded = np.linalg.norm(np.abs(new) * reach, axis=1)
+        shrink = np.maximum(shrink * (1 - roundings), 0)
+        return shrink, shift * (1 + roundings) + 8 * eps * rounded
     inverse_old, inverse_new = np.linalg.inv(old), np.linalg.inv(new)
 
     def size(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.background import Uniform
-from fastem.kernels.dispatch import register_factors
+from fastem.kernels.diagonal_groups import add_vectors, log_densities_of_groups
+from fastem.kernels.dispatch import register_factors, register_groups
 from fastem.kernels.tails import StudentTails, log_density_at
 from fastem.kernels.vectors.arithmetic import (
     add,
@@ -150,4 +151,7 @@ register_factors(
     accumulate=_accumulate,
     coefficients=_coefficients,
     box_distances=_box_distances,
+)
+register_groups(
+    DiagonalFactors, log_densities=log_densities_of_groups, add_vectors=add_vectors
 )
