@@ -68,7 +68,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastem.kernels.compilation import subroutine
-from fastem.kernels.dispatch import has_groups
+from fastem.kernels.dispatch import has_groups, movement, whitened_boxes
 from fastem.kernels.tails import LARGEST_RATIO, distance_at, log_of_one_more
 from fastem.kernels.tiles import FEWEST_CARRYING, GROUP_BYTES
 from fastem.kernels.vectors.arithmetic import (
@@ -88,7 +88,6 @@ from fastem.kernels.vectors.arithmetic import (
 _LANES = NARROW_BYTES // 4
 # Many times what float32 rounds.
 _ROUNDING = 2.0**-20
-_EPS = float(np.finfo(np.float64).eps)
 # Groups in a box from whose sides the first bounds follow.
 _BOX_GROUPS = 4
 
@@ -156,11 +155,8 @@ def first_history(X: np.ndarray, factors: Any) -> History:
     best = np.full(len(starts), -np.inf)
     labels = np.zeros(len(starts), np.int32)
     for k in range(n_components):
-        whitener = factors.whiteners[k].astype(np.float64)
-        if whitener.ndim == 1:
-            whitener = np.diag(whitener)
-        central = np.abs((middles - factors.means[k]) @ whitener.T)
-        gaps = np.maximum(central - half_widths @ np.abs(whitener).T, 0)
+        central, spreads = whitened_boxes(factors, k, middles, half_widths)
+        gaps = np.maximum(np.abs(central) - spreads, 0)
         distances = np.sqrt((gaps**2).sum(axis=1))
         nearest[:, k] = np.repeat(distances, _BOX_GROUPS)[:n_groups]
         log_densities = factors.log_normalizers[k] - (central**2).sum(axis=1) / 2
@@ -206,36 +202,12 @@ def drift_of(before: Any, after: Any, log_weights: np.ndarray) -> Drift:
 def _moved(before: Any, after: Any, eps: float) -> tuple[np.ndarray, np.ndarray]:
     """Factor and length by which a distance to each component may have shrunk."""
     n_features = after.means.shape[1]
-    old, new = (f.whiteners.astype(np.float64) for f in (before, after))
-    if old.ndim == 2:
-        shrink = (new / old).min(axis=1)
-        roundings = 2 * (n_features + 8) * eps * math.sqrt(n_features)
-        step = after.center - before.center
-        steps = after.means.astype(np.float64) - before.means + step
-        shift = np.linalg.norm(new * steps, axis=1)
-        reach = np.abs(after.means) + np.abs(step)
-        rounded = np.linalg.norm(np.abs(new) * reach, axis=1)
-        shrink = np.maximum(shrink * (1 - roundings), 0)
-        return shrink, shift * (1 + roundings) + 8 * eps * rounded
-    inverse_old, inverse_new = np.linalg.inv(old), np.linalg.inv(new)
-
-    def size(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(np.abs(one) @ np.abs(other), axis=(1, 2))
-
-    condition, relative = size(old, inverse_old), size(new, inverse_old)
-    ratio = new @ inverse_old
-    eigenvalues = np.linalg.eigvalsh(ratio @ ratio.transpose(0, 2, 1))
-    least = eigenvalues[:, 0] - 8 * n_features * _EPS * eigenvalues[:, -1]
-    shrink = np.sqrt(np.maximum(least, 0))
-    shrink -= 4 * n_features * _EPS * condition * relative
-    roundings = (n_features + 8) * eps * (condition + size(new, inverse_new))
     step = after.center - before.center
     steps = after.means.astype(np.float64) - before.means + step
-    shift = np.linalg.norm((new @ steps[:, :, np.newaxis])[:, :, 0], axis=1)
-    reach = np.abs(after.means) + np.abs(step)
-    rounded = np.linalg.norm((np.abs(new) @ reach[:, :, np.newaxis])[:, :, 0], axis=1)
-    shrink = np.maximum(shrink * (1 - roundings), 0)
-    return shrink, shift * (1 + roundings) + 4 * eps * rounded
+    moved = movement(before, after, steps, np.abs(after.means) + np.abs(step))
+    roundings = (n_features + 8) * eps * moved.conditions
+    shrink = np.maximum(moved.shrink * (1 - roundings), 0)
+    return shrink, moved.shift * (1 + roundings) + eps * moved.rounded
 
 
 @subroutine()

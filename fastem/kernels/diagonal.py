@@ -5,7 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.background import Uniform
-from fastem.kernels.diagonal_groups import add_vectors, log_densities_of_groups
+from fastem.kernels.diagonal_groups import (
+    add_vectors,
+    log_densities_of_groups,
+    movement,
+    whitened_boxes,
+)
 from fastem.kernels.dispatch import register_factors, register_groups
 from fastem.kernels.tails import StudentTails, log_density_at
 from fastem.kernels.vectors.arithmetic import (
@@ -153,5 +158,9 @@ register_factors(
     box_distances=_box_distances,
 )
 register_groups(
-    DiagonalFactors, log_densities=log_densities_of_groups, add_vectors=add_vectors
+    DiagonalFactors,
+    log_densities=log_densities_of_groups,
+    add_vectors=add_vectors,
+    whitened_boxes=whitened_boxes,
+    movement=movement,
 )

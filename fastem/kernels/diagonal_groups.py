@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastem.kernels.dispatch import Movement
 from fastem.kernels.tails import log_density_at
 from fastem.kernels.tiles import GROUP_BYTES
 from fastem.kernels.vectors.arithmetic import (
@@ -10,6 +11,7 @@ from fastem.kernels.vectors.arithmetic import (
     largest_lane,
     load_narrow,
     load_wide,
+    lowest_bit,
     maximum,
     multiply,
     multiply_add,
@@ -22,6 +24,27 @@ from fastem.kernels.vectors.arithmetic import (
 )
 
 
+def whitened_boxes(factors, k, middles, half_widths):
+    """W (c - m) and |W| h."""
+    whitener = factors.whiteners[k].astype(np.float64)
+    return whitener * (middles - factors.means[k]), whitener * half_widths
+
+
+def movement(before, after, steps, reach):
+    """The components' movement: see ``dispatch.movement``.
+
+    A coordinate is rounded by itself. Twice the mean over the standard deviation is
+    rounded four times: for the offset, and with the row.
+    """
+    old, new = (f.whiteners.astype(np.float64) for f in (before, after))
+    return Movement(
+        (new / old).min(axis=1),
+        np.full(len(new), 2.0),
+        np.linalg.norm(new * steps, axis=1),
+        8 * np.linalg.norm(new * reach, axis=1),
+    )
+
+
 def log_densities_of_groups(
     factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
 ):
@@ -31,25 +54,26 @@ def log_densities_of_groups(
     offset, whitener = factors.offsets[k], factors.whiteners[k]
     number = tile.dtype.type
     log_normalizer = splat_wide(factors.log_normalizers[k])
-    for g in range(highest_out.shape[0]):
-        if (bits >> g) & 1:
-            highest = splat_wide(number(-np.inf))
-            for b in range(g * rows, (g + 1) * rows, lanes):
-                distance = splat_wide(number(0))
-                for j in range(n_features):
-                    y = multiply_add(
-                        splat_wide(whitener[j]),
-                        load_wide(tile[j], b),
-                        splat_wide(offset[j]),
-                    )
-                    distance = multiply_add(y, y, distance)
-                log_density = log_density_at(
-                    factors.tails, k, distance, log_normalizer, b, kept_out
+    while bits != 0:
+        g = lowest_bit(bits)
+        bits &= bits - 1
+        highest = splat_wide(number(-np.inf))
+        for b in range(g * rows, (g + 1) * rows, lanes):
+            distance = splat_wide(number(0))
+            for j in range(n_features):
+                y = multiply_add(
+                    splat_wide(whitener[j]),
+                    load_wide(tile[j], b),
+                    splat_wide(offset[j]),
                 )
-                highest = maximum(log_density, highest)
-                store(log_density, value_out, b)
-                store(maximum(log_density, load_wide(largest_out, b)), largest_out, b)
-            highest_out[g] = largest_lane(highest)
+                distance = multiply_add(y, y, distance)
+            log_density = log_density_at(
+                factors.tails, k, distance, log_normalizer, b, kept_out
+            )
+            highest = maximum(log_density, highest)
+            store(log_density, value_out, b)
+            store(maximum(log_density, load_wide(largest_out, b)), largest_out, b)
+        highest_out[g] = largest_lane(highest)
 
 
 def add_vectors(factors, k, tile, r, places, scratch, first_out, scatter_out):

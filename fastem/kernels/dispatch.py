@@ -8,8 +8,9 @@ finds classes or functions that are passed as arguments, but it does find these:
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from numba.extending import overload
 
 from fastem.kernels.compilation import SUBROUTINE_OPTIONS
@@ -23,8 +24,22 @@ _coefficients: dict[type, Callable[..., Any]] = {}
 _box_distances: dict[type, Callable[..., Any]] = {}
 _group_log_densities: dict[type, Callable[..., Any]] = {}
 _add_vectors: dict[type, Callable[..., Any]] = {}
+_whitened_boxes: dict[type, Callable[..., Any]] = {}
+_movement: dict[type, Callable[..., Any]] = {}
 _bound_log_densities: dict[type, Callable[..., Any]] = {}
 _write_rows: dict[type, Callable[..., Any]] = {}
+
+
+class Movement(NamedTuple):
+    """What has become of the components between two passes.
+
+    With the whitener W of each before and W' now.
+    """
+
+    shrink: np.ndarray  # (K,), no more than the smallest singular value of W' W^-1
+    conditions: np.ndarray  # (K,): | |W| |W^-1| | of both, added up
+    shift: np.ndarray  # (K,): |W' (mean now - mean before)|
+    rounded: np.ndarray  # (K,): what else the distances round, in rounding units
 
 
 def register_factors(
@@ -47,10 +62,14 @@ def register_groups(
     *,
     log_densities: Callable[..., Any],
     add_vectors: Callable[..., Any],
+    whitened_boxes: Callable[..., Any],
+    movement: Callable[..., Any],
 ) -> None:
     """Declare the code that leaves out groups of rows, where a kind has it."""
     _group_log_densities[factors_type] = log_densities
     _add_vectors[factors_type] = add_vectors
+    _whitened_boxes[factors_type] = whitened_boxes
+    _movement[factors_type] = movement
 
 
 def register_bounds(
@@ -76,6 +95,23 @@ def coefficients(factors):
 def has_groups(factors):
     """Whether the kind of factors has such code. Never compiled."""
     return type(factors) in _group_log_densities
+
+
+def whitened_boxes(factors, k, middles, half_widths):
+    """W (c - m) and |W| h of boxes, with component k's W and m. Never compiled.
+
+    ``middles`` (n, D) are the c, from the center on, and ``half_widths`` (n, D) the h.
+    """
+    return _whitened_boxes[type(factors)](factors, k, middles, half_widths)
+
+
+def movement(before, after, steps, reach):
+    """The components' movement between two passes with such factors. Never compiled.
+
+    ``steps`` (K, D) are those of the means, ``reach`` (K, D) numbers that the rows near
+    a mean have been rounded like.
+    """
+    return _movement[type(after)](before, after, steps, reach)
 
 
 def has_bounds(factors):

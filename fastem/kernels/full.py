@@ -16,6 +16,8 @@ from fastem.kernels.full_groups import (
     add_vectors,
     bound_log_densities,
     log_densities_of_groups,
+    movement,
+    whitened_boxes,
 )
 from fastem.kernels.tails import StudentTails, log_density_at
 from fastem.kernels.vectors.arithmetic import (
@@ -129,6 +131,10 @@ register_factors(
     box_distances=_box_distances,
 )
 register_groups(
-    FullFactors, log_densities=log_densities_of_groups, add_vectors=add_vectors
+    FullFactors,
+    log_densities=log_densities_of_groups,
+    add_vectors=add_vectors,
+    whitened_boxes=whitened_boxes,
+    movement=movement,
 )
 register_bounds(FullFactors, bound_log_densities=bound_log_densities)

@@ -9,11 +9,13 @@ from fastem.kernels.blocks import (
     squared_distances,
 )
 from fastem.kernels.compilation import subroutine
+from fastem.kernels.dispatch import Movement
 from fastem.kernels.tails import log_density_at
 from fastem.kernels.tiles import GROUP_BYTES
 from fastem.kernels.vectors.arithmetic import (
     largest_lane,
     load_wide,
+    lowest_bit,
     maximum,
     multiply_add,
     splat_wide,
@@ -21,6 +23,39 @@ from fastem.kernels.vectors.arithmetic import (
     wide_lanes,
 )
 from fastem.kernels.vectors.stacks import BLOCK_ROWS, block_at
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+def whitened_boxes(factors, k, middles, half_widths):
+    """W (c - m) and |W| h."""
+    whitener = factors.whiteners[k].astype(np.float64)
+    return (middles - factors.means[k]) @ whitener.T, half_widths @ np.abs(whitener).T
+
+
+def movement(before, after, steps, reach):
+    """The components' movement: see ``dispatch.movement``."""
+    n_features = after.means.shape[1]
+    old, new = (f.whiteners.astype(np.float64) for f in (before, after))
+    inverse_old, inverse_new = np.linalg.inv(old), np.linalg.inv(new)
+
+    def size(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(np.abs(one) @ np.abs(other), axis=(1, 2))
+
+    condition, relative = size(old, inverse_old), size(new, inverse_old)
+    ratio = new @ inverse_old
+    eigenvalues = np.linalg.eigvalsh(ratio @ ratio.transpose(0, 2, 1))
+    least = eigenvalues[:, 0] - 8 * n_features * _EPS * eigenvalues[:, -1]
+    shrink = np.sqrt(np.maximum(least, 0))
+    shrink -= 4 * n_features * _EPS * condition * relative
+    shift = new @ steps[:, :, np.newaxis]
+    rounded = np.abs(new) @ reach[:, :, np.newaxis]
+    return Movement(
+        shrink,
+        condition + size(new, inverse_new),
+        np.linalg.norm(shift[:, :, 0], axis=1),
+        4 * np.linalg.norm(rounded[:, :, 0], axis=1),
+    )
 
 
 def log_densities_of_groups(
@@ -33,18 +68,19 @@ def log_densities_of_groups(
     mean, whitener = factors.means[k], factors.whiteners[k]
     number = tile.dtype.type
     log_normalizer = splat_wide(factors.log_normalizers[k])
-    for g in range(highest_out.shape[0]):
-        if (bits >> g) & 1:
-            highest = splat_wide(number(-np.inf))
-            for b in range(g * rows, (g + 1) * rows, lanes):
-                distance = squared_distances(whitener, mean, tile, b, residuals)
-                log_density = log_density_at(
-                    factors.tails, k, distance, log_normalizer, b, kept_out
-                )
-                highest = maximum(log_density, highest)
-                store(log_density, value_out, b)
-                store(maximum(log_density, load_wide(largest_out, b)), largest_out, b)
-            highest_out[g] = largest_lane(highest)
+    while bits != 0:
+        g = lowest_bit(bits)
+        bits &= bits - 1
+        highest = splat_wide(number(-np.inf))
+        for b in range(g * rows, (g + 1) * rows, lanes):
+            distance = squared_distances(whitener, mean, tile, b, residuals)
+            log_density = log_density_at(
+                factors.tails, k, distance, log_normalizer, b, kept_out
+            )
+            highest = maximum(log_density, highest)
+            store(log_density, value_out, b)
+            store(maximum(log_density, load_wide(largest_out, b)), largest_out, b)
+        highest_out[g] = largest_lane(highest)
 
 
 def bound_log_densities(factors, k, tile, b, residuals):

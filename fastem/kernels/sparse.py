@@ -19,9 +19,11 @@ from fastem.kernels.tiles import GROUP_BYTES, TileSpace, load_tile, tile_space
 from fastem.kernels.vectors.arithmetic import (
     add,
     divide,
+    lanes_at_least,
     largest_lane,
     load_narrow,
     load_wide,
+    lowest_bit,
     multiply,
     multiply_add,
     narrow_lanes,
@@ -90,13 +92,14 @@ def _compute(factors, drift, nearest, space, largest):
             place = tiles.tile, tiles.scratch, bits, tiles.kept, tiles.values[k]
             group_log_densities(factors, k, *place, largest, highest)
             log_normalizer = np.float64(factors.log_normalizers[k])
-            for g in range(n_groups):
-                if (bits >> g) & 1:
-                    value = np.float64(highest[g])
-                    nearest[g, k] = bound_of(
-                        factors.tails, k, log_normalizer, value, drift.slack
-                    )
-                    n_computed += 1
+            while bits != 0:
+                g = lowest_bit(bits)
+                bits &= bits - 1
+                value = np.float64(highest[g])
+                nearest[g, k] = bound_of(
+                    factors.tails, k, log_normalizer, value, drift.slack
+                )
+                n_computed += 1
     return n_computed
 
 
@@ -146,17 +149,18 @@ def _exponentiate(factors, drift, space, n_groups, largest, best, totals):
             value = values[k]
             faint = splat_wide(drift.faint[k])
             label = splat_wide(values.dtype.type(k))
-            for g in range(n_groups):
-                if (bits >> g) & 1:
-                    for b in range(g * rows, (g + 1) * rows, lanes):
-                        below = subtract(load_wide(value, b), load_wide(largest, b))
-                        not_a_number = multiply_add(below, zero, not_a_number)
-                        likely = where_less(below, zero, load_wide(best, b), label)
-                        store(likely, best, b)
-                        density = exp_nonpositive(below)
-                        density = where_less(below, faint, zero, density)
-                        store(density, value, b)
-                        store(add(load_wide(totals, b), density), totals, b)
+            while bits != 0:
+                g = lowest_bit(bits)
+                bits &= bits - 1
+                for b in range(g * rows, (g + 1) * rows, lanes):
+                    below = subtract(load_wide(value, b), load_wide(largest, b))
+                    not_a_number = multiply_add(below, zero, not_a_number)
+                    likely = where_less(below, zero, load_wide(best, b), label)
+                    store(likely, best, b)
+                    density = exp_nonpositive(below)
+                    density = where_less(below, faint, zero, density)
+                    store(density, value, b)
+                    store(add(load_wide(totals, b), density), totals, b)
     if number_of_backgrounds(factors.background) > 0:
         value = values[n_components]
         log_density = splat_wide(
@@ -189,20 +193,22 @@ def _list_counting(value, shares, bits, n_groups, counting_out):
     Returns their number, that of the groups they are in, and the sum.
     """
     rows = GROUP_BYTES // value.itemsize
-    zero = value.dtype.type(0)
-    sums = splat_narrow(zero)
+    zero = splat_narrow(value.dtype.type(0))
+    all_lanes = (1 << narrow_lanes(value)) - 1
+    sums = zero
     n_vectors = 0
     n_in = 0
-    for g in range(n_groups):
-        if (bits >> g) & 1:
-            before = n_vectors
-            for b in range(g * rows, (g + 1) * rows, narrow_lanes(value)):
-                r = multiply(load_narrow(value, b), load_narrow(shares, b))
-                store(r, value, b)
-                sums = add(sums, r)
-                counting_out[n_vectors] = b
-                n_vectors += np.intp(largest_lane(r) > zero)
-            n_in += n_vectors > before
+    while bits != 0:
+        g = lowest_bit(bits)
+        bits &= bits - 1
+        before = n_vectors
+        for b in range(g * rows, (g + 1) * rows, narrow_lanes(value)):
+            r = multiply(load_narrow(value, b), load_narrow(shares, b))
+            store(r, value, b)
+            sums = add(sums, r)
+            counting_out[n_vectors] = b
+            n_vectors += np.intp(lanes_at_least(zero, r) != all_lanes)
+        n_in += n_vectors > before
     return n_vectors, n_in, total(sums)
 
 
