@@ -93,11 +93,11 @@ from fastem.kernels.carried import (
     Drift,
     History,
     bytes_of_history,
-    carries_bounds,
     drift_of,
     first_history,
 )
 from fastem.kernels.diagonal import DiagonalFactors
+from fastem.kernels.dispatch import carries_bounds
 from fastem.kernels.full import FullFactors
 from fastem.kernels.gappy_answers import GappyAnswers, answer_gappy
 from fastem.kernels.gaps import GappyFactors, GappySums, GappyTails, gappy_pass

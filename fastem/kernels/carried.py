@@ -68,9 +68,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastem.kernels.compilation import subroutine
-from fastem.kernels.dispatch import has_groups, movement, whitened_boxes
+from fastem.kernels.dispatch import movement, whitened_boxes
 from fastem.kernels.tails import LARGEST_RATIO, distance_at, log_of_one_more
-from fastem.kernels.tiles import FEWEST_CARRYING, GROUP_BYTES
+from fastem.kernels.tiles import GROUP_BYTES
 from fastem.kernels.vectors.arithmetic import (
     NARROW_BYTES,
     add,
@@ -116,12 +116,6 @@ class Drift(NamedTuple):
     tails: Falls | None  # how densities fall, if not as Gaussian ones
     cutoff: float  # log(64 / eps)
     slack: float  # relative rounding of a log-density
-
-
-def carries_bounds(factors: Any) -> bool:
-    """Whether passes with these factors had better carry bounds."""
-    n_features = factors.means.shape[1]
-    return n_features >= FEWEST_CARRYING and has_groups(factors)
 
 
 def _n_groups(n_rows: int, dtype: Any) -> int:

@@ -24,6 +24,7 @@ _coefficients: dict[type, Callable[..., Any]] = {}
 _box_distances: dict[type, Callable[..., Any]] = {}
 _group_log_densities: dict[type, Callable[..., Any]] = {}
 _add_vectors: dict[type, Callable[..., Any]] = {}
+_fewest_columns: dict[type, int] = {}
 _whitened_boxes: dict[type, Callable[..., Any]] = {}
 _movement: dict[type, Callable[..., Any]] = {}
 _bound_log_densities: dict[type, Callable[..., Any]] = {}
@@ -64,12 +65,17 @@ def register_groups(
     add_vectors: Callable[..., Any],
     whitened_boxes: Callable[..., Any],
     movement: Callable[..., Any],
+    fewest_columns: int,
 ) -> None:
-    """Declare the code that leaves out groups of rows, where a kind has it."""
+    """Declare the code that leaves out groups of rows, where a kind has it.
+
+    And from how many columns on that pays.
+    """
     _group_log_densities[factors_type] = log_densities
     _add_vectors[factors_type] = add_vectors
     _whitened_boxes[factors_type] = whitened_boxes
     _movement[factors_type] = movement
+    _fewest_columns[factors_type] = fewest_columns
 
 
 def register_bounds(
@@ -92,9 +98,10 @@ def coefficients(factors):
     return _coefficients[type(factors)](factors)
 
 
-def has_groups(factors):
-    """Whether the kind of factors has such code. Never compiled."""
-    return type(factors) in _group_log_densities
+def carries_bounds(factors):
+    """Whether passes with these factors had better carry bounds. Never compiled."""
+    n_features = factors.means.shape[1]
+    return n_features >= _fewest_columns.get(type(factors), n_features + 1)
 
 
 def whitened_boxes(factors, k, middles, half_widths):

@@ -20,6 +20,7 @@ from fastem.kernels.full_groups import (
     whitened_boxes,
 )
 from fastem.kernels.tails import StudentTails, log_density_at
+from fastem.kernels.tiles import FEWEST_CARRYING
 from fastem.kernels.vectors.arithmetic import (
     load_narrow,
     magnitude,
@@ -136,5 +137,6 @@ register_groups(
     add_vectors=add_vectors,
     whitened_boxes=whitened_boxes,
     movement=movement,
+    fewest_columns=FEWEST_CARRYING,
 )
 register_bounds(FullFactors, bound_log_densities=bound_log_densities)
