@@ -24,6 +24,8 @@ _coefficients: dict[type, Callable[..., Any]] = {}
 _box_distances: dict[type, Callable[..., Any]] = {}
 _group_log_densities: dict[type, Callable[..., Any]] = {}
 _add_vectors: dict[type, Callable[..., Any]] = {}
+_open_tile: dict[type, Callable[..., Any]] = {}
+_close_tile: dict[type, Callable[..., Any]] = {}
 _fewest_columns: dict[type, int] = {}
 _whitened_boxes: dict[type, Callable[..., Any]] = {}
 _movement: dict[type, Callable[..., Any]] = {}
@@ -58,6 +60,14 @@ def register_factors(
     _box_distances[factors_type] = box_distances
 
 
+def _leave_tile(factors, tile, scratch):
+    """What most kinds do before the groups of a tile."""
+
+
+def _leave_sums(factors, tile, weights, values, done, scratch, scatter_out):
+    """And after them."""
+
+
 def register_groups(
     factors_type: type,
     *,
@@ -66,6 +76,8 @@ def register_groups(
     whitened_boxes: Callable[..., Any],
     movement: Callable[..., Any],
     fewest_columns: int,
+    open_tile: Callable[..., Any] = _leave_tile,
+    close_tile: Callable[..., Any] = _leave_sums,
 ) -> None:
     """Declare the code that leaves out groups of rows, where a kind has it.
 
@@ -76,6 +88,8 @@ def register_groups(
     _whitened_boxes[factors_type] = whitened_boxes
     _movement[factors_type] = movement
     _fewest_columns[factors_type] = fewest_columns
+    _open_tile[factors_type] = open_tile
+    _close_tile[factors_type] = close_tile
 
 
 def register_bounds(
@@ -98,7 +112,7 @@ def coefficients(factors):
     return _coefficients[type(factors)](factors)
 
 
-def carries_bounds(factors):
+def carries_bounds(factors: Any) -> bool:
     """Whether passes with these factors had better carry bounds. Never compiled."""
     n_features = factors.means.shape[1]
     return n_features >= _fewest_columns.get(type(factors), n_features + 1)
@@ -167,6 +181,22 @@ def box_distances(
     )
 
 
+def open_tile(factors, tile, scratch):
+    """Write into the first 2 D rows of ``scratch`` what groups of a tile need."""
+    _open_tile[type(factors)](factors, tile, scratch)
+
+
+def close_tile(factors, tile, weights, values, done, scratch, scatter_out):
+    """Add to the scatter what is not a component's own, once a tile.
+
+    ``values`` (K, B) are what ``add_vectors`` was given, in the groups whose bits are
+    in ``done`` (K,); row 2 D of ``scratch`` holds the rows' most likely components.
+    """
+    _close_tile[type(factors)](
+        factors, tile, weights, values, done, scratch, scatter_out
+    )
+
+
 def group_log_densities(
     factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
 ):
@@ -224,6 +254,16 @@ def _overload_box_distances(
     factors, blocks, center, half_widths, scratch, central_out, nearest_out
 ):
     return _box_distances.get(factors.instance_class)
+
+
+@overload(open_tile, jit_options=SUBROUTINE_OPTIONS)
+def _overload_open_tile(factors, tile, scratch):
+    return _open_tile.get(factors.instance_class)
+
+
+@overload(close_tile, jit_options=SUBROUTINE_OPTIONS)
+def _overload_close_tile(factors, tile, weights, values, done, scratch, scatter_out):
+    return _close_tile.get(factors.instance_class)
 
 
 @overload(group_log_densities, jit_options=SUBROUTINE_OPTIONS)

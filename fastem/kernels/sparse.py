@@ -13,7 +13,12 @@ import numpy as np
 from fastem.kernels.background import least_log_density, number_of_backgrounds
 from fastem.kernels.carried import ask_for, bound_of, carry
 from fastem.kernels.compilation import kernel, subroutine
-from fastem.kernels.dispatch import add_vectors, group_log_densities
+from fastem.kernels.dispatch import (
+    add_vectors,
+    close_tile,
+    group_log_densities,
+    open_tile,
+)
 from fastem.kernels.tails import number_of_tails, weigh_vectors
 from fastem.kernels.tiles import GROUP_BYTES, TileSpace, load_tile, tile_space
 from fastem.kernels.vectors.arithmetic import (
@@ -239,6 +244,7 @@ def _sum_up(
                 weigh_vectors(factors.tails, k, places, tiles.kept, r, tails_out)
                 sums = scratch, first_out, scatter_out
                 add_vectors(factors, k, tile, r, places, *sums)
+    close_tile(factors, tile, tiles.weights, values, done, scratch, scatter_out)
     if weights_out.shape[0] > n_components:
         value = values[n_components]
         weight = splat_narrow(value.dtype.type(0))
@@ -284,6 +290,7 @@ def sparse_chunks(
             load_tile(
                 X, row_weights, factors.center, tile_start, tile_stop, tile, weights
             )
+            open_tile(factors, tile, scratch)
             first_group = tile_start // rows
             nearest = history.nearest[first_group : first_group + n_groups]
             labels = history.labels[tile_start:tile_stop]

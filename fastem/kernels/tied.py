@@ -5,13 +5,22 @@ from typing import NamedTuple
 import numpy as np
 
 from fastem.kernels.background import Uniform, claim_weights
-from fastem.kernels.blocks import add_lower_product, four_products, one_product
+from fastem.kernels.blocks import add_lower_product
 from fastem.kernels.compilation import subroutine
-from fastem.kernels.dispatch import register_factors
+from fastem.kernels.dispatch import register_factors, register_groups
 from fastem.kernels.tails import StudentTails, log_density_at
+from fastem.kernels.tied_groups import (
+    add_vectors,
+    close_tile,
+    distance_from,
+    log_densities_of_groups,
+    movement,
+    open_tile,
+    whiten,
+    whitened_boxes,
+)
 from fastem.kernels.vectors.arithmetic import (
     load_narrow,
-    load_wide,
     magnitude,
     maximum,
     multiply,
@@ -59,25 +68,11 @@ def _log_densities(factors, tile, scratch, chosen, kept_out, log_densities_out):
     panels = scratch.reshape(-1)[: 2 * n_features * lanes]
     panels = panels.reshape(2, n_features, lanes)
     panel, whitened = panels[0], panels[1]
-    n_fours = n_features - n_features % 4
     for b in range(0, n_rows, lanes):
-        for j in range(n_features):
-            store(load_wide(tile[j], b), panel[j], 0)
-        for i in range(0, n_fours, 4):
-            y0, y1, y2, y3 = four_products(factors.whitener, panel, i)
-            store(y0, whitened[i], 0)
-            store(y1, whitened[i + 1], 0)
-            store(y2, whitened[i + 2], 0)
-            store(y3, whitened[i + 3], 0)
-        for i in range(n_fours, n_features):
-            store(one_product(factors.whitener, panel, i), whitened[i], 0)
+        whiten(factors.whitener, tile, b, panel, 0, whitened)
         for a in range(chosen.shape[0]):
             k = chosen[a]
-            mean = factors.whitened_means[k]
-            distance = splat_wide(tile.dtype.type(0))
-            for j in range(n_features):
-                d = subtract(load_wide(whitened[j], 0), splat_wide(mean[j]))
-                distance = multiply_add(d, d, distance)
+            distance = distance_from(factors.whitened_means[k], whitened, 0)
             log_normalizer = splat_wide(factors.log_normalizers[k])
             log_density = log_density_at(
                 factors.tails, k, distance, log_normalizer, b, kept_out
@@ -241,4 +236,14 @@ register_factors(
     accumulate=_accumulate,
     coefficients=_coefficients,
     box_distances=_box_distances,
+)
+register_groups(
+    TiedFactors,
+    log_densities=log_densities_of_groups,
+    add_vectors=add_vectors,
+    whitened_boxes=whitened_boxes,
+    movement=movement,
+    fewest_columns=5,
+    open_tile=open_tile,
+    close_tile=close_tile,
 )

@@ -17,7 +17,7 @@ from tests.mixtures import (
 )
 
 # Of each kind of factors that passes with bounds have code for.
-KINDS = ("full", "diag")
+KINDS = ("full", "diag", "tied")
 N_COMPUTED = kernels.PassSums._fields.index("computed")
 
 
@@ -40,6 +40,8 @@ def moved(random, mixture, step, kind):
 
 def whiteners_of(factors):
     """As matrices (K, D, D)."""
+    if isinstance(factors, kernels.TiedFactors):
+        return np.repeat(factors.whitener[np.newaxis], len(factors.means), axis=0)
     if isinstance(factors, kernels.DiagonalFactors):
         return factors.whiteners[:, :, np.newaxis] * np.eye(factors.means.shape[1])
     return factors.whiteners

@@ -1,0 +1,229 @@
+"""The tied structure where groups of rows, and vectors of rows, are left out.
+
+A tile is whitened once, before any group; what a pair costs beside its first moments
+is one number. The scatter follows, once a tile, from what components claim of its rows.
+"""
+
+import numpy as np
+
+from fastem.kernels.blocks import add_lower_product, four_products, one_product
+from fastem.kernels.compilation import subroutine
+from fastem.kernels.dispatch import Movement
+from fastem.kernels.tails import log_density_at
+from fastem.kernels.tiles import GROUP_BYTES
+from fastem.kernels.vectors.arithmetic import (
+    add,
+    largest_lane,
+    load_narrow,
+    load_wide,
+    lowest_bit,
+    maximum,
+    multiply_add,
+    narrow_lanes,
+    splat_narrow,
+    splat_wide,
+    store,
+    subtract,
+    wide_lanes,
+)
+from fastem.kernels.vectors.stacks import (
+    BLOCK_ROWS,
+    add_each,
+    add_totals_of_rows,
+    block_at,
+    load_residuals,
+    multiply_each,
+    repeat_rows,
+)
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+def whitened_boxes(factors, k, middles, half_widths):
+    """W (c - m) and |W| h."""
+    whitener = factors.whitener.astype(np.float64)
+    return (middles - factors.means[k]) @ whitener.T, half_widths @ np.abs(whitener).T
+
+
+def movement(before, after, steps, reach):
+    """The components' movement: see ``dispatch.movement``.
+
+    One whitener for all. Rows and means are whitened by themselves, so that a mean's
+    product is rounded as often as it has terms, and the row's likewise.
+    """
+    n_components, n_features = after.means.shape
+    old, new = (f.whitener.astype(np.float64) for f in (before, after))
+    inverse_old, inverse_new = np.linalg.inv(old), np.linalg.inv(new)
+
+    def size(one: np.ndarray, other: np.ndarray) -> np.floating:
+        return np.linalg.norm(np.abs(one) @ np.abs(other))
+
+    condition = size(old, inverse_old)
+    singular = np.linalg.svd(new @ inverse_old, compute_uv=False)
+    shrink = singular[-1] - 8 * n_features * _EPS * singular[0]
+    shrink -= 4 * n_features * _EPS * condition * size(new, inverse_old)
+    every = np.ones(n_components)
+    return Movement(
+        every * shrink,
+        every * (condition + size(new, inverse_new)),
+        np.linalg.norm(steps @ new.T, axis=1),
+        4 * (n_features + 4) * np.linalg.norm(reach @ np.abs(new).T, axis=1),
+    )
+
+
+@subroutine()
+def whiten(whitener, tile, b, panel, place, whitened_out):
+    """Whiten a wide vector of rows into columns ``place`` and after of (D, ...).
+
+    ``panel`` (D, lanes) is space.
+    """
+    n_features = tile.shape[0]
+    n_fours = n_features - n_features % 4
+    for j in range(n_features):
+        store(load_wide(tile[j], b), panel[j], 0)
+    for i in range(0, n_fours, 4):
+        y0, y1, y2, y3 = four_products(whitener, panel, i)
+        store(y0, whitened_out[i], place)
+        store(y1, whitened_out[i + 1], place)
+        store(y2, whitened_out[i + 2], place)
+        store(y3, whitened_out[i + 3], place)
+    for i in range(n_fours, n_features):
+        store(one_product(whitener, panel, i), whitened_out[i], place)
+
+
+@subroutine()
+def distance_from(mean, whitened, b):
+    """Squared distances of whitened rows from a whitened mean: a wide vector."""
+    distance = splat_wide(whitened.dtype.type(0))
+    for j in range(whitened.shape[0]):
+        d = subtract(load_wide(whitened[j], b), splat_wide(mean[j]))
+        distance = multiply_add(d, d, distance)
+    return distance
+
+
+def open_tile(factors, tile, scratch):
+    """Whiten the tile, into the second D rows of ``scratch``."""
+    n_features, lanes = tile.shape[0], wide_lanes(tile)
+    panel = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
+    whitened = scratch[n_features : 2 * n_features]
+    for b in range(0, tile.shape[1], lanes):
+        whiten(factors.whitener, tile, b, panel, b, whitened)
+
+
+def log_densities_of_groups(
+    factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
+):
+    """Log-densities of component k, for the groups whose bits are set."""
+    n_features, lanes = tile.shape[0], wide_lanes(tile)
+    whitened = scratch[n_features : 2 * n_features]
+    rows = GROUP_BYTES // tile.itemsize
+    mean = factors.whitened_means[k]
+    log_normalizer = splat_wide(factors.log_normalizers[k])
+    while bits != 0:
+        g = lowest_bit(bits)
+        bits &= bits - 1
+        highest = splat_wide(tile.dtype.type(-np.inf))
+        for b in range(g * rows, (g + 1) * rows, lanes):
+            distance = distance_from(mean, whitened, b)
+            log_density = log_density_at(
+                factors.tails, k, distance, log_normalizer, b, kept_out
+            )
+            highest = maximum(log_density, highest)
+            store(log_density, value_out, b)
+            store(maximum(log_density, load_wide(largest_out, b)), largest_out, b)
+        highest_out[g] = largest_lane(highest)
+
+
+@subroutine()
+def _add_listed_first_moments(rows, r, tile, mean, places, first_out):
+    """Add r (x - mean) of the columns ``rows``."""
+    first = repeat_rows(splat_narrow(tile.dtype.type(0)), rows)
+    for n in range(places.shape[0]):
+        b = places[n]
+        residuals = load_residuals(tile, mean, rows, b)
+        first = add_each(first, multiply_each(residuals, load_narrow(r, b)))
+    add_totals_of_rows(first, rows, first_out)
+
+
+def add_vectors(factors, k, tile, r, places, scratch, first_out, scatter_out):
+    """Add the first moments of component k, of the vectors of rows at these places."""
+    n_features = tile.shape[0]
+    rest = n_features % BLOCK_ROWS
+    place = r, tile, factors.means[k], places, first_out[k]
+    i = n_features - rest
+    for j in range(0, i, BLOCK_ROWS):
+        _add_listed_first_moments(block_at(j), *place)
+    if rest == 1:
+        _add_listed_first_moments((i,), *place)
+    elif rest == 2:
+        _add_listed_first_moments((i, i + 1), *place)
+    elif rest == 3:
+        _add_listed_first_moments((i, i + 1, i + 2), *place)
+
+
+@subroutine()
+def _claim(factors, values, done, weights_out):
+    """What the components claim of the rows: ``background.claim_weights`` of groups."""
+    if factors.background is not None or factors.tails is not None:
+        rows, lanes = GROUP_BYTES // values.itemsize, wide_lanes(values)
+        weights_out[:] = 0
+        for k in range(done.shape[0]):
+            bits = done[k]
+            while bits != 0:
+                g = lowest_bit(bits)
+                bits &= bits - 1
+                for b in range(g * rows, (g + 1) * rows, lanes):
+                    claimed = load_wide(values[k], b)
+                    store(add(load_wide(weights_out, b), claimed), weights_out, b)
+
+
+@subroutine()
+def _weigh(weights, tile, product_out):
+    """Add weights times the numbers of a tile to ``product_out``."""
+    for b in range(0, tile.shape[1], narrow_lanes(tile)):
+        weight = load_narrow(weights, b)
+        for j in range(tile.shape[0]):
+            x, before = load_narrow(tile[j], b), load_narrow(product_out[j], b)
+            store(multiply_add(weight, x, before), product_out[j], b)
+
+
+def close_tile(factors, tile, weights, values, done, scratch, scatter_out):
+    """Add the scatter of a tile, as ``tied.accumulate`` does."""
+    n_components, n_features = factors.means.shape
+    rows, lanes = GROUP_BYTES // tile.itemsize, narrow_lanes(tile)
+    n_scatter = n_features * n_features
+    scatter = scatter_out[:n_scatter].reshape(n_features, n_features)
+    _claim(factors, values, done, weights)
+    left = scratch[:n_features]
+    left[:] = 0
+    if factors.is_compact:
+        _weigh(weights, tile, left)
+        add_lower_product(left, tile, scatter)
+        return
+    shared = scatter_out[n_scatter:].reshape(n_components, n_components)
+    residual, best = scratch[n_features : 2 * n_features], scratch[2 * n_features]
+    # With a, d and h as there: first d, and -h in two parts.
+    for b in range(tile.shape[1]):
+        if weights[b] > 0:
+            mean = factors.means[np.intp(best[b])]
+            for j in range(n_features):
+                residual[j, b] = tile[j, b] - mean[j]
+                left[j, b] = weights[b] * mean[j]
+        else:
+            residual[:, b] = 0
+    for k in range(n_components):
+        bits, value, mean = done[k], values[k], factors.means[k]
+        while bits != 0:
+            g = lowest_bit(bits)
+            bits &= bits - 1
+            for b in range(g * rows, (g + 1) * rows):
+                if value[b] > 0:
+                    shared[np.intp(best[b]), k] += value[b]
+            for j in range(n_features):
+                minus_h, negated = left[j], splat_narrow(-mean[j])
+                for b in range(g * rows, (g + 1) * rows, lanes):
+                    before, r = load_narrow(minus_h, b), load_narrow(value, b)
+                    store(multiply_add(r, negated, before), minus_h, b)
+    add_lower_product(residual, left, scatter)
+    _weigh(weights, residual, left)
+    add_lower_product(left, residual, scatter)
