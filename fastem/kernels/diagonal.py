@@ -169,5 +169,5 @@ register_groups(
     add_vectors=add_vectors,
     whitened_boxes=whitened_boxes,
     movement=movement,
-    fewest_columns=_FEWEST_CARRYING,
+    carries_bounds=lambda factors: factors.means.shape[1] >= _FEWEST_CARRYING,
 )

@@ -26,7 +26,7 @@ _group_log_densities: dict[type, Callable[..., Any]] = {}
 _add_vectors: dict[type, Callable[..., Any]] = {}
 _open_tile: dict[type, Callable[..., Any]] = {}
 _close_tile: dict[type, Callable[..., Any]] = {}
-_fewest_columns: dict[type, int] = {}
+_carries_bounds: dict[type, Callable[..., bool]] = {}
 _whitened_boxes: dict[type, Callable[..., Any]] = {}
 _movement: dict[type, Callable[..., Any]] = {}
 _bound_log_densities: dict[type, Callable[..., Any]] = {}
@@ -75,19 +75,19 @@ def register_groups(
     add_vectors: Callable[..., Any],
     whitened_boxes: Callable[..., Any],
     movement: Callable[..., Any],
-    fewest_columns: int,
+    carries_bounds: Callable[..., bool],
     open_tile: Callable[..., Any] = _leave_tile,
     close_tile: Callable[..., Any] = _leave_sums,
 ) -> None:
     """Declare the code that leaves out groups of rows, where a kind has it.
 
-    And from how many columns on that pays.
+    And for which of its factors that pays.
     """
     _group_log_densities[factors_type] = log_densities
     _add_vectors[factors_type] = add_vectors
     _whitened_boxes[factors_type] = whitened_boxes
     _movement[factors_type] = movement
-    _fewest_columns[factors_type] = fewest_columns
+    _carries_bounds[factors_type] = carries_bounds
     _open_tile[factors_type] = open_tile
     _close_tile[factors_type] = close_tile
 
@@ -114,8 +114,8 @@ def coefficients(factors):
 
 def carries_bounds(factors: Any) -> bool:
     """Whether passes with these factors had better carry bounds. Never compiled."""
-    n_features = factors.means.shape[1]
-    return n_features >= _fewest_columns.get(type(factors), n_features + 1)
+    pays = _carries_bounds.get(type(factors))
+    return pays is not None and pays(factors)
 
 
 def whitened_boxes(factors, k, middles, half_widths):

@@ -137,6 +137,6 @@ register_groups(
     add_vectors=add_vectors,
     whitened_boxes=whitened_boxes,
     movement=movement,
-    fewest_columns=FEWEST_CARRYING,
+    carries_bounds=lambda factors: factors.means.shape[1] >= FEWEST_CARRYING,
 )
 register_bounds(FullFactors, bound_log_densities=bound_log_densities)

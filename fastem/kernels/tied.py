@@ -11,6 +11,7 @@ from fastem.kernels.dispatch import register_factors, register_groups
 from fastem.kernels.tails import StudentTails, log_density_at
 from fastem.kernels.tied_groups import (
     add_vectors,
+    add_weighted_squares,
     close_tile,
     distance_from,
     log_densities_of_groups,
@@ -19,11 +20,11 @@ from fastem.kernels.tied_groups import (
     whiten,
     whitened_boxes,
 )
+from fastem.kernels.tiles import FEWEST_CARRYING
 from fastem.kernels.vectors.arithmetic import (
     load_narrow,
     magnitude,
     maximum,
-    multiply,
     multiply_add,
     narrow_lanes,
     splat_narrow,
@@ -157,12 +158,7 @@ def _accumulate(
     elif rest == 3:
         _add_first_moments((i, i + 1, i + 2), *moments)
     if factors.is_compact:
-        weighted = scratch[:n_features]
-        for b in range(0, n_rows, narrow_lanes(tile)):
-            weight = load_narrow(row_weights, b)
-            for j in range(n_features):
-                store(multiply(weight, load_narrow(tile[j], b)), weighted[j], b)
-        add_lower_product(weighted, tile, scatter)
+        add_weighted_squares(row_weights, tile, scratch[:n_features], scatter)
         return
     shared = scatter_out[n_scatter:].reshape(n_components, n_components)
 
@@ -200,6 +196,10 @@ def _accumulate(
         for b in range(n_rows):
             h[b] += row_weights[b] * d[b]
     add_lower_product(minus_h, residual, scatter)
+
+
+def _carries_bounds(factors):
+    return factors.is_compact and factors.means.shape[1] >= FEWEST_CARRYING
 
 
 def _coefficients(factors):
@@ -243,7 +243,7 @@ register_groups(
     add_vectors=add_vectors,
     whitened_boxes=whitened_boxes,
     movement=movement,
-    fewest_columns=5,
+    carries_bounds=_carries_bounds,
     open_tile=open_tile,
     close_tile=close_tile,
 )

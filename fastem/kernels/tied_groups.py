@@ -18,6 +18,7 @@ from fastem.kernels.vectors.arithmetic import (
     load_wide,
     lowest_bit,
     maximum,
+    multiply,
     multiply_add,
     narrow_lanes,
     splat_narrow,
@@ -101,6 +102,17 @@ def distance_from(mean, whitened, b):
     return distance
 
 
+@subroutine()
+def add_weighted_squares(weights, tile, weighted, scatter_out):
+    """Add the lower triangle of sum w x x'. ``weighted`` (D, B) is space."""
+    n_features = tile.shape[0]
+    for b in range(0, tile.shape[1], narrow_lanes(tile)):
+        weight = load_narrow(weights, b)
+        for j in range(n_features):
+            store(multiply(weight, load_narrow(tile[j], b)), weighted[j], b)
+    add_lower_product(weighted, tile, scatter_out)
+
+
 def open_tile(factors, tile, scratch):
     """Whiten the tile, into the second D rows of ``scratch``."""
     n_features, lanes = tile.shape[0], wide_lanes(tile)
@@ -177,53 +189,12 @@ def _claim(factors, values, done, weights_out):
                     store(add(load_wide(weights_out, b), claimed), weights_out, b)
 
 
-@subroutine()
-def _weigh(weights, tile, product_out):
-    """Add weights times the numbers of a tile to ``product_out``."""
-    for b in range(0, tile.shape[1], narrow_lanes(tile)):
-        weight = load_narrow(weights, b)
-        for j in range(tile.shape[0]):
-            x, before = load_narrow(tile[j], b), load_narrow(product_out[j], b)
-            store(multiply_add(weight, x, before), product_out[j], b)
-
-
 def close_tile(factors, tile, weights, values, done, scratch, scatter_out):
-    """Add the scatter of a tile, as ``tied.accumulate`` does."""
-    n_components, n_features = factors.means.shape
-    rows, lanes = GROUP_BYTES // tile.itemsize, narrow_lanes(tile)
-    n_scatter = n_features * n_features
-    scatter = scatter_out[:n_scatter].reshape(n_features, n_features)
+    """Add the scatter of a tile about the center: w x x', of what is claimed of a row.
+
+    Factors that are not compact carry no bounds.
+    """
+    n_features = tile.shape[0]
+    scatter = scatter_out[: n_features * n_features].reshape(n_features, n_features)
     _claim(factors, values, done, weights)
-    left = scratch[:n_features]
-    left[:] = 0
-    if factors.is_compact:
-        _weigh(weights, tile, left)
-        add_lower_product(left, tile, scatter)
-        return
-    shared = scatter_out[n_scatter:].reshape(n_components, n_components)
-    residual, best = scratch[n_features : 2 * n_features], scratch[2 * n_features]
-    # With a, d and h as there: first d, and -h in two parts.
-    for b in range(tile.shape[1]):
-        if weights[b] > 0:
-            mean = factors.means[np.intp(best[b])]
-            for j in range(n_features):
-                residual[j, b] = tile[j, b] - mean[j]
-                left[j, b] = weights[b] * mean[j]
-        else:
-            residual[:, b] = 0
-    for k in range(n_components):
-        bits, value, mean = done[k], values[k], factors.means[k]
-        while bits != 0:
-            g = lowest_bit(bits)
-            bits &= bits - 1
-            for b in range(g * rows, (g + 1) * rows):
-                if value[b] > 0:
-                    shared[np.intp(best[b]), k] += value[b]
-            for j in range(n_features):
-                minus_h, negated = left[j], splat_narrow(-mean[j])
-                for b in range(g * rows, (g + 1) * rows, lanes):
-                    before, r = load_narrow(minus_h, b), load_narrow(value, b)
-                    store(multiply_add(r, negated, before), minus_h, b)
-    add_lower_product(residual, left, scatter)
-    _weigh(weights, residual, left)
-    add_lower_product(left, residual, scatter)
+    add_weighted_squares(weights, tile, scratch[:n_features], scatter)

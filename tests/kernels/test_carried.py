@@ -109,9 +109,11 @@ def assert_sums_of(passes, mixture, sums, tolerance):
     twin = reference.expectation(rows, mixture, weights, about)
     assert_close(sums.log_likelihood, twin.log_likelihood, tolerance)
     assert_close(sums.weights, twin.weights, tolerance)
-    scatter = passes.representation.scatter(sums, factors)
-    expected = reference.STRUCTURES[passes.kind].reduce_scatter(twin.scatter)
-    assert_close(scatter, expected, 10 * tolerance)
+    assert_close(sums.first, twin.first, 10 * tolerance)
+    if getattr(factors, "is_compact", True):  # if not, 'tied' carries no bounds
+        scatter = passes.representation.scatter(sums, factors)
+        expected = reference.STRUCTURES[passes.kind].reduce_scatter(twin.scatter)
+        assert_close(scatter, expected, 10 * tolerance)
     if sums.tails.size:
         pulls = reference.row_pulls(rows, mixture)
         shares = reference.responsibilities(rows, mixture)[:, : pulls.shape[1]]
@@ -149,8 +151,11 @@ def test_components_that_jump_are_found_wherever_they_are(random, kind):
     passes = Passes(random, mixture, kind)
     passes.sums(mixture)
     mixture.means[:] = mixture.means[::-1]
-    mixture.covariances[2] *= 1e4
-    mixture.covariances[5] *= 1e-4
+    if kind == "tied":
+        mixture.covariances[:] *= 0.5
+    else:
+        mixture.covariances[2] *= 1e4
+        mixture.covariances[5] *= 1e-4
     sums = passes.sums(mixture)
     assert_sums_of(passes, mixture, sums, 1e-12)
     assert_same_bits(sums, passes.sums(mixture, keep=False))
