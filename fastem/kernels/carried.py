@@ -57,9 +57,14 @@ mixtures. Rows less the centre are rounded as well, by eps (|x - m| + |m - centr
 or less, and not alike in two passes whose centres differ: the first part of this is
 relative again, the second gives the absolute one. s is computed from the least
 eigenvalue of W' W^-1 (W' W^-1)' less what eigenvalues, product and inverse round in
-float64. Bounds are kept in float32, each rounded down by 2^-20 of itself. All of this
-is a few millionths where covariances are not close to singular; where they are, r says
-so, and bounds bound less.
+float64. Of variances each coordinate stands by itself: s is the least ratio of old
+deviations to new ones, r is 1, and the mean over the deviation is rounded once more, as
+an offset. Where one matrix is shared, W x and W m are whitened each by itself, so that
+|W| |m| is rounded once for each of their D terms.
+
+Bounds are kept in float32, each rounded down by 2^-20 of itself. All of this is a few
+millionths where covariances are not close to singular; where they are, r says so, and
+bounds bound less.
 """
 
 import math

@@ -11,8 +11,13 @@ from fastem.kernels.diagonal_groups import (
     movement,
     whitened_boxes,
 )
-from fastem.kernels.dispatch import register_factors, register_groups
+from fastem.kernels.dispatch import (
+    CarryingCosts,
+    register_factors,
+    register_groups,
+)
 from fastem.kernels.tails import StudentTails, log_density_at
+from fastem.kernels.tiles import FEWEST_CARRYING_CHEAP
 from fastem.kernels.vectors.arithmetic import (
     add,
     add_totals,
@@ -30,12 +35,6 @@ from fastem.kernels.vectors.arithmetic import (
     total,
     wide_lanes,
 )
-
-# Columns from which on bounds are carried: where they are fewer, a pair costs as little
-# as to pass over it. At the end of fits of 32 and 64 components to flights and
-# cytometry, boxes took 0.97 to 1.05 of the time with 5 and 6 columns, 1.02 to 1.11 with
-# 7 and 8, and on fashion-MNIST 1.14 to 1.27 with 16; with 256 components 1.23 to 1.55.
-_FEWEST_CARRYING = 7
 
 
 class DiagonalFactors(NamedTuple):
@@ -132,6 +131,13 @@ def _accumulate(
             scatter[k, j] += total(second0)
 
 
+def _carrying_costs(factors):
+    n_features = factors.means.shape[1]
+    if n_features < FEWEST_CARRYING_CHEAP:
+        return None
+    return CarryingCosts(4 * n_features, 0.15, 1.2, 1.5)
+
+
 def _coefficients(factors):
     return np.hstack([factors.whiteners, factors.offsets])
 
@@ -169,5 +175,5 @@ register_groups(
     add_vectors=add_vectors,
     whitened_boxes=whitened_boxes,
     movement=movement,
-    carries_bounds=lambda factors: factors.means.shape[1] >= _FEWEST_CARRYING,
+    carrying_costs=_carrying_costs,
 )

@@ -15,6 +15,9 @@ from numba.extending import overload
 
 from fastem.kernels.compilation import SUBROUTINE_OPTIONS
 
+# Multiply-adds that take as long as an exponential.
+EXPONENTIAL = 50.0
+
 # For what is called once for each vector of rows: a call takes longer than its work.
 _INLINED: dict[str, Any] = {**SUBROUTINE_OPTIONS, "forceinline": True}
 
@@ -26,11 +29,33 @@ _group_log_densities: dict[type, Callable[..., Any]] = {}
 _add_vectors: dict[type, Callable[..., Any]] = {}
 _open_tile: dict[type, Callable[..., Any]] = {}
 _close_tile: dict[type, Callable[..., Any]] = {}
-_carries_bounds: dict[type, Callable[..., bool]] = {}
+_carrying_costs: dict[type, Callable[..., Any]] = {}
 _whitened_boxes: dict[type, Callable[..., Any]] = {}
 _movement: dict[type, Callable[..., Any]] = {}
 _bound_log_densities: dict[type, Callable[..., Any]] = {}
 _write_rows: dict[type, Callable[..., Any]] = {}
+
+
+class CarryingCosts(NamedTuple):
+    """What a pass costs that carries bounds, to one with all pairs.
+
+    Measured with 8 to 256 components and 5 to 32 columns of flights, cytometry and
+    fashion-MNIST. Beside its pairs a pass loads rows and decides; the less a pair
+    takes, the more that is.
+    """
+
+    pair_work: float  # multiply-adds of a pair of row and component, but for exp
+    fixed: float
+    of_pairs: float  # times the share that has to be computed (more is)
+    of_rows: float  # over K
+
+    def row_work(self, n_components: int) -> float:
+        """Multiply-adds of a row, if all pairs are computed."""
+        return n_components * (self.pair_work + EXPONENTIAL)
+
+    def relative(self, share: float, n_components: int) -> float:
+        """The cost, where ``share`` of the pairs have to be computed."""
+        return self.fixed + self.of_pairs * share + self.of_rows / n_components
 
 
 class Movement(NamedTuple):
@@ -75,19 +100,16 @@ def register_groups(
     add_vectors: Callable[..., Any],
     whitened_boxes: Callable[..., Any],
     movement: Callable[..., Any],
-    carries_bounds: Callable[..., bool],
+    carrying_costs: Callable[..., Any],
     open_tile: Callable[..., Any] = _leave_tile,
     close_tile: Callable[..., Any] = _leave_sums,
 ) -> None:
-    """Declare the code that leaves out groups of rows, where a kind has it.
-
-    And for which of its factors that pays.
-    """
+    """Declare the code that leaves out groups of rows, where a kind has it."""
     _group_log_densities[factors_type] = log_densities
     _add_vectors[factors_type] = add_vectors
     _whitened_boxes[factors_type] = whitened_boxes
     _movement[factors_type] = movement
-    _carries_bounds[factors_type] = carries_bounds
+    _carrying_costs[factors_type] = carrying_costs
     _open_tile[factors_type] = open_tile
     _close_tile[factors_type] = close_tile
 
@@ -112,10 +134,11 @@ def coefficients(factors):
     return _coefficients[type(factors)](factors)
 
 
-def carries_bounds(factors: Any) -> bool:
-    """Whether passes with these factors had better carry bounds. Never compiled."""
-    pays = _carries_bounds.get(type(factors))
-    return pays is not None and pays(factors)
+def carrying_costs(factors: Any) -> CarryingCosts | None:
+    """What passes with bounds cost; None without them. Never compiled."""
+    costs_of = _carrying_costs.get(type(factors))
+    costs: CarryingCosts | None = None if costs_of is None else costs_of(factors)
+    return costs
 
 
 def whitened_boxes(factors, k, middles, half_widths):

@@ -7,7 +7,11 @@ import numpy as np
 from fastem.kernels.background import Uniform, claim_weights
 from fastem.kernels.blocks import add_lower_product
 from fastem.kernels.compilation import subroutine
-from fastem.kernels.dispatch import register_factors, register_groups
+from fastem.kernels.dispatch import (
+    CarryingCosts,
+    register_factors,
+    register_groups,
+)
 from fastem.kernels.tails import StudentTails, log_density_at
 from fastem.kernels.tied_groups import (
     add_vectors,
@@ -20,7 +24,7 @@ from fastem.kernels.tied_groups import (
     whiten,
     whitened_boxes,
 )
-from fastem.kernels.tiles import FEWEST_CARRYING
+from fastem.kernels.tiles import FEWEST_CARRYING_CHEAP
 from fastem.kernels.vectors.arithmetic import (
     load_narrow,
     magnitude,
@@ -198,8 +202,16 @@ def _accumulate(
     add_lower_product(minus_h, residual, scatter)
 
 
-def _carries_bounds(factors):
-    return factors.is_compact and factors.means.shape[1] >= FEWEST_CARRYING
+def _carrying_costs(factors):
+    """Of compact factors. The others' table of components took too long by groups.
+
+    On flights, a row's worth of it for each pair made a pass with 64 components take
+    1.5 times what it takes with boxes, and one with 256 as long.
+    """
+    n_features = factors.means.shape[1]
+    if n_features < FEWEST_CARRYING_CHEAP or not factors.is_compact:
+        return None
+    return CarryingCosts(3 * n_features, 0.3, 1.1, 3)
 
 
 def _coefficients(factors):
@@ -243,7 +255,7 @@ register_groups(
     add_vectors=add_vectors,
     whitened_boxes=whitened_boxes,
     movement=movement,
-    carries_bounds=_carries_bounds,
+    carrying_costs=_carrying_costs,
     open_tile=open_tile,
     close_tile=close_tile,
 )
