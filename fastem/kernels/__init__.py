@@ -22,7 +22,7 @@ of itself (`fastem/kernels/skipping.py` has the proof). The first pass finds out
 whether it pays.
 
 What is that far follows from boxes around tiles; with covariance matrices of five
-columns or more, and with variances or a shared matrix of seven, from what the last pass
+columns or more, a shared one of seven, and variances of nine, from what the last pass
 has computed and how far components have moved since: a number for 32 rows and a
 component, N K / 8 bytes in all and no more than the rows take
 (`fastem/kernels/carried.py`). With or without it, sums have the same bits.

@@ -43,10 +43,6 @@ GROUP_BYTES = 8 * GROUP_ROWS
 # Columns from which on bounds are carried. With 4 (ocean, 64 components) a pair costs
 # so little that boxes around tiles took three quarters of the time.
 FEWEST_CARRYING = 5
-# The same where a pair takes a few multiply-adds a column. At the end of fits of 64
-# components, boxes around tiles took 0.98 to 1.05 of the time with 5 and 6 columns,
-# 1.08 to 1.11 with 7 and 8, 1.2 to 1.33 with 16 and 32; of 256 1.2 to 1.9.
-FEWEST_CARRYING_CHEAP = 7
 
 # Rows in a chunk. The grid must not depend on the number of threads, and had
 # better not depend on N, so that any table cut at multiples of it gives the same
