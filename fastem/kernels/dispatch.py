@@ -25,7 +25,7 @@ _log_densities: dict[type, Callable[..., Any]] = {}
 _accumulate: dict[type, Callable[..., Any]] = {}
 _coefficients: dict[type, Callable[..., Any]] = {}
 _box_distances: dict[type, Callable[..., Any]] = {}
-_group_log_densities: dict[type, Callable[..., Any]] = {}
+_group_distances: dict[type, Callable[..., Any]] = {}
 _add_vectors: dict[type, Callable[..., Any]] = {}
 _open_tile: dict[type, Callable[..., Any]] = {}
 _close_tile: dict[type, Callable[..., Any]] = {}
@@ -85,7 +85,7 @@ def register_factors(
     _box_distances[factors_type] = box_distances
 
 
-def _leave_tile(factors, tile, scratch):
+def _leave_tile(factors, tile, panel, scratch):
     """What most kinds do before the groups of a tile."""
 
 
@@ -96,7 +96,7 @@ def _leave_sums(factors, tile, weights, values, done, scratch, scatter_out):
 def register_groups(
     factors_type: type,
     *,
-    log_densities: Callable[..., Any],
+    distances: Callable[..., Any],
     add_vectors: Callable[..., Any],
     whitened_boxes: Callable[..., Any],
     movement: Callable[..., Any],
@@ -105,7 +105,7 @@ def register_groups(
     close_tile: Callable[..., Any] = _leave_sums,
 ) -> None:
     """Declare the code that leaves out groups of rows, where a kind has it."""
-    _group_log_densities[factors_type] = log_densities
+    _group_distances[factors_type] = distances
     _add_vectors[factors_type] = add_vectors
     _whitened_boxes[factors_type] = whitened_boxes
     _movement[factors_type] = movement
@@ -204,9 +204,9 @@ def box_distances(
     )
 
 
-def open_tile(factors, tile, scratch):
-    """Write into the first 2 D rows of ``scratch`` what groups of a tile need."""
-    _open_tile[type(factors)](factors, tile, scratch)
+def open_tile(factors, tile, panel, scratch):
+    """Write into the second D rows of ``scratch`` what distances need of a tile."""
+    _open_tile[type(factors)](factors, tile, panel, scratch)
 
 
 def close_tile(factors, tile, weights, values, done, scratch, scatter_out):
@@ -220,17 +220,12 @@ def close_tile(factors, tile, weights, values, done, scratch, scatter_out):
     )
 
 
-def group_log_densities(
-    factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
-):
-    """Log-densities (B,) of component k for the groups of a tile whose bits are set.
+def group_distances(factors, k, tile, b, panel, scratch):
+    """Squared whitened distances from component k of the rows b, b + 1, ... of a tile.
 
-    ``kept`` gets what tails need later. ``largest`` (B,), of each row, is raised to
-    them; ``highest`` (G,) gets that of each group.
+    A wide vector. ``panel`` (D, lanes) is space, the first of ``scratch``.
     """
-    _group_log_densities[type(factors)](
-        factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
-    )
+    return _group_distances[type(factors)](factors, k, tile, b, panel, scratch)
 
 
 def add_vectors(factors, k, tile, r, places, scratch, first_out, scatter_out):
@@ -280,7 +275,7 @@ def _overload_box_distances(
 
 
 @overload(open_tile, jit_options=SUBROUTINE_OPTIONS)
-def _overload_open_tile(factors, tile, scratch):
+def _overload_open_tile(factors, tile, panel, scratch):
     return _open_tile.get(factors.instance_class)
 
 
@@ -289,11 +284,9 @@ def _overload_close_tile(factors, tile, weights, values, done, scratch, scatter_
     return _close_tile.get(factors.instance_class)
 
 
-@overload(group_log_densities, jit_options=SUBROUTINE_OPTIONS)
-def _overload_group_log_densities(
-    factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
-):
-    return _group_log_densities.get(factors.instance_class)
+@overload(group_distances, jit_options=_INLINED)
+def _overload_group_distances(factors, k, tile, b, panel, scratch):
+    return _group_distances.get(factors.instance_class)
 
 
 @overload(add_vectors, jit_options=SUBROUTINE_OPTIONS)

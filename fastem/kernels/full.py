@@ -20,7 +20,7 @@ from fastem.kernels.dispatch import (
 from fastem.kernels.full_groups import (
     add_vectors,
     bound_log_densities,
-    log_densities_of_groups,
+    distances,
     movement,
     whitened_boxes,
 )
@@ -146,7 +146,7 @@ register_factors(
 )
 register_groups(
     FullFactors,
-    log_densities=log_densities_of_groups,
+    distances=distances,
     add_vectors=add_vectors,
     whitened_boxes=whitened_boxes,
     movement=movement,

@@ -10,18 +10,7 @@ from fastem.kernels.blocks import (
 )
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import Movement
-from fastem.kernels.tails import log_density_at
-from fastem.kernels.tiles import GROUP_BYTES
-from fastem.kernels.vectors.arithmetic import (
-    largest_lane,
-    load_wide,
-    lowest_bit,
-    maximum,
-    multiply_add,
-    splat_wide,
-    store,
-    wide_lanes,
-)
+from fastem.kernels.vectors.arithmetic import multiply_add, splat_wide
 from fastem.kernels.vectors.stacks import BLOCK_ROWS, block_at
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -58,29 +47,9 @@ def movement(before, after, steps, reach):
     )
 
 
-def log_densities_of_groups(
-    factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
-):
-    """Log-densities of component k, for the groups whose bits are set."""
-    n_features, lanes = tile.shape[0], wide_lanes(tile)
-    residuals = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
-    rows = GROUP_BYTES // tile.itemsize
-    mean, whitener = factors.means[k], factors.whiteners[k]
-    number = tile.dtype.type
-    log_normalizer = splat_wide(factors.log_normalizers[k])
-    while bits != 0:
-        g = lowest_bit(bits)
-        bits &= bits - 1
-        highest = splat_wide(number(-np.inf))
-        for b in range(g * rows, (g + 1) * rows, lanes):
-            distance = squared_distances(whitener, mean, tile, b, residuals)
-            log_density = log_density_at(
-                factors.tails, k, distance, log_normalizer, b, kept_out
-            )
-            highest = maximum(log_density, highest)
-            store(log_density, value_out, b)
-            store(maximum(log_density, load_wide(largest_out, b)), largest_out, b)
-        highest_out[g] = largest_lane(highest)
+def distances(factors, k, tile, b, panel, scratch):
+    """Squared whitened distances from component k: a wide vector."""
+    return squared_distances(factors.whiteners[k], factors.means[k], tile, b, panel)
 
 
 def bound_log_densities(factors, k, tile, b, residuals):

@@ -18,7 +18,7 @@ from fastem.kernels.tied_groups import (
     add_weighted_squares,
     close_tile,
     distance_from,
-    log_densities_of_groups,
+    distances,
     movement,
     open_tile,
     whiten,
@@ -255,7 +255,7 @@ register_factors(
 )
 register_groups(
     TiedFactors,
-    log_densities=log_densities_of_groups,
+    distances=distances,
     add_vectors=add_vectors,
     whitened_boxes=whitened_boxes,
     movement=movement,

@@ -9,15 +9,12 @@ import numpy as np
 from fastem.kernels.blocks import add_lower_product, four_products, one_product
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import Movement
-from fastem.kernels.tails import log_density_at
 from fastem.kernels.tiles import GROUP_BYTES
 from fastem.kernels.vectors.arithmetic import (
     add,
-    largest_lane,
     load_narrow,
     load_wide,
     lowest_bit,
-    maximum,
     multiply,
     multiply_add,
     narrow_lanes,
@@ -92,7 +89,7 @@ def whiten(whitener, tile, b, panel, place, whitened_out):
         store(one_product(whitener, panel, i), whitened_out[i], place)
 
 
-@subroutine()
+@subroutine(forceinline=True)
 def distance_from(mean, whitened, b):
     """Squared distances of whitened rows from a whitened mean: a wide vector."""
     distance = splat_wide(whitened.dtype.type(0))
@@ -113,37 +110,19 @@ def add_weighted_squares(weights, tile, weighted, scatter_out):
     add_lower_product(weighted, tile, scatter_out)
 
 
-def open_tile(factors, tile, scratch):
+def open_tile(factors, tile, panel, scratch):
     """Whiten the tile, into the second D rows of ``scratch``."""
-    n_features, lanes = tile.shape[0], wide_lanes(tile)
-    panel = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
+    n_features = tile.shape[0]
     whitened = scratch[n_features : 2 * n_features]
-    for b in range(0, tile.shape[1], lanes):
+    for b in range(0, tile.shape[1], wide_lanes(tile)):
         whiten(factors.whitener, tile, b, panel, b, whitened)
 
 
-def log_densities_of_groups(
-    factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
-):
-    """Log-densities of component k, for the groups whose bits are set."""
-    n_features, lanes = tile.shape[0], wide_lanes(tile)
+def distances(factors, k, tile, b, panel, scratch):
+    """Squared distances of the whitened rows from component k: a wide vector."""
+    n_features = tile.shape[0]
     whitened = scratch[n_features : 2 * n_features]
-    rows = GROUP_BYTES // tile.itemsize
-    mean = factors.whitened_means[k]
-    log_normalizer = splat_wide(factors.log_normalizers[k])
-    while bits != 0:
-        g = lowest_bit(bits)
-        bits &= bits - 1
-        highest = splat_wide(tile.dtype.type(-np.inf))
-        for b in range(g * rows, (g + 1) * rows, lanes):
-            distance = distance_from(mean, whitened, b)
-            log_density = log_density_at(
-                factors.tails, k, distance, log_normalizer, b, kept_out
-            )
-            highest = maximum(log_density, highest)
-            store(log_density, value_out, b)
-            store(maximum(log_density, load_wide(largest_out, b)), largest_out, b)
-        highest_out[g] = largest_lane(highest)
+    return distance_from(factors.whitened_means[k], whitened, b)
 
 
 @subroutine()
