@@ -37,7 +37,7 @@ class CarriedBounds:
 
         They may take as much as the rows: N K / 8 bytes.
         """
-        if not kernels.carries_bounds(factors):
+        if kernels.carrying_costs(factors) is None:
             return False
         size = kernels.bytes_of_history(len(X), len(factors.means), factors.means.dtype)
         return size <= max(X.nbytes, _MOST_BYTES)

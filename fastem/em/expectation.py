@@ -129,7 +129,8 @@ class ExpectationStep:
         self._n_threads = n_threads
         self._is_ordered = False
         self._bounds = CarriedBounds()
-        self._carries = False  # whether the last mixture was one for that
+        # If the last mixture was one for that: what such passes cost.
+        self._costs: kernels.CarryingCosts | None = None
         self.forget()
 
     @property
@@ -196,10 +197,11 @@ class ExpectationStep:
 
     def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
         reach = None
-        self._carries = self._bounds.fit(self._X, factors)
+        carries = self._bounds.fit(self._X, factors)
+        self._costs = kernels.carrying_costs(factors) if carries else None
         if self._leaves_out:
             self._order()
-            if self._carries:
+            if carries:
                 return self._bounds.sums(
                     self._X,
                     self._row_weights,
@@ -239,11 +241,15 @@ class ExpectationStep:
 
     def _pays(self, share: float, n_components: int, n_features: int) -> bool:
         """Whether to leave out components, where ``share`` of the pairs are left."""
-        n_rows = len(self._X)
-        row_work = kernels.row_work(n_components, n_features)
+        n_rows, costs = len(self._X), self._costs
+        if costs is None:
+            row_work = kernels.row_work(n_components, n_features)
+            cost = _cost_with_boxes(share, n_features)
+        else:
+            row_work = costs.row_work(n_components)
+            cost = costs.relative(share, n_components)
         if n_rows < _FEWEST_ROWS or n_rows * row_work < _LEAST_WORK:
             return False
-        cost = _relative_cost(share, n_features, self._carries)
         saved = (1 - cost) * row_work
         if self._is_ordered:
             return saved > 0
@@ -263,18 +269,13 @@ class ExpectationStep:
         self._is_ordered = True
 
 
-def _relative_cost(share: float, n_features: int, carries: bool) -> float:
+def _cost_with_boxes(share: float, n_features: int) -> float:
     """What a pass costs that leaves out all but this share, to one with all pairs.
 
     As measured with 64 and 128 components, a pair costs 1.4 at D = 2, 1.5 to 1.6 at 3,
     1.3 at 8, and 1.0 at 16, where the arithmetic outweighs all else. Once in order,
-    rows stay so: what counts from then on is whether fewer pairs are computed. Where
-    bounds are carried, a share is that of the pairs that had to be computed, and more
-    were: 0.15 + 1.2 of it fits eleven mixtures of 8 to 256 components and 7 to 32
-    columns, from 0.26 to 0.97, to 0.06.
+    rows stay so: what counts from then on is whether fewer pairs are computed.
     """
-    if carries:
-        return 0.15 + 1.2 * share
     return max(1.0, 1.65 - 0.045 * n_features) * share
 
 

@@ -22,9 +22,10 @@ of itself (`fastem/kernels/skipping.py` has the proof). The first pass finds out
 whether it pays.
 
 What is that far follows from boxes around tiles; with covariance matrices of five
-columns or more, from what the last pass has computed and how far components have moved
-since: a number for 32 rows and a component, N K / 8 bytes in all and no more than the
-rows take (`fastem/kernels/carried.py`). With or without it, sums have the same bits.
+columns or more, a shared one of seven, and variances of nine, from what the last pass
+has computed and how far components have moved since: a number for 32 rows and a
+component, N K / 8 bytes in all and no more than the rows take
+(`fastem/kernels/carried.py`). With or without it, sums have the same bits.
 
 Labels and densities, of rows that no pass has seen before, are found by the first
 columns alone where these rule a component out, with covariance matrices of 16 columns
@@ -93,11 +94,11 @@ from fastem.kernels.carried import (
     Drift,
     History,
     bytes_of_history,
-    carries_bounds,
     drift_of,
     first_history,
 )
 from fastem.kernels.diagonal import DiagonalFactors
+from fastem.kernels.dispatch import CarryingCosts, carrying_costs
 from fastem.kernels.full import FullFactors
 from fastem.kernels.gappy_answers import GappyAnswers, answer_gappy
 from fastem.kernels.gaps import GappyFactors, GappySums, GappyTails, gappy_pass
@@ -128,6 +129,7 @@ __all__ = [
     "GROUP_ROWS",
     "NEAR_TILE",
     "OF_BACKGROUND",
+    "CarryingCosts",
     "DiagonalFactors",
     "Drift",
     "FullFactors",
@@ -146,7 +148,7 @@ __all__ = [
     "assignment_pass",
     "bytes_of_history",
     "carried_pass",
-    "carries_bounds",
+    "carrying_costs",
     "drift_of",
     "expectation_pass",
     "expectation_passes",

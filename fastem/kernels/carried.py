@@ -58,9 +58,14 @@ not alike in two passes whose centres differ: the first part of this is relative
 the second gives the absolute one. s^2 is the least eigenvalue of
 W' W^-1 (W' W^-1)' = 1 + C, and so no less than 1 - |C|, less what product and inverse
 round in float64; |C|^8 is no more than the sum of the squares of all numbers in C^4.
-Bounds are kept in float32, each rounded down by 2^-20 of itself. All of this
-is a few millionths where covariances are not close to singular; where they are, r says
-so, and bounds bound less.
+Of variances each coordinate stands by itself: s is the least ratio of old deviations
+to new ones, r is 1, and the mean over the deviation is rounded once more, as an offset.
+Where one matrix is shared, W x and W m are whitened each by itself, so that |W| |m| is
+rounded once for each of their D terms.
+
+Bounds are kept in float32, each rounded down by 2^-20 of itself. All of this is a few
+millionths where covariances are not close to singular; where they are, r says so, and
+bounds bound less.
 """
 
 import math
@@ -69,9 +74,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastem.kernels.compilation import subroutine
-from fastem.kernels.dispatch import has_groups
+from fastem.kernels.dispatch import movement, whitened_boxes
 from fastem.kernels.tails import LARGEST_RATIO, distance_at, log_of_one_more
-from fastem.kernels.tiles import FEWEST_CARRYING, GROUP_BYTES
+from fastem.kernels.tiles import GROUP_BYTES
 from fastem.kernels.vectors.arithmetic import (
     NARROW_BYTES,
     add,
@@ -89,10 +94,6 @@ from fastem.kernels.vectors.arithmetic import (
 _LANES = NARROW_BYTES // 4
 # Many times what float32 rounds.
 _ROUNDING = 2.0**-20
-_EPS = float(np.finfo(np.float64).eps)
-# Columns up to which NumPy's inverse is as fast as any.
-_SMALL = 16
-_SQUARINGS = 2
 # Groups in a box from whose sides the first bounds follow.
 _BOX_GROUPS = 4
 
@@ -121,12 +122,6 @@ class Drift(NamedTuple):
     tails: Falls | None  # how densities fall, if not as Gaussian ones
     cutoff: float  # log(64 / eps)
     slack: float  # relative rounding of a log-density
-
-
-def carries_bounds(factors: Any) -> bool:
-    """Whether passes with these factors had better carry bounds."""
-    n_features = factors.means.shape[1]
-    return n_features >= FEWEST_CARRYING and has_groups(factors)
 
 
 def _n_groups(n_rows: int, dtype: Any) -> int:
@@ -160,9 +155,8 @@ def first_history(X: np.ndarray, factors: Any) -> History:
     best = np.full(len(starts), -np.inf)
     labels = np.zeros(len(starts), np.int32)
     for k in range(n_components):
-        whitener = factors.whiteners[k].astype(np.float64)
-        central = np.abs((middles - factors.means[k]) @ whitener.T)
-        gaps = np.maximum(central - half_widths @ np.abs(whitener).T, 0)
+        central, spreads = whitened_boxes(factors, k, middles, half_widths)
+        gaps = np.maximum(np.abs(central) - spreads, 0)
         distances = np.sqrt((gaps**2).sum(axis=1))
         nearest[:, k] = np.repeat(distances, _BOX_GROUPS)[:n_groups]
         log_densities = factors.log_normalizers[k] - (central**2).sum(axis=1) / 2
@@ -208,68 +202,12 @@ def drift_of(before: Any, after: Any, log_weights: np.ndarray) -> Drift:
 def _moved(before: Any, after: Any, eps: float) -> tuple[np.ndarray, np.ndarray]:
     """Factor and length by which a distance to each component may have shrunk."""
     n_features = after.means.shape[1]
-    old, new = (f.whiteners.astype(np.float64) for f in (before, after))
-    inverse_old, inverse_new = _inverses(old), _inverses(new)
-    condition, relative = _sizes(old, inverse_old), _sizes(new, inverse_old)
-    ratio = new @ inverse_old
-    change = _largest_change(ratio @ ratio.transpose(0, 2, 1))
-    least = 1 - change - 8 * n_features * _EPS * (1 + change)
-    shrink = np.sqrt(np.fmax(least, 0))
-    shrink -= 4 * n_features * _EPS * condition * relative
-    roundings = (n_features + 8) * eps * (condition + _sizes(new, inverse_new))
     step = after.center - before.center
     steps = after.means.astype(np.float64) - before.means + step
-    shift = np.linalg.norm((new @ steps[:, :, np.newaxis])[:, :, 0], axis=1)
-    reach = np.abs(after.means) + np.abs(step)
-    rounded = np.linalg.norm((np.abs(new) @ reach[:, :, np.newaxis])[:, :, 0], axis=1)
-    shrink = np.maximum(shrink * (1 - roundings), 0)
-    return shrink, shift * (1 + roundings) + 4 * eps * rounded
-
-
-def _inverses(matrices: np.ndarray) -> np.ndarray:
-    """Of lower triangular matrices (K, D, D), by halves.
-
-    In a third of the time that it takes without using that they are triangular.
-    """
-    n_features = matrices.shape[-1]
-    if n_features <= _SMALL:
-        return np.linalg.inv(matrices)
-    half = n_features // 2
-    first = _inverses(matrices[:, :half, :half])
-    last = _inverses(matrices[:, half:, half:])
-    inverses = np.zeros_like(matrices)
-    inverses[:, :half, :half] = first
-    inverses[:, half:, half:] = last
-    inverses[:, half:, :half] = -last @ (matrices[:, half:, :half] @ first)
-    return inverses
-
-
-def _sizes(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """No less than the norms of | one | | other |: (K,).
-
-    The root of the largest sum of a row times that of a column, for which the product
-    need not be known.
-    """
-    one, other = np.abs(one), np.abs(other)
-    rows = one @ other.sum(axis=2, keepdims=True)
-    columns = one.sum(axis=1, keepdims=True) @ other
-    return np.sqrt(rows.max(axis=(1, 2)) * columns.max(axis=(1, 2)))
-
-
-def _largest_change(products: np.ndarray) -> np.ndarray:
-    """No less than the largest distance of an eigenvalue from 1: (K,).
-
-    By the sum of eighth powers of them all: a quarter of the time that eigenvalues
-    take. Where EM takes its steps it is up to a fifth more, and passes took no longer.
-    """
-    n_features = products.shape[-1]
-    change = products - np.eye(n_features)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(_SQUARINGS):
-            change = change @ change
-        powers = np.linalg.norm(change, axis=(1, 2))
-    largest = powers ** (1 / 2**_SQUARINGS)
-    return largest * (1 + 8 * n_features**2 * _EPS)
+    moved = movement(before, after, steps, np.abs(after.means) + np.abs(step))
+    roundings = (n_features + 8) * eps * moved.conditions
+    shrink = np.maximum(moved.shrink * (1 - roundings), 0)
+    return shrink, moved.shift * (1 + roundings) + eps * moved.rounded
 
 
 @subroutine()

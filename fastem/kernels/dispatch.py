@@ -8,11 +8,15 @@ finds classes or functions that are passed as arguments, but it does find these:
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from numba.extending import overload
 
 from fastem.kernels.compilation import SUBROUTINE_OPTIONS
+
+# Multiply-adds that take as long as an exponential.
+EXPONENTIAL = 50.0
 
 # For what is called once for each vector of rows: a call takes longer than its work.
 _INLINED: dict[str, Any] = {**SUBROUTINE_OPTIONS, "forceinline": True}
@@ -21,10 +25,49 @@ _log_densities: dict[type, Callable[..., Any]] = {}
 _accumulate: dict[type, Callable[..., Any]] = {}
 _coefficients: dict[type, Callable[..., Any]] = {}
 _box_distances: dict[type, Callable[..., Any]] = {}
-_group_log_densities: dict[type, Callable[..., Any]] = {}
+_group_distances: dict[type, Callable[..., Any]] = {}
 _add_vectors: dict[type, Callable[..., Any]] = {}
+_open_tile: dict[type, Callable[..., Any]] = {}
+_close_tile: dict[type, Callable[..., Any]] = {}
+_carrying_costs: dict[type, Callable[..., Any]] = {}
+_whitened_boxes: dict[type, Callable[..., Any]] = {}
+_movement: dict[type, Callable[..., Any]] = {}
 _bound_log_densities: dict[type, Callable[..., Any]] = {}
 _write_rows: dict[type, Callable[..., Any]] = {}
+
+
+class CarryingCosts(NamedTuple):
+    """What a pass costs that carries bounds, to one with all pairs.
+
+    Measured with 8 to 256 components and 5 to 32 columns of flights, cytometry and
+    fashion-MNIST. Beside its pairs a pass loads rows and decides; the less a pair
+    takes, the more that is.
+    """
+
+    pair_work: float  # multiply-adds of a pair of row and component, but for exp
+    fixed: float
+    of_pairs: float  # times the share that has to be computed (more is)
+    of_rows: float  # over K
+
+    def row_work(self, n_components: int) -> float:
+        """Multiply-adds of a row, if all pairs are computed."""
+        return n_components * (self.pair_work + EXPONENTIAL)
+
+    def relative(self, share: float, n_components: int) -> float:
+        """The cost, where ``share`` of the pairs have to be computed."""
+        return self.fixed + self.of_pairs * share + self.of_rows / n_components
+
+
+class Movement(NamedTuple):
+    """What has become of the components between two passes.
+
+    With the whitener W of each before and W' now.
+    """
+
+    shrink: np.ndarray  # (K,), no more than the smallest singular value of W' W^-1
+    conditions: np.ndarray  # (K,): | |W| |W^-1| | of both, added up
+    shift: np.ndarray  # (K,): |W' (mean now - mean before)|
+    rounded: np.ndarray  # (K,): what else the distances round, in rounding units
 
 
 def register_factors(
@@ -42,15 +85,33 @@ def register_factors(
     _box_distances[factors_type] = box_distances
 
 
+def _leave_tile(factors, tile, panel, scratch):
+    """What most kinds do before the groups of a tile."""
+
+
+def _leave_sums(factors, tile, weights, values, done, scratch, scatter_out):
+    """And after them."""
+
+
 def register_groups(
     factors_type: type,
     *,
-    log_densities: Callable[..., Any],
+    distances: Callable[..., Any],
     add_vectors: Callable[..., Any],
+    whitened_boxes: Callable[..., Any],
+    movement: Callable[..., Any],
+    carrying_costs: Callable[..., Any],
+    open_tile: Callable[..., Any] = _leave_tile,
+    close_tile: Callable[..., Any] = _leave_sums,
 ) -> None:
     """Declare the code that leaves out groups of rows, where a kind has it."""
-    _group_log_densities[factors_type] = log_densities
+    _group_distances[factors_type] = distances
     _add_vectors[factors_type] = add_vectors
+    _whitened_boxes[factors_type] = whitened_boxes
+    _movement[factors_type] = movement
+    _carrying_costs[factors_type] = carrying_costs
+    _open_tile[factors_type] = open_tile
+    _close_tile[factors_type] = close_tile
 
 
 def register_bounds(
@@ -73,9 +134,28 @@ def coefficients(factors):
     return _coefficients[type(factors)](factors)
 
 
-def has_groups(factors):
-    """Whether the kind of factors has such code. Never compiled."""
-    return type(factors) in _group_log_densities
+def carrying_costs(factors: Any) -> CarryingCosts | None:
+    """What passes with bounds cost; None without them. Never compiled."""
+    costs_of = _carrying_costs.get(type(factors))
+    costs: CarryingCosts | None = None if costs_of is None else costs_of(factors)
+    return costs
+
+
+def whitened_boxes(factors, k, middles, half_widths):
+    """W (c - m) and |W| h of boxes, with component k's W and m. Never compiled.
+
+    ``middles`` (n, D) are the c, from the center on, and ``half_widths`` (n, D) the h.
+    """
+    return _whitened_boxes[type(factors)](factors, k, middles, half_widths)
+
+
+def movement(before, after, steps, reach):
+    """The components' movement between two passes with such factors. Never compiled.
+
+    ``steps`` (K, D) are those of the means, ``reach`` (K, D) numbers that the rows near
+    a mean have been rounded like.
+    """
+    return _movement[type(after)](before, after, steps, reach)
 
 
 def has_bounds(factors):
@@ -124,17 +204,28 @@ def box_distances(
     )
 
 
-def group_log_densities(
-    factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
-):
-    """Log-densities (B,) of component k for the groups of a tile whose bits are set.
+def open_tile(factors, tile, panel, scratch):
+    """Write into the second D rows of ``scratch`` what distances need of a tile."""
+    _open_tile[type(factors)](factors, tile, panel, scratch)
 
-    ``kept`` gets what tails need later. ``largest`` (B,), of each row, is raised to
-    them; ``highest`` (G,) gets that of each group.
+
+def close_tile(factors, tile, weights, values, done, scratch, scatter_out):
+    """Add to the scatter what is not a component's own, once a tile.
+
+    ``values`` (K, B) are what ``add_vectors`` was given, in the groups whose bits are
+    in ``done`` (K,); row 2 D of ``scratch`` holds the rows' most likely components.
     """
-    _group_log_densities[type(factors)](
-        factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
+    _close_tile[type(factors)](
+        factors, tile, weights, values, done, scratch, scatter_out
     )
+
+
+def group_distances(factors, k, tile, b, panel, scratch):
+    """Squared whitened distances from component k of the rows b, b + 1, ... of a tile.
+
+    A wide vector. ``panel`` (D, lanes) is space, the first of ``scratch``.
+    """
+    return _group_distances[type(factors)](factors, k, tile, b, panel, scratch)
 
 
 def add_vectors(factors, k, tile, r, places, scratch, first_out, scatter_out):
@@ -183,11 +274,19 @@ def _overload_box_distances(
     return _box_distances.get(factors.instance_class)
 
 
-@overload(group_log_densities, jit_options=SUBROUTINE_OPTIONS)
-def _overload_group_log_densities(
-    factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
-):
-    return _group_log_densities.get(factors.instance_class)
+@overload(open_tile, jit_options=SUBROUTINE_OPTIONS)
+def _overload_open_tile(factors, tile, panel, scratch):
+    return _open_tile.get(factors.instance_class)
+
+
+@overload(close_tile, jit_options=SUBROUTINE_OPTIONS)
+def _overload_close_tile(factors, tile, weights, values, done, scratch, scatter_out):
+    return _close_tile.get(factors.instance_class)
+
+
+@overload(group_distances, jit_options=_INLINED)
+def _overload_group_distances(factors, k, tile, b, panel, scratch):
+    return _group_distances.get(factors.instance_class)
 
 
 @overload(add_vectors, jit_options=SUBROUTINE_OPTIONS)

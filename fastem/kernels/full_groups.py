@@ -9,42 +9,92 @@ from fastem.kernels.blocks import (
     squared_distances,
 )
 from fastem.kernels.compilation import subroutine
-from fastem.kernels.tails import log_density_at
-from fastem.kernels.tiles import GROUP_BYTES
-from fastem.kernels.vectors.arithmetic import (
-    largest_lane,
-    load_wide,
-    maximum,
-    multiply_add,
-    splat_wide,
-    store,
-    wide_lanes,
-)
+from fastem.kernels.dispatch import Movement
+from fastem.kernels.vectors.arithmetic import multiply_add, splat_wide
 from fastem.kernels.vectors.stacks import BLOCK_ROWS, block_at
 
+_EPS = float(np.finfo(np.float64).eps)
+# Columns up to which NumPy's inverse is as fast as any.
+_SMALL = 16
+_SQUARINGS = 2
 
-def log_densities_of_groups(
-    factors, k, tile, scratch, bits, kept_out, value_out, largest_out, highest_out
-):
-    """Log-densities of component k, for the groups whose bits are set."""
-    n_features, lanes = tile.shape[0], wide_lanes(tile)
-    residuals = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
-    rows = GROUP_BYTES // tile.itemsize
-    mean, whitener = factors.means[k], factors.whiteners[k]
-    number = tile.dtype.type
-    log_normalizer = splat_wide(factors.log_normalizers[k])
-    for g in range(highest_out.shape[0]):
-        if (bits >> g) & 1:
-            highest = splat_wide(number(-np.inf))
-            for b in range(g * rows, (g + 1) * rows, lanes):
-                distance = squared_distances(whitener, mean, tile, b, residuals)
-                log_density = log_density_at(
-                    factors.tails, k, distance, log_normalizer, b, kept_out
-                )
-                highest = maximum(log_density, highest)
-                store(log_density, value_out, b)
-                store(maximum(log_density, load_wide(largest_out, b)), largest_out, b)
-            highest_out[g] = largest_lane(highest)
+
+def whitened_boxes(factors, k, middles, half_widths):
+    """W (c - m) and |W| h."""
+    whitener = factors.whiteners[k].astype(np.float64)
+    return (middles - factors.means[k]) @ whitener.T, half_widths @ np.abs(whitener).T
+
+
+def _inverses(matrices: np.ndarray) -> np.ndarray:
+    """Of lower triangular matrices (K, D, D), by halves.
+
+    In a third of the time that it takes without using that they are triangular.
+    """
+    n_features = matrices.shape[-1]
+    if n_features <= _SMALL:
+        return np.linalg.inv(matrices)
+    half = n_features // 2
+    first = _inverses(matrices[:, :half, :half])
+    last = _inverses(matrices[:, half:, half:])
+    inverses = np.zeros_like(matrices)
+    inverses[:, :half, :half] = first
+    inverses[:, half:, half:] = last
+    inverses[:, half:, :half] = -last @ (matrices[:, half:, :half] @ first)
+    return inverses
+
+
+def _sizes(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """No less than the norms of | one | | other |: (K,).
+
+    The root of the largest sum of a row times that of a column, for which the product
+    need not be known.
+    """
+    one, other = np.abs(one), np.abs(other)
+    rows = one @ other.sum(axis=2, keepdims=True)
+    columns = one.sum(axis=1, keepdims=True) @ other
+    return np.sqrt(rows.max(axis=(1, 2)) * columns.max(axis=(1, 2)))
+
+
+def _largest_change(products: np.ndarray) -> np.ndarray:
+    """No less than the largest distance of an eigenvalue from 1: (K,).
+
+    By the sum of eighth powers of them all: a quarter of the time that eigenvalues
+    take. Where EM takes its steps it is up to a fifth more, and passes took no longer.
+    """
+    n_features = products.shape[-1]
+    change = products - np.eye(n_features)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(_SQUARINGS):
+            change = change @ change
+        powers = np.linalg.norm(change, axis=(1, 2))
+    largest = powers ** (1 / 2**_SQUARINGS)
+    return largest * (1 + 8 * n_features**2 * _EPS)
+
+
+def movement(before, after, steps, reach):
+    """The components' movement: see ``dispatch.movement``."""
+    n_features = after.means.shape[1]
+    old, new = (f.whiteners.astype(np.float64) for f in (before, after))
+    inverse_old, inverse_new = _inverses(old), _inverses(new)
+    condition, relative = _sizes(old, inverse_old), _sizes(new, inverse_old)
+    ratio = new @ inverse_old
+    change = _largest_change(ratio @ ratio.transpose(0, 2, 1))
+    least = 1 - change - 8 * n_features * _EPS * (1 + change)
+    shrink = np.sqrt(np.fmax(least, 0))
+    shrink -= 4 * n_features * _EPS * condition * relative
+    shift = new @ steps[:, :, np.newaxis]
+    rounded = np.abs(new) @ reach[:, :, np.newaxis]
+    return Movement(
+        shrink,
+        condition + _sizes(new, inverse_new),
+        np.linalg.norm(shift[:, :, 0], axis=1),
+        4 * np.linalg.norm(rounded[:, :, 0], axis=1),
+    )
+
+
+def distances(factors, k, tile, b, panel, scratch):
+    """Squared whitened distances from component k: a wide vector."""
+    return squared_distances(factors.whiteners[k], factors.means[k], tile, b, panel)
 
 
 def bound_log_densities(factors, k, tile, b, residuals):

@@ -13,6 +13,7 @@ import numpy as np
 from fastem.kernels import compaction, passes, sparse
 from fastem.kernels.background import number_of_backgrounds
 from fastem.kernels.carried import Drift, History
+from fastem.kernels.dispatch import EXPONENTIAL
 from fastem.kernels.grid import add_in_order, walk
 from fastem.kernels.leaving import Leaving, cutoff_of_densities, leaving_of
 from fastem.kernels.outputs import Labels, LogLikelihoods, Probabilities
@@ -40,8 +41,8 @@ class PassSums(NamedTuple):
 
 
 def row_work(n_components: int, n_features: int) -> float:
-    """Multiply-adds a row, with 50 for the exponential of each component."""
-    return n_components * (n_features * (n_features + 1.0) + 50.0)
+    """Multiply-adds a row, with those for the exponential of each component."""
+    return n_components * (n_features * (n_features + 1.0) + EXPONENTIAL)
 
 
 class _Places(NamedTuple):

@@ -13,15 +13,23 @@ import numpy as np
 from fastem.kernels.background import least_log_density, number_of_backgrounds
 from fastem.kernels.carried import ask_for, bound_of, carry
 from fastem.kernels.compilation import kernel, subroutine
-from fastem.kernels.dispatch import add_vectors, group_log_densities
-from fastem.kernels.tails import number_of_tails, weigh_vectors
+from fastem.kernels.dispatch import (
+    add_vectors,
+    close_tile,
+    group_distances,
+    open_tile,
+)
+from fastem.kernels.tails import log_density_at, number_of_tails, weigh_vectors
 from fastem.kernels.tiles import GROUP_BYTES, TileSpace, load_tile, tile_space
 from fastem.kernels.vectors.arithmetic import (
     add,
     divide,
+    lanes_at_least,
     largest_lane,
     load_narrow,
     load_wide,
+    lowest_bit,
+    maximum,
     multiply,
     multiply_add,
     narrow_lanes,
@@ -76,7 +84,32 @@ def _lowest(largest, start, stop):
 
 
 @subroutine()
-def _compute(factors, drift, nearest, space, largest):
+def _group_log_densities(factors, k, tiles, panel, bits, largest_out, highest_out):
+    """Log-densities of component k for the groups whose bits are set.
+
+    ``largest`` (B,), of each row, is raised to them; ``highest`` (G,) gets that of each
+    group.
+    """
+    tile, value = tiles.tile, tiles.values[k]
+    rows = GROUP_BYTES // tile.itemsize
+    log_normalizer = splat_wide(factors.log_normalizers[k])
+    while bits != 0:
+        g = lowest_bit(bits)
+        bits &= bits - 1
+        highest = splat_wide(tile.dtype.type(-np.inf))
+        for b in range(g * rows, (g + 1) * rows, wide_lanes(tile)):
+            distance = group_distances(factors, k, tile, b, panel, tiles.scratch)
+            log_density = log_density_at(
+                factors.tails, k, distance, log_normalizer, b, tiles.kept
+            )
+            highest = maximum(log_density, highest)
+            store(log_density, value, b)
+            store(maximum(log_density, load_wide(largest_out, b)), largest_out, b)
+        highest_out[g] = largest_lane(highest)
+
+
+@subroutine()
+def _compute(factors, drift, nearest, space, panel, largest):
     """Compute the log-densities of what is pending; return how many groups."""
     tiles, pending, done = space.tiles, space.pending, space.done
     n_groups = nearest.shape[0]
@@ -87,21 +120,21 @@ def _compute(factors, drift, nearest, space, largest):
         if bits != 0:
             pending[k] = 0
             done[k] |= bits
-            place = tiles.tile, tiles.scratch, bits, tiles.kept, tiles.values[k]
-            group_log_densities(factors, k, *place, largest, highest)
+            _group_log_densities(factors, k, tiles, panel, bits, largest, highest)
             log_normalizer = np.float64(factors.log_normalizers[k])
-            for g in range(n_groups):
-                if (bits >> g) & 1:
-                    value = np.float64(highest[g])
-                    nearest[g, k] = bound_of(
-                        factors.tails, k, log_normalizer, value, drift.slack
-                    )
-                    n_computed += 1
+            while bits != 0:
+                g = lowest_bit(bits)
+                bits &= bits - 1
+                value = np.float64(highest[g])
+                nearest[g, k] = bound_of(
+                    factors.tails, k, log_normalizer, value, drift.slack
+                )
+                n_computed += 1
     return n_computed
 
 
 @subroutine()
-def _find_log_densities(factors, drift, nearest, labels, space, largest):
+def _find_log_densities(factors, drift, nearest, labels, space, panel, largest):
     """Log-densities of all pairs that may count; return how many groups that took."""
     tiles, pending, done, needed = space.tiles, space.pending, space.done, space.needed
     n_groups, n_rows = nearest.shape[0], labels.shape[0]
@@ -114,7 +147,7 @@ def _find_log_densities(factors, drift, nearest, labels, space, largest):
     largest[:] = largest.dtype.type(least_log_density(factors.background))
     n_computed = 0
     for batch in range(2):
-        n_computed += _compute(factors, drift, nearest, space, largest)
+        n_computed += _compute(factors, drift, nearest, space, panel, largest)
         if batch == 0:
             # What was likely gives each row a first log-likelihood.
             needed[:] = 0
@@ -146,17 +179,18 @@ def _exponentiate(factors, drift, space, n_groups, largest, best, totals):
             value = values[k]
             faint = splat_wide(drift.faint[k])
             label = splat_wide(values.dtype.type(k))
-            for g in range(n_groups):
-                if (bits >> g) & 1:
-                    for b in range(g * rows, (g + 1) * rows, lanes):
-                        below = subtract(load_wide(value, b), load_wide(largest, b))
-                        not_a_number = multiply_add(below, zero, not_a_number)
-                        likely = where_less(below, zero, load_wide(best, b), label)
-                        store(likely, best, b)
-                        density = exp_nonpositive(below)
-                        density = where_less(below, faint, zero, density)
-                        store(density, value, b)
-                        store(add(load_wide(totals, b), density), totals, b)
+            while bits != 0:
+                g = lowest_bit(bits)
+                bits &= bits - 1
+                for b in range(g * rows, (g + 1) * rows, lanes):
+                    below = subtract(load_wide(value, b), load_wide(largest, b))
+                    not_a_number = multiply_add(below, zero, not_a_number)
+                    likely = where_less(below, zero, load_wide(best, b), label)
+                    store(likely, best, b)
+                    density = exp_nonpositive(below)
+                    density = where_less(below, faint, zero, density)
+                    store(density, value, b)
+                    store(add(load_wide(totals, b), density), totals, b)
     if number_of_backgrounds(factors.background) > 0:
         value = values[n_components]
         log_density = splat_wide(
@@ -183,26 +217,28 @@ def _log_likelihood(weights, largest, n_rows, stop, totals, logarithms):
 
 
 @subroutine()
-def _list_counting(value, shares, bits, n_groups, counting_out):
+def _list_counting(value, shares, bits, counting_out):
     """Turn densities into responsibilities; list the vectors that are not all 0.
 
     Returns their number, that of the groups they are in, and the sum.
     """
     rows = GROUP_BYTES // value.itemsize
-    zero = value.dtype.type(0)
-    sums = splat_narrow(zero)
+    zero = splat_narrow(value.dtype.type(0))
+    all_lanes = (1 << narrow_lanes(value)) - 1
+    sums = zero
     n_vectors = 0
     n_in = 0
-    for g in range(n_groups):
-        if (bits >> g) & 1:
-            before = n_vectors
-            for b in range(g * rows, (g + 1) * rows, narrow_lanes(value)):
-                r = multiply(load_narrow(value, b), load_narrow(shares, b))
-                store(r, value, b)
-                sums = add(sums, r)
-                counting_out[n_vectors] = b
-                n_vectors += np.intp(largest_lane(r) > zero)
-            n_in += n_vectors > before
+    while bits != 0:
+        g = lowest_bit(bits)
+        bits &= bits - 1
+        before = n_vectors
+        for b in range(g * rows, (g + 1) * rows, narrow_lanes(value)):
+            r = multiply(load_narrow(value, b), load_narrow(shares, b))
+            store(r, value, b)
+            sums = add(sums, r)
+            counting_out[n_vectors] = b
+            n_vectors += np.intp(lanes_at_least(zero, r) != all_lanes)
+        n_in += n_vectors > before
     return n_vectors, n_in, total(sums)
 
 
@@ -223,9 +259,7 @@ def _sum_up(
     for k in range(n_components):
         if done[k] != 0:
             r = values[k]
-            n_vectors, n_in, weight = _list_counting(
-                r, totals, done[k], n_groups, space.counting
-            )
+            n_vectors, n_in, weight = _list_counting(r, totals, done[k], space.counting)
             weights_out[k] += weight
             n_pairs += n_in * rows + n_vectors * lanes
             if n_vectors > 0:
@@ -233,6 +267,7 @@ def _sum_up(
                 weigh_vectors(factors.tails, k, places, tiles.kept, r, tails_out)
                 sums = scratch, first_out, scatter_out
                 add_vectors(factors, k, tile, r, places, *sums)
+    close_tile(factors, tile, tiles.weights, values, done, scratch, scatter_out)
     if weights_out.shape[0] > n_components:
         value = values[n_components]
         weight = splat_narrow(value.dtype.type(0))
@@ -256,6 +291,7 @@ def sparse_chunks(
     tile, weights = space.tiles.tile, space.tiles.weights
     scratch = space.tiles.scratch
     width, rows = tile.shape[1], GROUP_BYTES // tile.itemsize
+    lanes = wide_lanes(tile)
     best, largest = scratch[2 * n_features], scratch[2 * n_features + 1]
     totals, logarithms = scratch[2 * n_features + 2], scratch[2 * n_features + 3]
     weights_stop = 2 + n_components + number_of_backgrounds(factors.background)
@@ -265,6 +301,7 @@ def sparse_chunks(
     for c in range(sums_out.shape[0]):
         chunk_start = start + c * SPARSE_CHUNK
         chunk_stop = min(chunk_start + SPARSE_CHUNK, stop)
+        panel = scratch.reshape(-1)[: n_features * lanes].reshape(n_features, lanes)
         sums = sums_out[c]
         sums[:] = 0
         weight_sums = sums[2:weights_stop]
@@ -278,11 +315,12 @@ def sparse_chunks(
             load_tile(
                 X, row_weights, factors.center, tile_start, tile_stop, tile, weights
             )
+            open_tile(factors, tile, panel, scratch)
             first_group = tile_start // rows
             nearest = history.nearest[first_group : first_group + n_groups]
             labels = history.labels[tile_start:tile_stop]
             n_computed = _find_log_densities(
-                factors, drift, nearest, labels, space, largest
+                factors, drift, nearest, labels, space, panel, largest
             )
             sums[1] += n_computed * rows
             for b in range(n_rows):

@@ -1,6 +1,7 @@
 """The instruments of scripts/bench beside the main table: tiny, without downloads."""
 
 import importlib
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -478,8 +479,8 @@ def test_speed_counts_where_there_are_most_components():
     def runs(seconds):
         return [skipping.PassTimes(seconds, 0.1, -1.0)]
 
-    few = skipping.OnAndOff("sea, K = 16", 0.5, runs(3.0), runs(1.0))
-    many = replace(few, name="sea, K = 64")
+    few = skipping.OnAndOff("sea, full, K = 16", 0.5, runs(3.0), runs(1.0))
+    many = replace(few, name="sea, full, K = 64")
     lines = lines_of(skipping.speed_table([few, many], 64))
     assert lines[2].endswith("| - |")
     assert lines[3].endswith("| 4x, missed |")
@@ -487,9 +488,24 @@ def test_speed_counts_where_there_are_most_components():
     assert "| +10.0 % | 3 %, missed |" in skipping.cost_table([slower])
 
 
-def test_the_share_that_counts_is_one_where_all_overlap():
+def test_other_types_are_measured_on_tables_of_many_columns(monkeypatch):
+    random = np.random.default_rng(0)
+    rows = {"few": random.normal(size=(900, 3)), "many": random.normal(size=(900, 7))}
+    monkeypatch.setattr(skipping, "load_available", lambda *_: (rows, ""))
+    monkeypatch.setattr(skipping, "select", lambda *_, **__: [])
+    monkeypatch.setattr(skipping, "COMPONENTS", (2,))
+    monkeypatch.setattr(skipping, "OTHER_COMPONENTS", (2,))
+    text = skipping.document(OPTIONS)
+    kinds = re.findall(r"^\| (few|many) \(.*?\), (\w+), K = 2 \|", text, re.MULTILINE)
+    others = [("many", kind) for kind in skipping.OTHER_TYPES]
+    assert kinds == [("few", "full"), ("many", "full"), *others]
+
+
+@pytest.mark.parametrize("kind", ["full", *skipping.OTHER_TYPES])
+def test_the_share_that_counts_is_one_where_all_overlap(kind):
     X = np.random.default_rng(0).standard_normal((500, 2))
-    model = skipping.model_of_table(X, 3)
+    model = skipping.model_of_table(X, 3, kind)
+    assert model.covariance_type == kind
     assert 0.9 < skipping.share_that_counts(X, model) <= 1
 
 

@@ -198,16 +198,19 @@ def test_boxes_that_did_not_pay_are_tried_again_when_fewer_pairs_count():
 
 
 @pytest.mark.parametrize("accelerate", [False, True])
+@pytest.mark.parametrize(
+    ("name", "D", "spread"), [("full", 7, 5), ("tied", 7, 5), ("diag", 9, 4)]
+)
 def test_a_fit_has_the_same_bits_without_what_passes_leave(
-    random, arranges_all, monkeypatch, accelerate
+    random, arranges_all, monkeypatch, name, D, spread, accelerate
 ):
-    mixture = random_mixture(random, "full", 10, 5, spread=5)
+    mixture = random_mixture(random, name, 20, D, spread)
     X = draw(random, mixture, 3000)
-    start = start_of(mixture, "full")
-    start["means_init"] = mixture.means + random.normal(size=mixture.means.shape)
+    start = start_of(mixture, name)
+    start["means_init"] = mixture.means + 3 * random.normal(size=mixture.means.shape)
 
     def fit():
-        return GaussianMixture(**start, tol=1e-7, accelerate=accelerate).fit(X)
+        return GaussianMixture(**start, tol=1e-10, accelerate=accelerate).fit(X)
 
     computed = []
     real = kernels.carried_pass
@@ -245,11 +248,39 @@ def test_bounds_that_would_take_more_than_the_rows_are_not_kept(random, monkeypa
     assert not carrying.CarriedBounds.fit(X, factors)
 
 
-def test_a_pass_that_is_broken_off_leaves_nothing(random, arranges_all, monkeypatch):
-    mixture = random_mixture(random, "full", 10, 5, spread=20)
+@pytest.mark.parametrize(
+    ("name", "fewest"), [("full", 5), ("tied", 7), ("diag", 9), ("spherical", 9)]
+)
+def test_bounds_are_carried_from_so_many_columns_on(random, name, fewest):
+    def costs(D):
+        mixture = random_mixture(random, name, 10, D)
+        parameters = parameters_of(mixture, name)
+        factors = STRUCTURES[name].representation.factors(parameters, np.float64)
+        return kernels.carrying_costs(factors)
+
+    assert costs(fewest - 1) is None
+    assert costs(fewest).relative(0.9, 64) > 1 > costs(fewest).relative(0.5, 64)
+
+
+def test_scatter_about_the_means_of_a_shared_matrix_carries_no_bounds(random):
+    mixture = random_mixture(random, "tied", 10, 7, spread=1e4)
+    representation = STRUCTURES["tied"].representation
     X = read_only(draw(random, mixture, 3000))
-    step = ExpectationStep(X, read_only(np.empty(0)), FULL, None)
-    parameters = parameters_of(mixture, "full")
+    factors = representation.factors(parameters_of(mixture, "tied"), X.dtype)
+    assert not factors.is_compact
+    assert not carrying.CarriedBounds.fit(X, factors)
+    assert carrying.CarriedBounds.fit(X, factors._replace(is_compact=True))
+
+
+@pytest.mark.parametrize("name", ["full", "diag", "tied"])
+def test_a_pass_that_is_broken_off_leaves_nothing(
+    random, arranges_all, monkeypatch, name
+):
+    mixture = random_mixture(random, name, 10, 9, spread=5)
+    X = read_only(draw(random, mixture, 3000))
+    representation = STRUCTURES[name].representation
+    step = ExpectationStep(X, read_only(np.empty(0)), representation, None)
+    parameters = parameters_of(mixture, name)
     expected = [step(parameters) for _ in range(3)][-1]
     assert step._bounds._past is not None
 

@@ -16,25 +16,45 @@ from tests.mixtures import (
     with_tails,
 )
 
-FULL = STRUCTURES["full"].representation
+# Of each kind of factors that passes with bounds have code for.
+KINDS = ("full", "diag", "tied")
 N_COMPUTED = kernels.PassSums._fields.index("computed")
 
 
-def moved(random, mixture, step):
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+def moved(random, mixture, step, kind):
     """The mixture some iterations later."""
     K, D = mixture.means.shape
     scales = np.sqrt(np.einsum("kjj->kj", mixture.covariances))
     turns = np.eye(D) + step * random.normal(size=(K, D, D))
+    covariances = turns @ mixture.covariances @ turns.transpose(0, 2, 1)
     return mixture._replace(
         means=mixture.means + step * scales * random.normal(size=(K, D)),
-        covariances=turns @ mixture.covariances @ turns.transpose(0, 2, 1),
+        covariances=reference.STRUCTURES[kind].estimate(np.ones(K), covariances),
     )
+
+
+def whiteners_of(factors):
+    """As matrices (K, D, D)."""
+    if isinstance(factors, kernels.TiedFactors):
+        return np.repeat(factors.whitener[np.newaxis], len(factors.means), axis=0)
+    if isinstance(factors, kernels.DiagonalFactors):
+        return factors.whiteners[:, :, np.newaxis] * np.eye(factors.means.shape[1])
+    return factors.whiteners
 
 
 class Passes:
     """Rows in order, and passes over them, each with what the last has left."""
 
-    def __init__(self, random, mixture, dtype="float64", n_rows=3000, weighted=True):
+    def __init__(
+        self, random, mixture, kind, dtype="float64", n_rows=3000, weighted=True
+    ):
+        self.kind = kind
+        self.representation = STRUCTURES[kind].representation
         self.rows = draw(random, mixture, n_rows).astype(dtype)
         self.weights = np.empty(0, dtype)
         if weighted:
@@ -51,8 +71,8 @@ class Passes:
         )
 
     def sums(self, mixture, n_threads=1, keep=True):
-        parameters = parameters_of(mixture, "full")
-        factors = FULL.factors(parameters, self.rows.dtype)
+        parameters = parameters_of(mixture, self.kind)
+        factors = self.representation.factors(parameters, self.rows.dtype)
         if not (keep and self.go_on_from(factors)):
             history = kernels.first_history(self.rows, factors)
             drift = kernels.drift_of(factors, factors, parameters.log_weights)
@@ -63,9 +83,10 @@ class Passes:
         else:
             history = self.history
             drift = kernels.drift_of(self.factors, factors, parameters.log_weights)
+        scatter_size = self.representation.scatter_size(*mixture.means.shape)
         sums = kernels.carried_pass(
             *(self.rows, self.weights, factors),
-            *(FULL.scatter_size(*mixture.means.shape), drift, history, n_threads),
+            *(scatter_size, drift, history, n_threads),
         )
         if keep:
             self.history, self.factors = history, factors
@@ -80,15 +101,19 @@ def assert_same_bits(one, other):
 
 def assert_sums_of(passes, mixture, sums, tolerance):
     """That the sums are those of the twin."""
-    factors = FULL.factors(parameters_of(mixture, "full"), passes.rows.dtype)
+    parameters = parameters_of(mixture, passes.kind)
+    factors = passes.representation.factors(parameters, passes.rows.dtype)
     about = factors.center + factors.means
     rows = passes.rows.astype(np.float64)
     weights = passes.weights if len(passes.weights) else None
     twin = reference.expectation(rows, mixture, weights, about)
     assert_close(sums.log_likelihood, twin.log_likelihood, tolerance)
     assert_close(sums.weights, twin.weights, tolerance)
-    scatter = np.tril(sums.scatter.reshape(twin.scatter.shape))
-    assert_close(scatter, np.tril(twin.scatter), 10 * tolerance)
+    assert_close(sums.first, twin.first, 10 * tolerance)
+    if getattr(factors, "is_compact", True):  # if not, 'tied' carries no bounds
+        scatter = passes.representation.scatter(sums, factors)
+        expected = reference.STRUCTURES[passes.kind].reduce_scatter(twin.scatter)
+        assert_close(scatter, expected, 10 * tolerance)
     if sums.tails.size:
         pulls = reference.row_pulls(rows, mixture)
         shares = reference.responsibilities(rows, mixture)[:, : pulls.shape[1]]
@@ -104,12 +129,14 @@ NARROW = pytest.param("float32", marks=pytest.mark.exhaustive)
 
 @pytest.mark.parametrize("dtype", ["float64", NARROW])
 @pytest.mark.parametrize("D", [1, 2, 3, 4, 5, 8, 17])
-def test_sums_are_those_of_the_twin_and_have_the_bits_of_all_pairs(random, dtype, D):
+def test_sums_are_those_of_the_twin_and_have_the_bits_of_all_pairs(
+    random, kind, dtype, D
+):
     tolerance = {"float64": 1e-12, "float32": 2e-5}[dtype]
-    mixture = random_mixture(random, "full", 12, D, spread=20)
-    passes = Passes(random, mixture, dtype, n_rows=1500 + D, weighted=D % 2)
+    mixture = random_mixture(random, kind, 12, D, spread=20)
+    passes = Passes(random, mixture, kind, dtype, n_rows=1500 + D, weighted=D % 2)
     for step in (0, 0.1, 0.03, 0.03, 0.01):
-        mixture = moved(random, mixture, step)
+        mixture = moved(random, mixture, step, kind)
         sums = passes.sums(mixture)
         assert_sums_of(passes, mixture, sums, tolerance)
         everything = passes.sums(mixture, keep=False)
@@ -119,24 +146,29 @@ def test_sums_are_those_of_the_twin_and_have_the_bits_of_all_pairs(random, dtype
     assert sums.share <= sums.computed < 0.5 or D == 1
 
 
-def test_components_that_jump_are_found_wherever_they_are(random):
-    mixture = random_mixture(random, "full", 8, 3, spread=20)
-    passes = Passes(random, mixture)
+def test_components_that_jump_are_found_wherever_they_are(random, kind):
+    mixture = random_mixture(random, kind, 8, 3, spread=20)
+    passes = Passes(random, mixture, kind)
     passes.sums(mixture)
     mixture.means[:] = mixture.means[::-1]
-    mixture.covariances[2] *= 1e4
-    mixture.covariances[5] *= 1e-4
+    if kind == "tied":
+        mixture.covariances[:] *= 0.5
+    else:
+        mixture.covariances[2] *= 1e4
+        mixture.covariances[5] *= 1e-4
     sums = passes.sums(mixture)
     assert_sums_of(passes, mixture, sums, 1e-12)
     assert_same_bits(sums, passes.sums(mixture, keep=False))
     assert passes.sums(mixture).computed < 0.9
 
 
-def test_any_number_of_threads_gives_the_same_bits(random):
-    mixture = random_mixture(random, "full", 40, 8, spread=20)
-    one, two = (Passes(np.random.default_rng(1), mixture, n_rows=30_000) for _ in "12")
+def test_any_number_of_threads_gives_the_same_bits(random, kind):
+    mixture = random_mixture(random, kind, 40, 8, spread=20)
+    one, two = (
+        Passes(np.random.default_rng(1), mixture, kind, n_rows=30_000) for _ in "12"
+    )
     for step in (0, 0.1, 0.02):
-        mixture = moved(random, mixture, step)
+        mixture = moved(random, mixture, step, kind)
         sums = one.sums(mixture, n_threads=1)
         np.testing.assert_array_equal(sums.computed, two.sums(mixture, 2).computed)
         assert_same_bits(sums, one.sums(mixture, n_threads=2, keep=False))
@@ -145,12 +177,12 @@ def test_any_number_of_threads_gives_the_same_bits(random):
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("volume", [1.0, 1e6, 1e300])
-def test_noise_takes_its_share(random, volume):
-    plain = random_mixture(random, "full", 10, 3, spread=20)
-    passes = Passes(random, plain)
+def test_noise_takes_its_share(random, kind, volume):
+    plain = random_mixture(random, kind, 10, 3, spread=20)
+    passes = Passes(random, plain, kind)
     mixture = with_noise(plain, volume=volume)
     for step in (0, 0.05, 0.01):
-        mixture = moved(random, mixture, step)
+        mixture = moved(random, mixture, step, kind)
         sums = passes.sums(mixture)
         assert_sums_of(passes, mixture, sums, 1e-12)
         assert_same_bits(sums, passes.sums(mixture, keep=False))
@@ -161,15 +193,15 @@ def test_noise_takes_its_share(random, volume):
 @pytest.mark.parametrize(
     ("dtype", "is_noisy"), [("float64", False), (*NARROW.values, True)]
 )
-def test_tails_fall_by_their_own_law(random, dtype, is_noisy):
+def test_tails_fall_by_their_own_law(random, kind, dtype, is_noisy):
     tolerance = {"float64": 4e-12, "float32": 5e-5}[dtype]
-    plain = random_mixture(random, "full", 8, 6, spread=40)
+    plain = random_mixture(random, kind, 8, 6, spread=40)
     mixture = with_tails(plain, [4.0, 20.0, 60.0, 1e3, 1e5, 15.0, 30.0, 100.0])
     if is_noisy:
         mixture = with_noise(mixture)
-    passes = Passes(random, plain, dtype, n_rows=1600)
+    passes = Passes(random, plain, kind, dtype, n_rows=1600)
     for step in (0, 0.1, 0.03, 0.01):
-        mixture = moved(random, mixture, step)
+        mixture = moved(random, mixture, step, kind)
         # Bounds are of distances, whatever the law was.
         mixture = mixture._replace(degrees_of_freedom=1.1 * mixture.degrees_of_freedom)
         sums = passes.sums(mixture)
@@ -182,19 +214,21 @@ def test_tails_fall_by_their_own_law(random, dtype, is_noisy):
 @pytest.mark.parametrize("step", [1e-6, 0.01, 0.3])
 @pytest.mark.parametrize("flat", [1.0, 1e-6])
 @pytest.mark.parametrize("D", [5, 20])
-def test_no_row_is_nearer_than_its_bound(random, dtype, step, flat, D):
+def test_no_row_is_nearer_than_its_bound(random, kind, dtype, step, flat, D):
     K = 6
-    mixture = random_mixture(random, "full", K, D, spread=5)
+    mixture = random_mixture(random, kind, K, D, spread=5)
     # Nearly all in a plane that lies across the columns.
     axis = np.full(D, D**-0.5)
     thin = np.eye(D) - (1 - flat**0.5) * np.outer(axis, axis)
-    mixture = mixture._replace(covariances=thin @ mixture.covariances @ thin)
-    passes = Passes(random, mixture, dtype, n_rows=640)
+    thin = thin @ mixture.covariances @ thin
+    thin = reference.STRUCTURES[kind].estimate(np.ones(K), thin)
+    mixture = mixture._replace(covariances=thin)
+    passes = Passes(random, mixture, kind, dtype, n_rows=640)
     for n in range(4):
         if n:
-            mixture = moved(random, mixture, step)
-        parameters = parameters_of(mixture, "full")
-        factors = FULL.factors(parameters, dtype)
+            mixture = moved(random, mixture, step, kind)
+        parameters = parameters_of(mixture, kind)
+        factors = passes.representation.factors(parameters, dtype)
         size = kernels.GROUP_ROWS * 8 // factors.means.itemsize
         if not passes.go_on_from(factors):
             bounds = kernels.first_history(passes.rows, factors).nearest
@@ -205,7 +239,7 @@ def test_no_row_is_nearer_than_its_bound(random, dtype, step, flat, D):
         bounds = np.maximum(bounds * drift.shrink - drift.shift, 0)[:, :K]
         means = factors.center + factors.means
         residuals = passes.rows.astype(np.longdouble)[:, None] - means
-        whitened = np.einsum("kij,nkj->nki", factors.whiteners, residuals)
+        whitened = np.einsum("kij,nkj->nki", whiteners_of(factors), residuals)
         distances = np.sqrt((whitened**2).sum(axis=2)).reshape(-1, size, K).min(axis=1)
         assert (bounds <= distances * (1 + 1e-12)).all()
         if n and flat == 1 and step < 0.1:
@@ -214,9 +248,9 @@ def test_no_row_is_nearer_than_its_bound(random, dtype, step, flat, D):
         passes.sums(mixture)
 
 
-def test_what_is_no_number_or_too_far_is_computed_again(random):
-    mixture = random_mixture(random, "full", 6, 3, spread=20)
-    passes = Passes(random, mixture)
+def test_what_is_no_number_or_too_far_is_computed_again(random, kind):
+    mixture = random_mixture(random, kind, 6, 3, spread=20)
+    passes = Passes(random, mixture, kind)
     rows = passes.rows.copy()
     rows[-1] = 1e160  # whose square is no number
     passes.rows = read_only(rows)
@@ -226,20 +260,20 @@ def test_what_is_no_number_or_too_far_is_computed_again(random):
     assert (passes.history.nearest[0] > 0).any()
 
 
-def test_an_empty_component_stays_empty(random):
-    mixture = random_mixture(random, "full", 4, 3, spread=20)
+def test_an_empty_component_stays_empty(random, kind):
+    mixture = random_mixture(random, kind, 4, 3, spread=20)
     mixture.weights[:] = 0.5, 0.25, 0.25, 0
-    passes = Passes(random, mixture)
+    passes = Passes(random, mixture, kind)
     for _ in range(2):
         assert passes.sums(mixture).weights[3] == 0
 
 
 @pytest.mark.interpreted
-def test_few_rows_have_the_bits_of_all_pairs(random):
-    mixture = random_mixture(random, "full", 4, 3, spread=20)
-    passes = Passes(random, mixture, n_rows=210)
+def test_few_rows_have_the_bits_of_all_pairs(random, kind):
+    mixture = random_mixture(random, kind, 4, 3, spread=20)
+    passes = Passes(random, mixture, kind, n_rows=210)
     for step in (0, 0.05):
-        mixture = moved(random, mixture, step)
+        mixture = moved(random, mixture, step, kind)
         sums = passes.sums(mixture)
         assert_sums_of(passes, mixture, sums, 1e-12)
         assert_same_bits(sums, passes.sums(mixture, keep=False))

@@ -74,9 +74,11 @@ def test_passes_that_leave_out_have_the_bits_of_one_thread(random, loop):
     clusters = Clusters(random, "full")
     assert bits_of(clusters.sums(True, 2)) == bits_of(clusters.sums(True, 1))
     mixture = random_mixture(random, "full", 12, 8, spread=20)
-    one, two = (Passes(np.random.default_rng(1), mixture, n_rows=9000) for _ in "12")
+    one, two = (
+        Passes(np.random.default_rng(1), mixture, "full", n_rows=9000) for _ in "12"
+    )
     for step in (0, 0.1, 0.02):
-        mixture = moved(random, mixture, step)
+        mixture = moved(random, mixture, step, "full")
         assert bits_of(two.sums(mixture, 2)) == bits_of(one.sums(mixture, 1))
         np.testing.assert_array_equal(two.history.nearest, one.history.nearest)
     assert loop.came == 4 * [True]

@@ -150,7 +150,7 @@ def lanes_at_least(a, b):
 @compiled_by(arithmetic_intrinsics.lowest_bit)
 def lowest_bit(bits):
     """Which is the lowest bit of a number that has one."""
-    return (bits & -bits).bit_length() - 1
+    return int(bits & -bits).bit_length() - 1
 
 
 @compiled_by(arithmetic_intrinsics.total)
