@@ -14,18 +14,23 @@ WATCHED = [
 ]
 
 
+def watched(function, found):
+    """The same, but how many threads BLAS has when it is called is put down."""
+
+    def call(*arguments, **by_name):
+        libraries = [b for b in threadpool_info() if b["user_api"] == "blas"]
+        found.update(library["num_threads"] for library in libraries)
+        return function(*arguments, **by_name)
+
+    return call
+
+
 @pytest.fixture
 def seen(monkeypatch):
     """Of each watched function how many threads BLAS had when it was called."""
     seen = {name: set() for _, name in WATCHED}
     for owner, name in WATCHED:
-
-        def watched(*arguments, function=getattr(owner, name), found=seen[name], **by):
-            libraries = [b for b in threadpool_info() if b["user_api"] == "blas"]
-            found.update(library["num_threads"] for library in libraries)
-            return function(*arguments, **by)
-
-        monkeypatch.setattr(owner, name, watched)
+        monkeypatch.setattr(owner, name, watched(getattr(owner, name), seen[name]))
     with threadpool_limits(2, user_api="blas"):
         yield seen
 
