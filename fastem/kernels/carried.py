@@ -72,6 +72,7 @@ from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import has_groups
 from fastem.kernels.tails import LARGEST_RATIO, distance_at, log_of_one_more
 from fastem.kernels.tiles import FEWEST_CARRYING, GROUP_BYTES
+from fastem.kernels.triangles import inverses, largest_change, sizes
 from fastem.kernels.vectors.arithmetic import (
     NARROW_BYTES,
     add,
@@ -90,9 +91,6 @@ _LANES = NARROW_BYTES // 4
 # Many times what float32 rounds.
 _ROUNDING = 2.0**-20
 _EPS = float(np.finfo(np.float64).eps)
-# Columns up to which NumPy's inverse is as fast as any.
-_SMALL = 16
-_SQUARINGS = 2
 # Groups in a box from whose sides the first bounds follow.
 _BOX_GROUPS = 4
 
@@ -209,14 +207,14 @@ def _moved(before: Any, after: Any, eps: float) -> tuple[np.ndarray, np.ndarray]
     """Factor and length by which a distance to each component may have shrunk."""
     n_features = after.means.shape[1]
     old, new = (f.whiteners.astype(np.float64) for f in (before, after))
-    inverse_old, inverse_new = _inverses(old), _inverses(new)
-    condition, relative = _sizes(old, inverse_old), _sizes(new, inverse_old)
+    inverse_old, inverse_new = inverses(old), inverses(new)
+    condition, relative = sizes(old, inverse_old), sizes(new, inverse_old)
     ratio = new @ inverse_old
-    change = _largest_change(ratio @ ratio.transpose(0, 2, 1))
+    change = largest_change(ratio @ ratio.transpose(0, 2, 1))
     least = 1 - change - 8 * n_features * _EPS * (1 + change)
     shrink = np.sqrt(np.fmax(least, 0))
     shrink -= 4 * n_features * _EPS * condition * relative
-    roundings = (n_features + 8) * eps * (condition + _sizes(new, inverse_new))
+    roundings = (n_features + 8) * eps * (condition + sizes(new, inverse_new))
     step = after.center - before.center
     steps = after.means.astype(np.float64) - before.means + step
     shift = np.linalg.norm((new @ steps[:, :, np.newaxis])[:, :, 0], axis=1)
@@ -224,52 +222,6 @@ def _moved(before: Any, after: Any, eps: float) -> tuple[np.ndarray, np.ndarray]
     rounded = np.linalg.norm((np.abs(new) @ reach[:, :, np.newaxis])[:, :, 0], axis=1)
     shrink = np.maximum(shrink * (1 - roundings), 0)
     return shrink, shift * (1 + roundings) + 4 * eps * rounded
-
-
-def _inverses(matrices: np.ndarray) -> np.ndarray:
-    """Of lower triangular matrices (K, D, D), by halves.
-
-    In a third of the time that it takes without using that they are triangular.
-    """
-    n_features = matrices.shape[-1]
-    if n_features <= _SMALL:
-        return np.linalg.inv(matrices)
-    half = n_features // 2
-    first = _inverses(matrices[:, :half, :half])
-    last = _inverses(matrices[:, half:, half:])
-    inverses = np.zeros_like(matrices)
-    inverses[:, :half, :half] = first
-    inverses[:, half:, half:] = last
-    inverses[:, half:, :half] = -last @ (matrices[:, half:, :half] @ first)
-    return inverses
-
-
-def _sizes(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """No less than the norms of | one | | other |: (K,).
-
-    The root of the largest sum of a row times that of a column, for which the product
-    need not be known.
-    """
-    one, other = np.abs(one), np.abs(other)
-    rows = one @ other.sum(axis=2, keepdims=True)
-    columns = one.sum(axis=1, keepdims=True) @ other
-    return np.sqrt(rows.max(axis=(1, 2)) * columns.max(axis=(1, 2)))
-
-
-def _largest_change(products: np.ndarray) -> np.ndarray:
-    """No less than the largest distance of an eigenvalue from 1: (K,).
-
-    By the sum of eighth powers of them all: a quarter of the time that eigenvalues
-    take. Where EM takes its steps it is up to a fifth more, and passes took no longer.
-    """
-    n_features = products.shape[-1]
-    change = products - np.eye(n_features)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(_SQUARINGS):
-            change = change @ change
-        powers = np.linalg.norm(change, axis=(1, 2))
-    largest = powers ** (1 / 2**_SQUARINGS)
-    return largest * (1 + 8 * n_features**2 * _EPS)
 
 
 @subroutine()
