@@ -10,13 +10,9 @@ from fastem.kernels.blocks import (
 )
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import Movement
+from fastem.kernels.triangles import least_stretch
 from fastem.kernels.vectors.arithmetic import multiply_add, splat_wide
 from fastem.kernels.vectors.stacks import BLOCK_ROWS, block_at
-
-_EPS = float(np.finfo(np.float64).eps)
-# Columns up to which NumPy's inverse is as fast as any.
-_SMALL = 16
-_SQUARINGS = 2
 
 
 def whitened_boxes(factors, k, middles, half_widths):
@@ -25,68 +21,15 @@ def whitened_boxes(factors, k, middles, half_widths):
     return (middles - factors.means[k]) @ whitener.T, half_widths @ np.abs(whitener).T
 
 
-def _inverses(matrices: np.ndarray) -> np.ndarray:
-    """Of lower triangular matrices (K, D, D), by halves.
-
-    In a third of the time that it takes without using that they are triangular.
-    """
-    n_features = matrices.shape[-1]
-    if n_features <= _SMALL:
-        return np.linalg.inv(matrices)
-    half = n_features // 2
-    first = _inverses(matrices[:, :half, :half])
-    last = _inverses(matrices[:, half:, half:])
-    inverses = np.zeros_like(matrices)
-    inverses[:, :half, :half] = first
-    inverses[:, half:, half:] = last
-    inverses[:, half:, :half] = -last @ (matrices[:, half:, :half] @ first)
-    return inverses
-
-
-def _sizes(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """No less than the norms of | one | | other |: (K,).
-
-    The root of the largest sum of a row times that of a column, for which the product
-    need not be known.
-    """
-    one, other = np.abs(one), np.abs(other)
-    rows = one @ other.sum(axis=2, keepdims=True)
-    columns = one.sum(axis=1, keepdims=True) @ other
-    return np.sqrt(rows.max(axis=(1, 2)) * columns.max(axis=(1, 2)))
-
-
-def _largest_change(products: np.ndarray) -> np.ndarray:
-    """No less than the largest distance of an eigenvalue from 1: (K,).
-
-    By the sum of eighth powers of them all: a quarter of the time that eigenvalues
-    take. Where EM takes its steps it is up to a fifth more, and passes took no longer.
-    """
-    n_features = products.shape[-1]
-    change = products - np.eye(n_features)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(_SQUARINGS):
-            change = change @ change
-        powers = np.linalg.norm(change, axis=(1, 2))
-    largest = powers ** (1 / 2**_SQUARINGS)
-    return largest * (1 + 8 * n_features**2 * _EPS)
-
-
 def movement(before, after, steps, reach):
     """The components' movement: see ``dispatch.movement``."""
-    n_features = after.means.shape[1]
     old, new = (f.whiteners.astype(np.float64) for f in (before, after))
-    inverse_old, inverse_new = _inverses(old), _inverses(new)
-    condition, relative = _sizes(old, inverse_old), _sizes(new, inverse_old)
-    ratio = new @ inverse_old
-    change = _largest_change(ratio @ ratio.transpose(0, 2, 1))
-    least = 1 - change - 8 * n_features * _EPS * (1 + change)
-    shrink = np.sqrt(np.fmax(least, 0))
-    shrink -= 4 * n_features * _EPS * condition * relative
+    shrink, conditions = least_stretch(old, new)
     shift = new @ steps[:, :, np.newaxis]
     rounded = np.abs(new) @ reach[:, :, np.newaxis]
     return Movement(
         shrink,
-        condition + _sizes(new, inverse_new),
+        conditions,
         np.linalg.norm(shift[:, :, 0], axis=1),
         4 * np.linalg.norm(rounded[:, :, 0], axis=1),
     )
