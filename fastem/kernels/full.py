@@ -103,7 +103,8 @@ def _carrying_costs(factors):
     n_features = factors.means.shape[1]
     if n_features < FEWEST_CARRYING:
         return None
-    # To 0.06 for eleven mixtures, of which 0.06 to 0.97 had to be computed.
+    # To 0.06 for eleven mixtures, of which 0.06 to 0.97 had to be computed; since loops
+    # go from group to group by their bits, a pass costs up to 0.15 less.
     return CarryingCosts(n_features * (n_features + 1), 0.15, 1.2, 0)
 
 
