@@ -10,6 +10,7 @@ from fastem.kernels.blocks import add_lower_product, four_products, one_product
 from fastem.kernels.compilation import subroutine
 from fastem.kernels.dispatch import Movement
 from fastem.kernels.tiles import GROUP_BYTES
+from fastem.kernels.triangles import least_stretch
 from fastem.kernels.vectors.arithmetic import (
     add,
     load_narrow,
@@ -34,8 +35,6 @@ from fastem.kernels.vectors.stacks import (
     repeat_rows,
 )
 
-_EPS = float(np.finfo(np.float64).eps)
-
 
 def whitened_boxes(factors, k, middles, half_widths):
     """W (c - m) and |W| h."""
@@ -51,19 +50,10 @@ def movement(before, after, steps, reach):
     """
     n_components, n_features = after.means.shape
     old, new = (f.whitener.astype(np.float64) for f in (before, after))
-    inverse_old, inverse_new = np.linalg.inv(old), np.linalg.inv(new)
-
-    def size(one: np.ndarray, other: np.ndarray) -> np.floating:
-        return np.linalg.norm(np.abs(one) @ np.abs(other))
-
-    condition = size(old, inverse_old)
-    singular = np.linalg.svd(new @ inverse_old, compute_uv=False)
-    shrink = singular[-1] - 8 * n_features * _EPS * singular[0]
-    shrink -= 4 * n_features * _EPS * condition * size(new, inverse_old)
-    every = np.ones(n_components)
+    shrink, conditions = least_stretch(old[np.newaxis], new[np.newaxis])
     return Movement(
-        every * shrink,
-        every * (condition + size(new, inverse_new)),
+        np.repeat(shrink, n_components),
+        np.repeat(conditions, n_components),
         np.linalg.norm(steps @ new.T, axis=1),
         4 * (n_features + 4) * np.linalg.norm(reach @ np.abs(new).T, axis=1),
     )
