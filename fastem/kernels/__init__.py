@@ -71,16 +71,15 @@ time: none of them knows a covariance type by name.
 
 Compiling
 =========
-Kernels are compiled on first use: 3.4 to 5.2 s for the first fit in an environment
+Kernels are compiled on first use: 3.4 to 7.3 s for the first fit in an environment
 (`scripts/bench --compile`), once for each covariance type and float width. That is
 said: on the logger `fastem` (INFO), with `verbose=1`, and in the command line; no rate
-and no time left counts it. Later processes load them, in 0.3 s, from
-`$XDG_CACHE_HOME/fastem`, or from
-`$NUMBA_CACHE_DIR/fastem`; a damaged or unwritable cache costs a compilation and one
-warning, never an answer. The first large table of which components are left out takes
-some seconds more, once. A Ctrl-C meanwhile waits until a kernel is compiled. `import
-fastem` takes 1.2 to 1.4 times as long as `import sklearn.mixture`: Numba, and modules
-of its own.
+and no time left counts it. Later processes load them, in 0.2 to 0.3 s, from
+`$XDG_CACHE_HOME/fastem`, or from `$NUMBA_CACHE_DIR/fastem`; a damaged or unwritable
+cache costs a compilation and one warning, never an answer. The first large table of
+which components are left out takes some seconds more, once. A Ctrl-C meanwhile waits
+until a kernel is compiled. `from fastem import GaussianMixture` takes 1.15 times as
+long as `import sklearn.mixture`: Numba, and modules of its own.
 """
 
 from fastem.kernels.arranging import merge_equal_rows, order_rows, smallest_node

@@ -122,7 +122,8 @@ def _garbage_kept() -> Iterator[None]:
     """Have Python's garbage collector wait for the end of the block.
 
     What a compiler builds, it keeps: to walk through all of it again and again took a
-    tenth of a first fit.
+    tenth of a first fit. So it counts as old afterwards: what is new the collector
+    would walk through at once.
     """
     was_collecting = gc.isenabled()
     gc.disable()
@@ -130,6 +131,9 @@ def _garbage_kept() -> Iterator[None]:
         yield
     finally:
         if was_collecting:
+            if not gc.get_freeze_count():  # else what the user froze would thaw, too
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
