@@ -132,6 +132,7 @@ def measure(
     prepared_by: Mapping[str, Prepare] = LIBRARIES,
     repeats: int,
     seconds_a_run: float,
+    most_iterations: int = _MOST_ITERATIONS,
     with_peak: bool = True,
     patience: float = 0.0,
     report: Callable[[str], None],
@@ -141,10 +142,10 @@ def measure(
     One sample is the difference between a run of 1 + n iterations and a run of one,
     over n: whatever a library does once a fit (validation, the start, scikit-learn's
     last expectation step for labels) is in both and cancels. n is chosen for each
-    library so that its n iterations take about ``seconds_a_run``. ``prepared_by`` says
-    how each library runs, if not as in ``LIBRARIES``. A sample that other
-    programs disturbed is taken again, as long as that costs less than ``patience``
-    seconds in all.
+    library so that its n iterations take about ``seconds_a_run``; it is no more than
+    ``most_iterations``, as fastem ends at the optimum. ``prepared_by`` says how each
+    library runs, if not as in ``LIBRARIES``. A sample that other programs disturbed is
+    taken again, as long as that costs less than ``patience`` seconds in all.
 
     Raises
     ------
@@ -162,7 +163,7 @@ def measure(
         first_seconds = time.perf_counter() - before
         iteration = _sample(run, _FEWEST_ITERATIONS)[0].wall
         wanted = round(seconds_a_run / iteration)
-        n = min(max(wanted, _FEWEST_ITERATIONS), _MOST_ITERATIONS)
+        n = min(max(wanted, _FEWEST_ITERATIONS), most_iterations)
         timings[library] = Timing(first_seconds, n)
     report(f"{problem.name}: the log-likelihood to be reached")
     n_checked = 1 + min(timing.n_iterations for timing in timings.values())

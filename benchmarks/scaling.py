@@ -19,6 +19,7 @@ from benchmarks.reporting import measured_by, note, progress
 from benchmarks.table import number, rows_of_cells
 
 _N, _D, _K = 100_000, 16, 16
+_MOST_ITERATIONS = 10  # of 16 columns, two components are found in 15
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def measure_series(
                 [FASTEM],
                 repeats=repeats,
                 seconds_a_run=seconds_a_run,
+                most_iterations=_MOST_ITERATIONS,
                 with_peak=False,
                 patience=patience,
                 report=progress,
