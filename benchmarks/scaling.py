@@ -248,7 +248,7 @@ def document(options: Options) -> str:
             f"Wall clock, medians of {repeats} rounds of an EM pass, full covariance, "
             "float64. An exponent e says that the time grows as the e-th power; the "
             "one of all is a least-squares fit on log axes. The picture is "
-            f"{options.picture}.",
+            f"{options.picture.name}.",
             n_disturbed=sum(one.n_disturbed for one in measured),
             n_samples=sum(one.n_samples for one in measured),
         )

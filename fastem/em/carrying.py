@@ -32,15 +32,14 @@ class CarriedBounds:
         self._past: _Past | None = None
 
     @staticmethod
-    def fit(X: Rows, factors: Any) -> bool:
-        """Whether there are bounds for such a mixture, and memory for them.
+    def costs(X: Rows, factors: Any) -> kernels.CarryingCosts | None:
+        """What such passes cost; None without bounds for the mixture, or memory.
 
         They may take as much as the rows: N K / 8 bytes.
         """
-        if kernels.carrying_costs(factors) is None:
-            return False
+        costs = kernels.carrying_costs(factors)
         size = kernels.bytes_of_history(len(X), len(factors.means), factors.means.dtype)
-        return size <= max(X.nbytes, _MOST_BYTES)
+        return costs if size <= max(X.nbytes, _MOST_BYTES) else None
 
     def forget(self) -> None:
         """The next pass begins with boxes around the rows."""

@@ -129,7 +129,7 @@ class ExpectationStep:
         self._n_threads = n_threads
         self._is_ordered = False
         self._bounds = CarriedBounds()
-        # If the last mixture was one for that: what such passes cost.
+        # What passes with bounds cost, of the last mixture; None if it has none.
         self._costs: kernels.CarryingCosts | None = None
         self.forget()
 
@@ -197,11 +197,10 @@ class ExpectationStep:
 
     def _pass(self, parameters: MixtureParameters, factors: Any) -> kernels.PassSums:
         reach = None
-        carries = self._bounds.fit(self._X, factors)
-        self._costs = kernels.carrying_costs(factors) if carries else None
+        self._costs = self._bounds.costs(self._X, factors)
         if self._leaves_out:
             self._order()
-            if carries:
+            if self._costs is not None:
                 return self._bounds.sums(
                     self._X,
                     self._row_weights,

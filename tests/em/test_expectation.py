@@ -241,11 +241,11 @@ def test_bounds_that_would_take_more_than_the_rows_are_not_kept(random, monkeypa
     mixture = random_mixture(random, "full", 10, 5)
     X = read_only(draw(random, mixture, 3000))
     factors = FULL.factors(parameters_of(mixture, "full"), X.dtype)
-    assert carrying.CarriedBounds.fit(X, factors)
+    assert carrying.CarriedBounds.costs(X, factors)
     monkeypatch.setattr(carrying, "_MOST_BYTES", 0)
-    assert carrying.CarriedBounds.fit(X, factors)  # 22 kB, and rows of 120 kB
+    assert carrying.CarriedBounds.costs(X, factors)  # 22 kB, and rows of 120 kB
     monkeypatch.setattr(kernels, "bytes_of_history", lambda *_: X.nbytes + 1)
-    assert not carrying.CarriedBounds.fit(X, factors)
+    assert not carrying.CarriedBounds.costs(X, factors)
 
 
 @pytest.mark.parametrize(
@@ -268,8 +268,8 @@ def test_scatter_about_the_means_of_a_shared_matrix_carries_no_bounds(random):
     X = read_only(draw(random, mixture, 3000))
     factors = representation.factors(parameters_of(mixture, "tied"), X.dtype)
     assert not factors.is_compact
-    assert not carrying.CarriedBounds.fit(X, factors)
-    assert carrying.CarriedBounds.fit(X, factors._replace(is_compact=True))
+    assert not carrying.CarriedBounds.costs(X, factors)
+    assert carrying.CarriedBounds.costs(X, factors._replace(is_compact=True))
 
 
 @pytest.mark.parametrize("name", ["full", "diag", "tied"])
